@@ -1,0 +1,439 @@
+//! The judge: what is wrong with a change of the repository.
+//!
+//! Two steps, both pure. [`Judge::layout`] looks at names, order and immutability and says which files' content must be
+//! read; [`Judge::content`] looks at one of these. So contents are read one at a time, and never of unchanged files.
+//! Refuses to know where trees and contents come from.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::config::Dialect;
+use crate::config::manifest::{Project, Settings};
+use crate::config::server::Policy;
+use crate::finding::{Finding, Place, Report, Rule, Severity};
+use crate::migration::{Change, DatabaseName, EnvironmentName, FileEntry, FileMode, Migration, ObjectId, RepoPath};
+use crate::rules::naming::KnownNames;
+use crate::rules::released::Baseline;
+use crate::rules::{self, File, Script, Tally, bytes, naming, order, released};
+use crate::sql::split::split;
+
+/// The judge with the law it applies.
+pub struct Judge<'a> {
+    /// The manifest of the state that is judged.
+    pub now: &'a Settings,
+    /// The manifest of the state before, where it says something else.
+    pub before: Option<&'a Settings>,
+    /// The server's floor.
+    pub policy: Option<&'a Policy>,
+    /// The names that may stand in paths.
+    pub known: KnownNames,
+    /// What is called released.
+    pub baseline: Baseline,
+}
+
+/// What is done with files that did not change.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Unchanged {
+    /// Nothing: they were judged when they came.
+    #[default]
+    Skip,
+    /// The manifest changed: those that it reads otherwise than before are judged. Needs all of `released`.
+    Reread,
+    /// All are judged, but for their order. Needs all of `released`.
+    JudgeAll,
+}
+
+/// The two states that are compared.
+#[derive(Debug, Default)]
+pub struct States {
+    /// What differs, under the base directories, sorted by path.
+    pub changes: Vec<Change>,
+    /// The files of the state before, at least those in reach of [`Judge::reach`].
+    pub released: Vec<FileEntry>,
+    /// Folders that were seen beside these files.
+    pub folders: Vec<RepoPath>,
+    /// What is done with files that did not change.
+    pub unchanged: Unchanged,
+    /// Released paths that no target has run.
+    pub changeable: BTreeSet<RepoPath>,
+}
+
+/// A file whose content is to be judged.
+#[derive(Debug, Clone)]
+pub struct ToRead {
+    /// What its path says.
+    pub migration: Migration,
+    /// The database product it is for.
+    pub dialect: Option<Dialect>,
+    /// Largest size that is read, in bytes.
+    pub largest: u64,
+}
+
+/// How a path reads.
+#[derive(Debug)]
+pub enum Reading<'s> {
+    /// Nothing to do with any project.
+    Outside,
+    /// A project ignores it.
+    Ignored(&'s Project),
+    /// A schema file.
+    Schema(&'s Project),
+    /// A migration.
+    Migration(&'s Project, Box<Migration>),
+    /// Looks like a migration of this project and does not match.
+    Mismatch(&'s Project),
+    /// Two projects match.
+    Twice(&'s Project, &'s Project),
+}
+
+/// Reads a path under a manifest.
+pub fn read_path<'s>(settings: &'s Settings, path: &RepoPath, blob: &ObjectId) -> Reading<'s> {
+    let mut near: Option<&Project> = None;
+    let mut found: Option<(&Project, Migration)> = None;
+    let mut other = Reading::Outside;
+    for project in settings.projects.iter().filter(|project| path.is_under(&project.base)) {
+        let text = path.as_str().unwrap_or_default();
+        if let Some(migration) = project.migration(path, blob) {
+            if let Some((first, _)) = found {
+                return Reading::Twice(first, project);
+            }
+            found = Some((project, migration));
+        } else if project.ignores(text) {
+            other = Reading::Ignored(project);
+        } else if project.is_schema_file(text) {
+            other = Reading::Schema(project);
+        } else if near.is_none_or(|near| near.base.len() < project.base.len()) {
+            near = Some(project);
+        }
+    }
+    match (found, near, other) {
+        (Some((project, migration)), ..) => Reading::Migration(project, Box::new(migration)),
+        (None, Some(project), Reading::Outside) if naming::looks_like_migration(path) => Reading::Mismatch(project),
+        (None, _, other) => other,
+    }
+}
+
+/// Which folders must be listed to judge the order of some changes.
+pub struct Reach<'s> {
+    scopes: BTreeSet<(usize, Option<EnvironmentName>, Option<DatabaseName>)>,
+    projects: Vec<&'s Project>,
+}
+
+impl Reach<'_> {
+    /// Says whether a folder may hold neighbours of the changes.
+    pub fn enters(&self, folder: &str) -> bool {
+        self.scopes.iter().any(|(project, environment, database)| {
+            let environment = environment.as_ref().map(EnvironmentName::as_str);
+            let database = database.as_ref().map(DatabaseName::as_str);
+            self.projects[*project].template.reaches(folder, environment, database)
+        })
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// The manifests that rule, the present one first.
+    fn views(&self) -> impl Iterator<Item = &'a Settings> {
+        std::iter::once(self.now).chain(self.before)
+    }
+
+    /// Says which folders hold the neighbours of the changed migrations.
+    pub fn reach(&self, changes: &[Change]) -> Reach<'a> {
+        let projects: Vec<&Project> = self.views().flat_map(|view| &view.projects).collect();
+        let mut scopes = BTreeSet::new();
+        for change in changes {
+            let Some((_, blob)) = change.after.as_ref().or(change.before.as_ref()) else { continue };
+            for (index, project) in projects.iter().enumerate() {
+                if let Some(migration) = project.migration(&change.path, blob) {
+                    scopes.insert((index, migration.environment, migration.database));
+                }
+            }
+        }
+        if scopes.len() > 64 {
+            scopes = (0..projects.len()).map(|index| (index, None, None)).collect();
+        }
+        Reach { scopes, projects }
+    }
+
+    /// Judges names, order and immutability; returns findings and the files whose content is to be judged.
+    pub fn layout(&self, states: &States) -> (Vec<Finding>, Vec<ToRead>) {
+        let mut findings = self.view(self.now, states, true);
+        if let Some(before) = self.before {
+            let earlier = self.view(before, states, false);
+            findings.extend(earlier.into_iter().map(|finding| {
+                finding.note("judged by the manifest as it was before: a change of it counts from the next push on")
+            }));
+        }
+        findings.extend(twins(states).into_iter().map(|finding| self.weigh_anywhere(finding)));
+        findings.extend(self.released(states));
+        (findings, self.to_read(states))
+    }
+
+    /// The files that are new or read otherwise than before, under one manifest.
+    fn added<'s>(&self, view: &'a Settings, states: &'s States) -> Vec<(&'s RepoPath, FileMode, &'s ObjectId)> {
+        let changed: BTreeSet<&RepoPath> = states.changes.iter().map(|change| &change.path).collect();
+        let mut added: Vec<_> = states
+            .changes
+            .iter()
+            .filter_map(|change| change.after.as_ref().map(|(mode, blob)| (&change.path, *mode, blob)))
+            .collect();
+        if states.unchanged != Unchanged::Skip && std::ptr::eq(view, self.now) {
+            let all = states.unchanged == Unchanged::JudgeAll;
+            let anew = |entry: &&FileEntry| !changed.contains(&entry.path) && (all || !self.reads_as_before(entry));
+            added.extend(states.released.iter().filter(anew).map(|entry| (&entry.path, entry.mode, &entry.blob)));
+        }
+        added
+    }
+
+    fn reads_as_before(&self, entry: &FileEntry) -> bool {
+        let Some(before) = self.before else { return false };
+        match (read_path(self.now, &entry.path, &entry.blob), read_path(before, &entry.path, &entry.blob)) {
+            (Reading::Migration(_, now), Reading::Migration(_, before)) => now == before,
+            (Reading::Mismatch(_), Reading::Mismatch(_)) | (Reading::Outside, Reading::Outside) => true,
+            (now, _) => !matches!(now, Reading::Migration(..) | Reading::Mismatch(_) | Reading::Twice(..)),
+        }
+    }
+
+    /// Judges paths and order under one manifest. Unless `full`, only files that it reads as migrations count.
+    fn view(&self, view: &'a Settings, states: &States, full: bool) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut added: BTreeMap<&str, (&Project, Vec<Migration>)> = BTreeMap::new();
+        for (path, mode, blob) in self.added(view, states) {
+            if !view.projects.iter().any(|project| path.is_under(&project.base)) {
+                continue;
+            }
+            if let Some(finding) = naming::unreadable(path) {
+                findings.push(self.weigh_anywhere(finding));
+                continue;
+            }
+            match read_path(view, path, blob) {
+                Reading::Migration(project, migration) => {
+                    findings.extend(naming::not_a_file(path, mode));
+                    let names = naming::names(project, &migration, &self.known);
+                    let counts = |finding: &Finding| full || !is_unknown_name(finding.rule);
+                    findings.extend(names.into_iter().filter(counts).map(|finding| self.weigh(finding, project)));
+                    if !was_migration(states, path, view)
+                        && !(states.unchanged == Unchanged::JudgeAll && unchanged(states, path))
+                    {
+                        added.entry(project.name.as_str()).or_insert_with(|| (project, Vec::new())).1.push(*migration);
+                    }
+                }
+                Reading::Mismatch(project) if full => {
+                    findings.push(self.weigh(naming::mismatch(project, path), project))
+                }
+                Reading::Twice(first, second) if full => findings.push(claimed_twice(path, first, second)),
+                _ => {}
+            }
+        }
+        for (project, added) in added.into_values() {
+            let mut released = self.kept(project, states);
+            released.retain(|kept| !added.iter().any(|added| added.path == kept.path));
+            let judged = order::judge(project, &released, &added);
+            findings.extend(judged.into_iter().map(|finding| self.weigh(finding, project)));
+        }
+        findings
+    }
+
+    /// The released migrations of a project that the new state keeps, as the project orders them.
+    fn kept(&self, project: &'a Project, states: &States) -> Vec<Migration> {
+        let gone: BTreeSet<&RepoPath> =
+            states.changes.iter().filter(|change| change.after.is_none()).map(|change| &change.path).collect();
+        let earlier = self.before.and_then(|before| before.projects.iter().find(|other| other.name == project.name));
+        let read = |entry: &FileEntry| {
+            project.migration(&entry.path, &entry.blob).or_else(|| {
+                let mut migration = earlier?.migration(&entry.path, &entry.blob)?;
+                migration.version_key = project.order.key(migration.version.as_str());
+                Some(migration)
+            })
+        };
+        states.released.iter().filter(|entry| !gone.contains(&entry.path)).filter_map(read).collect()
+    }
+
+    fn released(&self, states: &States) -> Vec<Finding> {
+        let view = self.before.unwrap_or(self.now);
+        let mut arrivals: HashMap<&ObjectId, &RepoPath> = HashMap::new();
+        for change in states.changes.iter().filter(|change| change.before.is_none()) {
+            if let Some((_, blob)) = &change.after {
+                arrivals.entry(blob).or_insert(&change.path);
+            }
+        }
+        let judge = |change: &Change| {
+            let (_, blob) = change.before.as_ref()?;
+            if states.changeable.contains(&change.path) {
+                return None;
+            }
+            let Reading::Migration(_, migration) = read_path(view, &change.path, blob) else { return None };
+            let moved = if change.after.is_none() { arrivals.get(blob).copied() } else { None };
+            released::judge(&migration, change, moved, &self.baseline)
+        };
+        states.changes.iter().filter_map(judge).collect()
+    }
+
+    fn to_read(&self, states: &States) -> Vec<ToRead> {
+        let mut files = Vec::new();
+        for (path, mode, blob) in self.added(self.now, states) {
+            if mode != FileMode::Regular || naming::unreadable(path).is_some() {
+                continue;
+            }
+            let Reading::Migration(project, migration) = read_path(self.now, path, blob) else { continue };
+            let dialect = project.database(migration.database.as_ref()).map(|database| database.dialect);
+            let earlier =
+                self.before.and_then(|before| before.projects.iter().find(|other| other.name == project.name));
+            let limits =
+                [Some(project.largest_file), earlier.map(|p| p.largest_file), self.policy.and_then(|p| p.largest_file)];
+            let largest = limits.into_iter().flatten().min().unwrap_or(project.largest_file);
+            files.push(ToRead { migration: *migration, dialect, largest });
+        }
+        files
+    }
+
+    /// Judges the content of one file.
+    pub fn content(&self, file: &ToRead, content: &[u8]) -> Report {
+        let name = file.migration.path.display();
+        let mut report = Report::default();
+        report.migrations = 1;
+        let mut findings = rules::look_at_bytes(&File { name: &name, bytes: content });
+        let fit = !findings.iter().any(|finding| finding.severity == Severity::Error);
+        let text = std::str::from_utf8(content).ok();
+        if let (true, Some(text)) = (fit, text) {
+            let mark = if content.starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
+            let mut statements = split(&text[mark..], file.dialect.unwrap_or(Dialect::Postgres));
+            for statement in &mut statements {
+                statement.span = statement.span.shifted(mark);
+                statement.unclosed = statement.unclosed.map(|span| span.shifted(mark));
+            }
+            let script =
+                Script { name: &name, text, kind: file.migration.kind, dialect: file.dialect, statements: &statements };
+            let mut tally = Tally::default();
+            findings.extend(rules::look_at_script(&script, &mut tally));
+            if statements.is_empty() {
+                findings.push(bytes::empty(&name));
+            }
+            report.statements = statements.len();
+            report.not_analysed = tally.not_analysed;
+        }
+        let project = self.now.projects.iter().find(|project| project.name == file.migration.project);
+        report.extend(findings.into_iter().map(|finding| match project {
+            Some(project) => self.weigh(finding, project),
+            None => finding,
+        }));
+        if let (false, Some(text)) = (report.findings().is_empty(), text) {
+            report.keep_source(name, text);
+        }
+        report
+    }
+
+    /// Gives a finding its weight: the highest of the server's policy and the manifests before and now.
+    pub fn weigh(&self, mut finding: Finding, project: &Project) -> Finding {
+        finding.severity = self.severity(finding.rule, Some(project));
+        finding
+    }
+
+    fn weigh_anywhere(&self, mut finding: Finding) -> Finding {
+        finding.severity = self.severity(finding.rule, None);
+        finding
+    }
+
+    fn severity(&self, rule: &'static Rule, project: Option<&Project>) -> Severity {
+        let manifests = self
+            .views()
+            .flat_map(|view| &view.projects)
+            .filter(|candidate| project.is_none_or(|project| project.name == candidate.name))
+            .map(|project| project.severity(rule))
+            .max()
+            .unwrap_or(rule.severity);
+        let floor = self.policy.and_then(|policy| policy.severities.get(rule.name)).copied();
+        floor.map_or(manifests, |floor| floor.max(manifests))
+    }
+}
+
+fn is_unknown_name(rule: &Rule) -> bool {
+    *rule == naming::UNKNOWN_DATABASE || *rule == naming::UNKNOWN_ENVIRONMENT
+}
+
+/// Says whether nothing happened to a path.
+fn unchanged(states: &States, path: &RepoPath) -> bool {
+    states.changes.binary_search_by(|change| change.path.cmp(path)).is_err()
+}
+
+/// Says whether the state before held the path as a migration already.
+fn was_migration(states: &States, path: &RepoPath, view: &Settings) -> bool {
+    states
+        .changes
+        .binary_search_by(|change| change.path.cmp(path))
+        .ok()
+        .and_then(|index| states.changes[index].before.as_ref())
+        .is_some_and(|(_, blob)| matches!(read_path(view, path, blob), Reading::Migration(..)))
+}
+
+fn claimed_twice(path: &RepoPath, first: &Project, second: &Project) -> Finding {
+    let message =
+        format!("projects `{}` and `{}` both match this path, so it would run for both", first.name, second.name);
+    Finding::new(&naming::PATH_CLAIMED_TWICE, Place::path(path.display(), None), message)
+        .help("give the projects base directories or templates that do not overlap")
+}
+
+/// Finds added names that differ from another one only in case or composition, folders included.
+fn twins(states: &States) -> Vec<Finding> {
+    let added: Vec<&RepoPath> =
+        states.changes.iter().filter(|c| c.before.is_none() && c.after.is_some()).map(|c| &c.path).collect();
+    let mut prefixes: HashMap<Vec<u8>, (&[u8], &RepoPath)> = HashMap::new();
+    let mut findings = Vec::new();
+    for path in &added {
+        for prefix in prefixes_of(path.as_bytes()) {
+            match prefixes.get(&naming::folded(prefix)) {
+                Some((other, owner)) if *other != prefix => {
+                    findings.push(naming::twin(path, owner));
+                    break;
+                }
+                Some(_) => {}
+                None => {
+                    prefixes.insert(naming::folded(prefix), (prefix, path));
+                }
+            }
+        }
+    }
+    let gone: BTreeSet<&RepoPath> = states.changes.iter().filter(|c| c.after.is_none()).map(|c| &c.path).collect();
+    let files = states.released.iter().map(|entry| &entry.path).filter(|path| !gone.contains(path));
+    if !added.is_empty() {
+        for other in files.chain(&states.folders) {
+            if let Some((prefix, owner)) = prefixes.get(&naming::folded(other.as_bytes()))
+                && *prefix != other.as_bytes()
+            {
+                findings.push(naming::twin(owner, other));
+            }
+        }
+    }
+    findings
+}
+
+/// A path and all folders above it, the longest last.
+fn prefixes_of(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    slashes.chain([path.len()]).map(move |end| &path[..end])
+}
+
+/// Compares two lists of files, each sorted by path. The changes come sorted by path.
+pub fn differences(old: &[FileEntry], new: &[FileEntry]) -> Vec<Change> {
+    let state = |entry: &FileEntry| Some((entry.mode, entry.blob.clone()));
+    let mut changes = Vec::new();
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return changes,
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some(before), Some(after)) => before.path.cmp(&after.path),
+        };
+        let before = if order.is_le() { old.next() } else { None };
+        let after = if order.is_ge() { new.next() } else { None };
+        let Some(path) = before.or(after).map(|entry| entry.path.clone()) else { return changes };
+        let (before, after) = (before.and_then(state), after.and_then(state));
+        if before != after {
+            changes.push(Change { path, before, after });
+        }
+    }
+}
+
+/// Finds that a file could not be read within its limit.
+pub fn too_large(file: &ToRead, size: u64) -> Finding {
+    bytes::too_large(&file.migration.path.display(), size, file.largest)
+}

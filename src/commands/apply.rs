@@ -1,0 +1,208 @@
+//! `schemagate apply`: run what is pending, by hand.
+
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Result, bail};
+use serde_json::json;
+
+use crate::commands::rollout::{Event, Order, roll_out};
+use crate::commands::server::{Loaded, require};
+use crate::commands::worker::stop_flag;
+use crate::commands::{Console, Exit};
+use crate::engine::Provenance;
+use crate::git::refs::{Branch, branches};
+use crate::git::repository::Repository;
+use crate::host;
+use crate::render::rollout::{Standing, step, target};
+use crate::render::{Format, json::text};
+
+/// Which repository, branch and targets a command is about.
+#[derive(Debug, clap::Args)]
+pub struct Selection {
+    /// The repository: a bare one on the server, or any clone
+    #[arg(long, short = 'C', value_name = "FOLDER", default_value = ".")]
+    pub repo: PathBuf,
+    /// The server file, instead of the repository's own
+    #[arg(long, value_name = "FILE")]
+    pub server_file: Option<PathBuf>,
+    /// Only this branch; every watched one without it
+    #[arg(long, short, value_name = "BRANCH")]
+    pub branch: Option<String>,
+    /// Only this environment
+    #[arg(long, short, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Only this database
+    #[arg(long, short, value_name = "NAME")]
+    pub database: Option<String>,
+}
+
+/// Runs what is pending: the tip of each watched branch minus what history says has run.
+///
+/// Safe to repeat at any time: what has run is skipped, what stopped goes on where that is certain, and where history
+/// and files disagree nothing runs and the reason is shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  schemagate apply                                  everything, in this repository
+  schemagate apply -C /srv/git/shop.git -e test     only the environment test
+  schemagate apply --format json                    for a program
+
+Exit code: 0 all targets are up to date, 1 a target failed or was held back, 2 failure.")]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the repository or the server file cannot be read.
+pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
+    let stop = stop_flag()?;
+    selected(&args.selection, false, &|| stop.load(Ordering::Relaxed), console)
+}
+
+/// Plans or applies what a selection names.
+///
+/// # Errors
+/// If the repository or the server file cannot be read, or a name in the selection is unknown.
+pub fn selected(selection: &Selection, dry: bool, stop: &dyn Fn() -> bool, console: &mut Console<'_>) -> Result<Exit> {
+    let opened = match open(selection, console)? {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(exit),
+    };
+    let mut views = Vec::new();
+    let mut exit = Exit::Clean;
+    for branch in &opened.branches {
+        let order = Order {
+            environment: selection.environment.as_deref(),
+            database: selection.database.as_deref(),
+            dry,
+            provenance: Provenance { commit: branch.tip.to_string(), ..local_provenance() },
+            stop,
+        };
+        let json = console.format == Format::Json;
+        if !json {
+            console.say(&head(branch));
+        }
+        let shown = roll_out(&opened.repository, &opened.loaded, branch, &order, &mut |event| {
+            if !json {
+                show(&event, dry, false, console);
+            }
+        })?;
+        match shown {
+            Ok(branch_views) => views.extend(branch_views),
+            Err(report) => exit = console.report(&report),
+        }
+    }
+    if console.format == Format::Json {
+        console.say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": views })));
+    }
+    let bad = views.iter().any(|view| view.standing.is_bad());
+    Ok(if bad { Exit::Findings } else { exit })
+}
+
+/// A repository with its server file and the branches that a selection names.
+pub struct Opened {
+    /// The repository.
+    pub repository: Repository,
+    /// Its server file.
+    pub loaded: Loaded,
+    /// The branches.
+    pub branches: Vec<Branch>,
+}
+
+/// Opens what a selection names.
+///
+/// # Errors
+/// If it cannot be read, or a name in the selection is unknown.
+pub fn open(selection: &Selection, console: &mut Console<'_>) -> Result<Result<Opened, Exit>> {
+    let repository = Repository::discover(&selection.repo)?;
+    let loaded = match require(&repository, selection.server_file.as_deref(), console)? {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    check_names(selection, &loaded)?;
+    let mut watched = branches(&repository)?;
+    watched.retain(|branch| loaded.server.watches(&branch.name));
+    if let Some(name) = &selection.branch {
+        watched.retain(|branch| branch.name == *name);
+        if watched.is_empty() {
+            bail!("there is no watched branch `{}` here", crate::text::sanitize(name));
+        }
+    }
+    Ok(Ok(Opened { repository, loaded, branches: watched }))
+}
+
+fn check_names(selection: &Selection, loaded: &Loaded) -> Result<()> {
+    let environments: Vec<&str> =
+        loaded.server.environments.iter().map(|environment| environment.name.as_str()).collect();
+    let databases: Vec<&str> = loaded.server.targets.iter().map(|target| target.audience.database().as_str()).collect();
+    let asked = [("environment", &selection.environment, &environments), ("database", &selection.database, &databases)];
+    for (what, given, known) in asked {
+        if let Some(given) = given.as_deref().filter(|given| !known.contains(given)) {
+            let near = crate::text::did_you_mean(given, known.iter().copied());
+            let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            bail!("the server file has no {what} `{}`{near}", crate::text::sanitize(given));
+        }
+    }
+    Ok(())
+}
+
+/// The provenance of work that is started by a person or a timer on this machine.
+pub fn local_provenance() -> Provenance {
+    Provenance {
+        commit: String::new(),
+        pusher: host::user_name(),
+        pusher_source: "unix".to_owned(),
+        host: host::host_name(),
+        process: std::process::id(),
+    }
+}
+
+fn head(branch: &Branch) -> String {
+    format!("schemagate: {} at {}\n", crate::text::sanitize(&branch.name), branch.tip.short())
+}
+
+/// Rolls out one branch and writes what happens. `quiet` leaves out targets that were up to date.
+///
+/// # Errors
+/// If the repository cannot be read.
+pub fn branch(
+    repository: &Repository,
+    loaded: &Loaded,
+    branch: &Branch,
+    order: &Order<'_>,
+    quiet: bool,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    if !quiet {
+        console.say(&head(branch));
+    }
+    let shown = roll_out(repository, loaded, branch, order, &mut |event| show(&event, false, quiet, console))?;
+    match shown {
+        Ok(views) if views.iter().any(|view| view.standing.is_bad()) => {
+            console.say("error: not all databases are up to date; see above. The push itself stands.\n");
+            Ok(Exit::Findings)
+        }
+        Ok(_) => Ok(Exit::Clean),
+        Err(report) => Ok(console.report(&report)),
+    }
+}
+
+fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
+    match event {
+        Event::Waiting(label, holder) => console.say(&format!("  {label:<18} waiting: {holder} is at work on it\n")),
+        Event::Step(label, view) => console.say(&step(label, view)),
+        Event::Target(view) => {
+            if dry {
+                for pending in &view.steps {
+                    console.say(&step(&view.label(), pending));
+                }
+            }
+            if !quiet || view.standing != Standing::Current {
+                console.say(&target(view));
+            }
+        }
+    }
+}

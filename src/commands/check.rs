@@ -1,0 +1,241 @@
+//! `schemagate check`: judge the index, a commit, a range, a working tree, a folder, single files or standard input.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::check::{Judge, Reading, ToRead, read_path};
+use crate::commands::changes::{Source, manifest};
+use crate::commands::judge::{Case, judge, nothing_changeable};
+use crate::commands::{Console, Exit};
+use crate::config::MANIFEST;
+use crate::finding::Report;
+use crate::git::baseline::{Released, released};
+use crate::git::refs::{merge_base, resolve, tree_of};
+use crate::git::repository::Repository;
+use crate::git::store::blob_id;
+use crate::migration::{ObjectId, RepoPath};
+use crate::rules::naming::{KnownNames, mismatch, names};
+use crate::rules::released::Baseline;
+
+/// Checks migrations: paths, order, immutability, bytes, SQL.
+///
+/// Without arguments every migration of the working tree is checked, and the order and immutability of what is new
+/// against the released state: where the work left the remote's default branch (`release-branch` in the manifest
+/// names another).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  schemagate check                     the working tree (or plain folder) here
+  schemagate check --staged            what the next commit would hold
+  schemagate check main..feature       what merging feature into main would bring
+  schemagate check HEAD                the commit HEAD against its first parent
+  schemagate check db/prod/a.sql       single files, by path and content alone
+  schemagate check --stdin-path P < F  the text on standard input as if it were the file P
+
+Exit code: 0 nothing refuses, 1 findings refuse, 2 failure, 64 usage.")]
+pub struct Args {
+    /// Check the index: what the next commit would hold
+    #[arg(long, conflicts_with_all = ["what", "stdin_path"])]
+    staged: bool,
+    /// Check standard input as the content of this path
+    #[arg(long, value_name = "PATH", conflicts_with = "what")]
+    stdin_path: Option<String>,
+    /// Files, a folder, a commit, or a range of commits `A..B`
+    #[arg(value_name = "FILE|FOLDER|COMMIT|RANGE")]
+    what: Vec<String>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If a state cannot be read.
+pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
+    let report = if args.staged {
+        let repository = Repository::discover(Path::new("."))?;
+        staged_report(&repository)?
+    } else if let Some(path) = &args.stdin_path {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().take(1 << 30).read_to_end(&mut bytes)?;
+        single_files(&[(path.clone(), Some(bytes))])?
+    } else {
+        match args.what.as_slice() {
+            [] => working_tree(Path::new("."))?,
+            [folder] if Path::new(folder).is_dir() => working_tree(Path::new(folder))?,
+            [range] if !Path::new(range).exists() => revisions(range)?,
+            files => single_files(&files.iter().map(|file| (file.clone(), None)).collect::<Vec<_>>())?,
+        }
+    };
+    Ok(console.report(&report))
+}
+
+/// Judges the index against the released state.
+///
+/// # Errors
+/// If the repository cannot be read.
+pub fn staged_report(repository: &Repository) -> Result<Report> {
+    let head = resolve(repository, "HEAD")?;
+    let base = released_state(repository, &Source::Index(repository), head.as_ref())?;
+    judge(&Case {
+        before: tree_source(repository, base.commit.as_ref())?,
+        tip: tree_source(repository, base.tip.as_ref())?,
+        after: Source::Index(repository),
+        server: None,
+        baseline: base.revision,
+        all: false,
+        changeable: &nothing_changeable,
+    })
+}
+
+/// The tree of a commit, if there is one.
+///
+/// # Errors
+/// If the commit cannot be read.
+pub fn tree_source<'r>(repository: &'r Repository, commit: Option<&ObjectId>) -> Result<Option<Source<'r>>> {
+    commit.map(|commit| Ok(Source::Tree(repository, tree_of(repository, commit)?))).transpose()
+}
+
+/// Finds the released state; the manifest of the state that is judged may name the branch.
+///
+/// # Errors
+/// If the repository cannot be read.
+pub fn released_state(repository: &Repository, after: &Source<'_>, work: Option<&ObjectId>) -> Result<Released> {
+    let branch = manifest(after)?.ok().and_then(|manifest| manifest.settings.release_branch);
+    released(repository, branch.as_deref(), work)
+}
+
+fn working_tree(folder: &Path) -> Result<Report> {
+    let repository = Repository::discover(folder).ok().filter(|repository| repository.work_tree.is_some());
+    let top = match &repository {
+        Some(Repository { work_tree: Some(top), .. }) if !folder.join(MANIFEST).exists() => top.clone(),
+        _ => folder.to_owned(),
+    };
+    let repository = repository.filter(|repository| same_folder(repository.work_tree.as_deref(), &top));
+    let after = Source::Folder(top, repository.as_ref());
+    let base = match &repository {
+        Some(repository) => Some(released_state(repository, &after, resolve(repository, "HEAD")?.as_ref())?),
+        None => None,
+    };
+    let (before, tip) = match (&repository, &base) {
+        (Some(repository), Some(base)) => {
+            (tree_source(repository, base.commit.as_ref())?, tree_source(repository, base.tip.as_ref())?)
+        }
+        _ => (None, None),
+    };
+    let baseline = base.as_ref().map_or_else(|| "HEAD".to_owned(), |base| base.revision.clone());
+    judge(&Case { before, tip, after, server: None, baseline, all: true, changeable: &nothing_changeable })
+}
+
+fn same_folder(one: Option<&Path>, other: &Path) -> bool {
+    let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+    one.and_then(canonical).is_some_and(|one| Some(one) == canonical(other))
+}
+
+fn revisions(range: &str) -> Result<Report> {
+    let repository = Repository::discover(Path::new("."))?;
+    let commit = |revision: &str| {
+        let revision = if revision.is_empty() { "HEAD" } else { revision };
+        resolve(&repository, revision)?.with_context(|| {
+            format!("`{}` is neither a file, a folder nor a commit here", crate::text::sanitize(revision))
+        })
+    };
+    let (old, new) = match range.split_once("..") {
+        Some((old, new)) => (Some(commit(old.trim_end_matches('.'))?), commit(new.trim_start_matches('.'))?),
+        None => (resolve(&repository, &format!("{range}^"))?, commit(range)?),
+    };
+    let tip = old.clone();
+    let old = match &old {
+        Some(old) if range.contains("..") => merge_base(&repository, old, &new)?,
+        _ => old,
+    };
+    judge(&Case {
+        before: tree_source(&repository, old.as_ref())?,
+        tip: tree_source(&repository, tip.as_ref())?,
+        after: Source::Tree(&repository, tree_of(&repository, &new)?),
+        server: None,
+        baseline: old.map_or_else(|| "HEAD".to_owned(), |old| old.short().to_owned()),
+        all: false,
+        changeable: &nothing_changeable,
+    })
+}
+
+/// Judges files by path and content alone, under the manifest that governs them.
+fn single_files(files: &[(String, Option<Vec<u8>>)]) -> Result<Report> {
+    let mut report = Report::default();
+    for (given, content) in files {
+        let (top, inside) = locate(given, content.is_some())?;
+        let now = match manifest(&Source::Folder(top.clone(), None))? {
+            Ok(now) => now,
+            Err(report) => return Ok(report),
+        };
+        let bytes = match content {
+            Some(bytes) => bytes.clone(),
+            None => std::fs::read(top.join(&inside)).with_context(|| format!("{given} cannot be read"))?,
+        };
+        let judge = Judge {
+            now: &now.settings,
+            before: None,
+            policy: None,
+            known: KnownNames::default(),
+            baseline: Baseline { revision: "HEAD".to_owned() },
+        };
+        let path = RepoPath::from(inside.as_str());
+        match read_path(&now.settings, &path, &blob_id(&bytes, false)) {
+            Reading::Migration(project, migration) => {
+                let dialect = project.database(migration.database.as_ref()).map(|database| database.dialect);
+                let found = names(project, &migration, &judge.known);
+                report.extend(found.into_iter().map(|finding| judge.weigh(finding, project)));
+                let file = ToRead { migration: *migration, dialect, largest: project.largest_file };
+                if bytes.len() as u64 > file.largest {
+                    report.push(crate::check::too_large(&file, bytes.len() as u64));
+                } else {
+                    report.merge(judge.content(&file, &bytes));
+                }
+            }
+            Reading::Mismatch(project) => report.push(judge.weigh(mismatch(project, &path), project)),
+            Reading::Schema(_) | Reading::Ignored(_) => {}
+            Reading::Outside | Reading::Twice(..) => {
+                bail!("`{given}` is no migration of this manifest; `schemagate explain {given}` says why");
+            }
+        }
+    }
+    report.sort();
+    Ok(report)
+}
+
+/// Finds the folder of the manifest that governs a file, and the file's path from there.
+///
+/// # Errors
+/// If no folder above holds a manifest.
+pub fn locate(given: &str, virtual_file: bool) -> Result<(PathBuf, String)> {
+    let here = std::env::current_dir().context("the working directory is gone")?;
+    let absolute = normal(&here.join(given));
+    if !virtual_file && !absolute.exists() {
+        bail!("`{given}` does not exist");
+    }
+    let mut top = absolute.parent();
+    while let Some(folder) = top {
+        if folder.join(MANIFEST).is_file() {
+            let inside = absolute.strip_prefix(folder).context("a path outside of its folder")?;
+            let inside = inside.to_str().context("the path is not UTF-8")?.to_owned();
+            return Ok((folder.to_owned(), inside));
+        }
+        top = folder.parent();
+    }
+    bail!("no folder above `{given}` holds a {MANIFEST}; `schemagate init` writes one")
+}
+
+/// Resolves `.` and `..` by name, without touching the disk.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                normal.pop();
+            }
+            std::path::Component::CurDir => {}
+            other => normal.push(other),
+        }
+    }
+    normal
+}

@@ -1,0 +1,243 @@
+//! `schemagate hook NAME`: what the installed shims run.
+//!
+//! A foreign hook that was there before runs first, with the same arguments, environment and input. Server hooks fail
+//! closed: whatever goes wrong on our side refuses the push and says that it is not the pusher's fault.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::commands::changes::Source;
+use crate::commands::check::{released_state, staged_report, tree_source};
+use crate::commands::judge::{Case, judge, nothing_changeable};
+use crate::commands::server::{Loaded, Unusable, load};
+use crate::commands::{Console, Exit, receive, worker};
+use crate::config::server::IDENTITIES;
+use crate::finding::Report;
+use crate::git::push::{Update, pushed, received};
+use crate::git::refs::{merge_base, resolve, tree_of};
+use crate::git::repository::Repository;
+use crate::git::store::ObjectKind;
+use crate::host::{Pusher, pusher};
+use crate::{environment, text};
+
+/// Runs a Git hook. Installed shims call this; people do not.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  schemagate hook pre-commit            judge the index, as the installed hook does
+  schemagate hook pre-receive < LINES   judge a push in the Git directory GIT_DIR")]
+pub struct Args {
+    /// The shim that calls; a hook kept beside it runs first
+    #[arg(long, value_name = "FILE")]
+    shim: Option<PathBuf>,
+    /// Which hook
+    #[arg(value_parser = ["pre-commit", "pre-merge-commit", "pre-push", "pre-receive", "post-receive"])]
+    name: String,
+    /// The hook's own arguments
+    #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<std::ffi::OsString>,
+}
+
+/// Input of a hook beyond this size is refused, in bytes.
+const LARGEST_INPUT: u64 = 256 << 20;
+
+/// Runs the command.
+///
+/// # Errors
+/// If the world goes wrong; the caller's exit code refuses the push.
+pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
+    let takes_input = matches!(args.name.as_str(), "pre-receive" | "post-receive" | "pre-push");
+    let mut input = Vec::new();
+    if takes_input {
+        std::io::stdin()
+            .lock()
+            .take(LARGEST_INPUT + 1)
+            .read_to_end(&mut input)
+            .context("the hook's input cannot be read")?;
+        if input.len() as u64 > LARGEST_INPUT {
+            bail!("the push has more references than can be judged");
+        }
+    }
+    let earlier = previous(args, &input)?;
+    if args.name != "post-receive" && earlier != 0 {
+        return Ok(Exit::Findings);
+    }
+    let exit = match args.name.as_str() {
+        "pre-commit" | "pre-merge-commit" => commit(console)?,
+        "pre-push" => push(console, &input)?,
+        "pre-receive" => pre_receive(console, &input)?,
+        _ => post_receive(console, &input)?,
+    };
+    Ok(if earlier == 0 { exit } else { Exit::Findings })
+}
+
+/// Runs the hook that was there before ours, if there is one, and returns its exit code.
+fn previous(args: &Args, input: &[u8]) -> Result<i32> {
+    let Some(shim) = &args.shim else { return Ok(0) };
+    let mut path = shim.clone().into_os_string();
+    path.push(super::shims::KEPT);
+    let path = PathBuf::from(path);
+    if !path.exists() {
+        return Ok(0);
+    }
+    let mut child = Command::new(&path)
+        .args(&args.arguments)
+        .stdin(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("the hook {} that was here before cannot be run", path.display()))?;
+    if let Some(mut pipe) = child.stdin.take() {
+        let _ = pipe.write_all(input);
+    }
+    let status = child.wait()?;
+    Ok(status.code().unwrap_or(255))
+}
+
+fn commit(console: &mut Console<'_>) -> Result<Exit> {
+    let repository = Repository::discover(Path::new("."))?;
+    let head = resolve(&repository, "HEAD")?;
+    let head_tree = head.map(|head| tree_of(&repository, &head)).transpose()?;
+    let had_manifest = match head_tree {
+        Some(tree) => Source::Tree(&repository, tree).manifest()?.is_some(),
+        None => false,
+    };
+    if !had_manifest && Source::Index(&repository).manifest()?.is_none() {
+        return Ok(Exit::Clean);
+    }
+    let report = staged_report(&repository)?;
+    if report.findings().is_empty() {
+        return Ok(Exit::Clean);
+    }
+    Ok(console.report(&report))
+}
+
+/// Judges what a push brings, before it leaves: each branch against what the remote has of it.
+fn push(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
+    let repository = Repository::discover(Path::new("."))?;
+    let mut report = Report::default();
+    for update in pushed(input)? {
+        if update.new.is_zero() || !update.reference.starts_with("refs/heads/") {
+            continue;
+        }
+        let after = Source::Tree(&repository, tree_of(&repository, &update.new)?);
+        if after.manifest()?.is_none() {
+            continue;
+        }
+        let base = released_state(&repository, &after, Some(&update.new))?;
+        let branch = update.reference.trim_start_matches("refs/heads/");
+        let to_release = base.tracking.as_deref().is_none_or(|tracking| tracking.ends_with(&format!("/{branch}")));
+        let known = !update.old.is_zero() && repository.objects.header(&update.old)?.is_some();
+        let (before, tip) = if to_release && known {
+            (merge_base(&repository, &update.old, &update.new)?, Some(update.old.clone()))
+        } else if base.tracking.is_some() {
+            (base.commit, base.tip)
+        } else {
+            (None, None)
+        };
+        report.merge(judge(&Case {
+            before: tree_source(&repository, before.as_ref())?,
+            tip: tree_source(&repository, tip.as_ref())?,
+            after,
+            server: None,
+            baseline: base.revision,
+            all: false,
+            changeable: &nothing_changeable,
+        })?);
+    }
+    report.sort();
+    if report.findings().is_empty() { Ok(Exit::Clean) } else { Ok(console.report(&report)) }
+}
+
+/// The server file, or what is said to the pusher when there is none that can be used.
+fn server_file(repository: &Repository, console: &mut Console<'_>) -> Result<Option<Loaded>> {
+    match load(repository, None)? {
+        Ok(loaded) => Ok(Some(loaded)),
+        Err(Unusable::Absent(_)) => {
+            console.say(&blame("there is no server file for this repository, so nothing can be judged"));
+            Ok(None)
+        }
+        Err(Unusable::Invalid(report)) => {
+            let count = report.findings().len();
+            console.say(&blame(&format!("the server file has {}", text::count(count, "mistake"))));
+            Ok(None)
+        }
+    }
+}
+
+/// Says that the push is refused, and that it is not the pusher's fault.
+pub fn blame(what: &str) -> String {
+    let mut message = String::new();
+    for line in text::wrap(
+        &format!("error: schemagate could not judge this push: {}.", text::sanitize(what).trim_end_matches('.')),
+        72,
+    ) {
+        message.push_str(&line);
+        message.push('\n');
+    }
+    message
+        + "error: The fault is the server's, not yours; please tell its administrator\nerror: to run `schemagate status` in this repository. Nothing was accepted.\n"
+}
+
+fn pre_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
+    let repository = Repository::of_hook()?;
+    let updates = received(input)?;
+    if updates.is_empty() {
+        return Ok(Exit::Clean);
+    }
+    let Some(loaded) = server_file(&repository, console)? else { return Ok(Exit::Failure) };
+    let pusher = pusher(&loaded.server.policy)?;
+    check_certificate(&repository, &pusher, &updates)?;
+    let report = receive::judge_push(&repository, &loaded, &updates)?;
+    if report.findings().is_empty() {
+        return Ok(Exit::Clean);
+    }
+    Ok(console.report(&report))
+}
+
+/// A push certificate must list exactly the references of this push.
+fn check_certificate(repository: &Repository, pusher: &Pusher, updates: &[Update]) -> Result<()> {
+    if pusher.source != IDENTITIES[8] {
+        return Ok(());
+    }
+    let id = environment::text("GIT_PUSH_CERT").and_then(|id| crate::migration::ObjectId::parse(&id));
+    let id = id.context("the push certificate is missing")?;
+    let Some((ObjectKind::Blob, certificate)) = repository.objects.read(&id)? else {
+        bail!("the push certificate is missing")
+    };
+    let certificate = String::from_utf8_lossy(&certificate);
+    let (_, body) = certificate.split_once("\n\n").context("the push certificate has an unknown form")?;
+    let mut listed: Vec<String> =
+        body.lines().take_while(|line| !line.starts_with("-----")).map(str::to_owned).collect();
+    let mut pushed: Vec<String> =
+        updates.iter().map(|update| format!("{} {} {}", update.old, update.new, update.reference)).collect();
+    listed.sort();
+    pushed.sort();
+    if listed != pushed {
+        bail!("the push certificate does not list exactly the references of this push");
+    }
+    Ok(())
+}
+
+fn post_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
+    let repository = Repository::of_hook()?;
+    let updates = received(input)?;
+    let Some(loaded) = server_file(&repository, console)? else { return Ok(Exit::Failure) };
+    let mut branches = Vec::new();
+    for update in updates.iter().filter(|update| !update.new.is_zero()) {
+        let reference = crate::git::refs::resolve_symbolic(&repository, &update.reference)?;
+        let Some(branch) = reference.strip_prefix("refs/heads/") else { continue };
+        let serves = loaded
+            .server
+            .served_by(branch)
+            .any(|environment| loaded.server.targets.iter().any(|target| target.environment == environment.name));
+        if serves && !branches.iter().any(|known| known == branch) {
+            branches.push(branch.to_owned());
+        }
+    }
+    if branches.is_empty() {
+        return Ok(Exit::Clean);
+    }
+    let who = pusher(&loaded.server.policy)?;
+    worker::start_and_follow(&repository, &branches, &who, console)
+}

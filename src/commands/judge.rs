@@ -1,0 +1,175 @@
+//! Judging a change: reads the two states, asks the pure judge, reads the contents it asks for.
+//!
+//! The same for every gate: commit, push, `check`. Refuses to know where output goes.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::check::{Judge, States, ToRead, Unchanged, differences, too_large};
+use crate::commands::changes::{Content, Manifest, Source, base_directories, leads_to, manifest};
+use crate::config::MANIFEST;
+use crate::config::server::Server;
+use crate::finding::Report;
+use crate::git::tree::Walker;
+use crate::migration::{Change, FileEntry, RepoPath};
+use crate::rules::naming::KnownNames;
+use crate::rules::push::malformed;
+use crate::rules::released::Baseline;
+
+/// What is judged, and by which law.
+pub struct Case<'a> {
+    /// The state before; none where nothing is released.
+    pub before: Option<Source<'a>>,
+    /// The state that new migrations must come after, where it is not `before`: the tip of the branch they go to.
+    pub tip: Option<Source<'a>>,
+    /// The state that is judged.
+    pub after: Source<'a>,
+    /// The server file, on a server.
+    pub server: Option<&'a Server>,
+    /// How a person names the state before.
+    pub baseline: String,
+    /// Whether files that did not change are judged too.
+    pub all: bool,
+    /// Asked which of the changed released files no target has run.
+    pub changeable: &'a dyn Fn(&[&Change], &Judge<'_>) -> BTreeSet<RepoPath>,
+}
+
+/// Nothing that is released may be changed.
+pub fn nothing_changeable(_: &[&Change], _: &Judge<'_>) -> BTreeSet<RepoPath> {
+    BTreeSet::new()
+}
+
+/// Judges a case.
+///
+/// # Errors
+/// If a state cannot be read.
+pub fn judge(case: &Case<'_>) -> Result<Report> {
+    let now = match manifest(&case.after)? {
+        Ok(now) => now,
+        Err(report) => return Ok(report),
+    };
+    let before = match &case.before {
+        Some(source) => manifest(source)?.ok(),
+        None => None,
+    };
+    let same = before.as_ref().is_some_and(|before| before.identity == now.identity);
+    let earlier = before.filter(|_| !same);
+    let judge = Judge {
+        now: &now.settings,
+        before: earlier.as_ref().map(|manifest| &manifest.settings),
+        policy: case.server.map(|server| &server.policy),
+        known: case.server.map(super::server::known_names).unwrap_or_else(KnownNames::default),
+        baseline: Baseline { revision: case.baseline.clone() },
+    };
+    let unchanged = match (case.all, same || case.before.is_none()) {
+        (true, _) => Unchanged::JudgeAll,
+        (false, true) => Unchanged::Skip,
+        (false, false) => Unchanged::Reread,
+    };
+    let mut report = Report::default();
+    let mut states = states(case, &judge, earlier.as_ref(), &now, unchanged, &mut report)?;
+    let touched: Vec<&Change> = states.changes.iter().filter(|change| change.before.is_some()).collect();
+    if !touched.is_empty() {
+        states.changeable = (case.changeable)(&touched, &judge);
+    }
+    let (findings, files) = judge.layout(&states);
+    report.extend(findings);
+    for file in &files {
+        report.merge(content(case, &judge, file)?);
+    }
+    keep_manifest(&mut report, &now);
+    report.sort();
+    Ok(report)
+}
+
+/// The manifest's text is kept only where a finding points into it.
+fn keep_manifest(report: &mut Report, now: &Manifest) {
+    let related = |name: &str| {
+        report.findings().iter().any(|finding| finding.related.iter().any(|other| other.place.name == name))
+    };
+    if related(MANIFEST) {
+        report.keep_source(MANIFEST, now.text.as_str());
+    }
+}
+
+fn content(case: &Case<'_>, judge: &Judge<'_>, file: &ToRead) -> Result<Report> {
+    let entry = FileEntry {
+        path: file.migration.path.clone(),
+        mode: crate::migration::FileMode::Regular,
+        blob: file.migration.blob.clone(),
+    };
+    match case.after.read(&entry, file.largest)? {
+        Content::Bytes(bytes) => Ok(judge.content(file, &bytes)),
+        Content::TooLarge(size) => {
+            let mut report = Report::default();
+            report.migrations = 1;
+            report.push(too_large(file, size));
+            Ok(report)
+        }
+    }
+}
+
+/// Reads what differs, and as much of the state before as the judge needs.
+fn states(
+    case: &Case<'_>,
+    judge: &Judge<'_>,
+    earlier: Option<&Manifest>,
+    now: &Manifest,
+    unchanged: Unchanged,
+    report: &mut Report,
+) -> Result<States> {
+    let bases = base_directories(std::iter::once(&now.settings).chain(earlier.map(|manifest| &manifest.settings)));
+    let mut states = States { unchanged, ..States::default() };
+    match (&case.before, &case.after) {
+        (before @ (None | Some(Source::Tree(..))), Source::Tree(repository, new)) => {
+            let old = match before {
+                Some(Source::Tree(_, tree)) => Some(tree),
+                _ => None,
+            };
+            let mut walker = Walker::new(repository.objects.as_ref());
+            let enter = |path: &RepoPath| match path.as_str() {
+                Some(folder) => leads_to(folder, &bases),
+                None => bases.iter().any(|base| path.is_under(base)),
+            };
+            states.changes = walker.compare(old, Some(new), &enter)?;
+            states.changes.retain(|change| bases.iter().any(|base| change.path.is_under(base)));
+            let tip = match &case.tip {
+                Some(Source::Tree(_, tree)) => Some(tree),
+                _ => old,
+            };
+            if let Some(tip) = tip {
+                let reach = judge.reach(&states.changes);
+                let whole = unchanged != Unchanged::Skip;
+                let enter = |folder: &str| if whole { leads_to(folder, &bases) } else { reach.enters(folder) };
+                let listing = Walker::new(repository.objects.as_ref()).list(tip, &enter)?;
+                states.released = listing.files;
+                states.released.retain(|entry| bases.iter().any(|base| entry.path.is_under(base)));
+                states.folders = listing.folders;
+            }
+            report.extend(walker.malformed.iter().map(|(folder, why)| malformed(folder, why)));
+        }
+        (before, after) => {
+            states.released = before.as_ref().map(|source| source.files(&bases)).transpose()?.unwrap_or_default();
+            let files = after.files(&bases)?;
+            states.changes = differences(&states.released, &files);
+            if let Some(tip) = &case.tip {
+                states.released = tip.files(&bases)?;
+            }
+            states.folders = folders_of(&states.released);
+        }
+    }
+    Ok(states)
+}
+
+/// The folders that hold some files, each once.
+fn folders_of(files: &[FileEntry]) -> Vec<RepoPath> {
+    let mut folders: BTreeSet<&[u8]> = BTreeSet::new();
+    for file in files {
+        let mut folder = file.path.folder();
+        while !folder.is_empty() && folders.insert(folder) {
+            folder = folder.iter().rposition(|byte| *byte == b'/').map_or(&[], |slash| &folder[..slash]);
+        }
+    }
+    folders.into_iter().map(RepoPath::new).collect()
+}

@@ -1,0 +1,131 @@
+//! The ledger: what each target is known to have run, kept in the Git directory.
+//!
+//! A copy of each target's history, written after every rollout, so that a push can be judged without asking a
+//! database. It only ever lets a file be mended that no target has run; where it is missing or unreadable, nothing
+//! may be changed. The database is always right; the ledger is never used to decide what runs.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Judge, Reading, read_path};
+use crate::config::server::{Audience, Server, Target};
+use crate::disk;
+use crate::finding::hex;
+use crate::git::repository::Repository;
+use crate::history::{Mode, Row, State};
+use crate::migration::{Change, Migration, RepoPath};
+
+/// What is kept of a row.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+struct Entry {
+    project: String,
+    version_key: String,
+    kind: String,
+    /// Whether something of it ran and stays, or may have.
+    ran: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct File {
+    format: u32,
+    target: String,
+    entries: Vec<Entry>,
+}
+
+/// Our own folder in a Git directory.
+pub fn folder(common_dir: &Path) -> PathBuf {
+    common_dir.join("schemagate")
+}
+
+fn path(common_dir: &Path, target: &Target) -> PathBuf {
+    use sha2::{Digest as _, Sha256};
+    let name = hex(&Sha256::digest(target.label().as_bytes()))[..32].to_owned();
+    folder(common_dir).join("ledger").join(name + ".json")
+}
+
+/// Writes down what a target has run.
+///
+/// # Errors
+/// If the Git directory cannot be written.
+pub fn keep(common_dir: &Path, target: &Target, rows: &[Row]) -> Result<()> {
+    let entry = |row: &Row| Entry {
+        project: row.project.as_str().to_owned(),
+        version_key: row.version_key.clone(),
+        kind: row.kind.word().to_owned(),
+        ran: match row.state {
+            State::Applied | State::Running => true,
+            State::Failed => {
+                row.mode == Mode::Journal && row.statements_total > 0 && row.statements_done == row.statements_total
+            }
+        },
+    };
+    let file = File { format: 1, target: target.label(), entries: rows.iter().map(entry).collect() };
+    let path = path(common_dir, target);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    disk::write(&path, &serde_json::to_vec(&file)?, 0o644)
+}
+
+/// The ledgers of the targets that a branch serves.
+pub struct Ledgers<'r> {
+    common_dir: &'r Path,
+    targets: Vec<&'r Target>,
+}
+
+impl<'r> Ledgers<'r> {
+    /// Chooses the targets; nothing is read yet.
+    pub fn new(repository: &'r Repository, server: &'r Server, branch: &str) -> Self {
+        let serving: Vec<_> = server.served_by(branch).map(|environment| environment.name.clone()).collect();
+        let targets = server.targets.iter().filter(|target| serving.contains(&target.environment)).collect();
+        Self { common_dir: &repository.common_dir, targets }
+    }
+
+    /// Returns the paths of changed released files that no target has run.
+    pub fn changeable(&self, changes: &[&Change], judge: &Judge<'_>) -> BTreeSet<RepoPath> {
+        let files: Vec<(&Target, Option<File>)> =
+            self.targets.iter().map(|target| (*target, self.read(target))).collect();
+        let view = judge.before.unwrap_or(judge.now);
+        let unrun = |change: &&&Change| {
+            let Some((_, blob)) = &change.before else { return false };
+            let Reading::Migration(project, migration) = read_path(view, &change.path, blob) else { return false };
+            let takers = files.iter().filter(|(target, _)| takes(target, &migration, project.group.as_deref()));
+            let mut any = false;
+            for (_, file) in takers {
+                any = true;
+                let Some(file) = file else { return false };
+                if file.entries.iter().any(|entry| entry.ran && is_of(entry, &migration)) {
+                    return false;
+                }
+            }
+            any
+        };
+        changes.iter().filter(unrun).map(|change| change.path.clone()).collect()
+    }
+
+    fn read(&self, target: &Target) -> Option<File> {
+        let text = disk::config(&path(self.common_dir, target)).ok()??;
+        let file: File = serde_json::from_str(&text).ok()?;
+        (file.format == 1 && file.target == target.label()).then_some(file)
+    }
+}
+
+fn is_of(entry: &Entry, migration: &Migration) -> bool {
+    entry.project == migration.project.as_str()
+        && entry.version_key == migration.version_key
+        && entry.kind == migration.kind.word()
+}
+
+/// Says whether a target takes a migration. `group` is that of the migration's project.
+pub fn takes(target: &Target, migration: &Migration, group: Option<&str>) -> bool {
+    let here = migration.environment.as_ref().is_none_or(|environment| *environment == target.environment);
+    let mine = match (&target.audience, group) {
+        (Audience::Group(name, _), Some(group)) => name == group,
+        (Audience::Database(name), None) => migration.database.as_ref() == Some(name),
+        _ => false,
+    };
+    here && mine
+}

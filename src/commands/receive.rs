@@ -1,0 +1,101 @@
+//! Judging a push on the server: which references count, what each is compared with.
+//!
+//! - A watched branch that moves is judged by the net change from its old tip to its new one.
+//! - A new watched branch is compared with where it left the branch of HEAD, if that one is watched; else with nothing:
+//!   every file is judged.
+//! - Deleting or rewinding a watched branch is refused, unless policy allows it.
+//! - Symbolic references count as what they lead to. Tags, notes and other branches pass; `refs/replace/` never.
+//!
+//! Decides only: nothing is written and no database is asked.
+
+use anyhow::Result;
+
+use crate::commands::changes::Source;
+use crate::commands::judge::{Case, judge};
+use crate::commands::ledger::Ledgers;
+use crate::commands::server::Loaded;
+use crate::finding::Report;
+use crate::git::push::Update;
+use crate::git::refs::{branches, is_ancestor, merge_base, resolve_symbolic};
+use crate::git::repository::Repository;
+use crate::git::tree::{Peeled, peel};
+use crate::migration::ObjectId;
+use crate::rules::push::{deleted, not_a_commit, replace_reference, rewound};
+
+/// Judges all references of a push in one report.
+///
+/// # Errors
+/// If the repository cannot be read: the push is then refused as our failure.
+pub fn judge_push(repository: &Repository, loaded: &Loaded, updates: &[Update]) -> Result<Report> {
+    let mut report = Report::default();
+    for update in updates {
+        if update.reference.starts_with("refs/replace/") {
+            report.push(replace_reference(&crate::text::sanitize(&update.reference)));
+            continue;
+        }
+        let reference = resolve_symbolic(repository, &update.reference)?;
+        let Some(branch) = reference.strip_prefix("refs/heads/") else { continue };
+        if loaded.server.watches(branch) {
+            report.merge(judge_branch(repository, loaded, update, &crate::text::sanitize(&reference), branch)?);
+        }
+    }
+    report.sort();
+    Ok(report)
+}
+
+fn judge_branch(
+    repository: &Repository,
+    loaded: &Loaded,
+    update: &Update,
+    reference: &str,
+    branch: &str,
+) -> Result<Report> {
+    let mut report = Report::default();
+    let policy = &loaded.server.policy;
+    if update.new.is_zero() {
+        if !policy.delete_branch && !update.old.is_zero() {
+            report.push(deleted(reference));
+        }
+        return Ok(report);
+    }
+    let new = match peel(repository.objects.as_ref(), &update.new)? {
+        Peeled::Commit { commit, tree, .. } => (commit, tree),
+        Peeled::Other(kind) => {
+            report.push(not_a_commit(reference, &update.new, &format!("which is a {}", kind.word())));
+            return Ok(report);
+        }
+        Peeled::Missing => {
+            report.push(not_a_commit(reference, &update.new, "which is not there"));
+            return Ok(report);
+        }
+    };
+    let old = if update.old.is_zero() { parent_branch(repository, loaded, &new.0)? } else { Some(update.old.clone()) };
+    if let Some(old) = old.as_ref().filter(|_| !update.old.is_zero())
+        && !policy.rewind_branch
+        && !is_ancestor(repository, old, &new.0)?
+    {
+        report.push(rewound(reference, old, &new.0));
+        return Ok(report);
+    }
+    let before = crate::commands::check::tree_source(repository, old.as_ref())?;
+    let ledgers = Ledgers::new(repository, &loaded.server, branch);
+    report.merge(judge(&Case {
+        before,
+        tip: None,
+        after: Source::Tree(repository, new.1),
+        server: Some(&loaded.server),
+        baseline: old.as_ref().map_or_else(|| "HEAD".to_owned(), |old| old.short().to_owned()),
+        all: false,
+        changeable: &|changes, judge| ledgers.changeable(changes, judge),
+    })?);
+    Ok(report)
+}
+
+/// Where a new branch left the watched branch of HEAD.
+fn parent_branch(repository: &Repository, loaded: &Loaded, new: &ObjectId) -> Result<Option<ObjectId>> {
+    let head = branches(repository)?.into_iter().find(|branch| branch.is_head);
+    match head {
+        Some(head) if loaded.server.watches(&head.name) => merge_base(repository, &head.tip, new),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,386 @@
+//! Rolling out: for each target of a branch's environments, in order: open, lock, read history, plan, run, record.
+//!
+//! What is to do is always the tip of the branch minus the history, never what a push brought. The first failure
+//! stops later versions of that database and its later environments; other databases go on.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use crate::check::{Reading, read_path};
+use crate::commands::changes::{Content, Manifest, Source, base_directories, manifest};
+use crate::commands::ledger::{self, takes};
+use crate::commands::server::Loaded;
+use crate::config::Dialect;
+use crate::config::server::Target;
+use crate::engine::{Access, Outcome, Provenance, Script, ScriptStatement, Session, Trouble, engine_of};
+use crate::finding::{Report, Severity};
+use crate::git::refs::{Branch, tree_of};
+use crate::git::repository::Repository;
+use crate::history::{Mode, Row, statement_sum};
+use crate::host;
+use crate::migration::{Checksums, FileEntry, FileMode, Migration};
+use crate::plan::{Conflict, Plan, Policy, Step, plan, resume_at};
+use crate::render::rollout::{Standing, StepView, TargetView};
+use crate::rules::order::OUT_OF_ORDER;
+use crate::sql::facts::{Purpose, head};
+use crate::sql::split::split;
+use crate::text::line_column;
+
+/// What a rollout tells while it runs.
+pub enum Event<'e> {
+    /// A target is waited for: its label and who holds it.
+    Waiting(&'e str, &'e str),
+    /// A step ended: the target's label and the step.
+    Step(&'e str, &'e StepView),
+    /// A target ended.
+    Target(&'e TargetView),
+}
+
+/// Which targets, and what is done with them.
+pub struct Order<'o> {
+    /// Only this environment.
+    pub environment: Option<&'o str>,
+    /// Only this database.
+    pub database: Option<&'o str>,
+    /// Whether plans are only shown.
+    pub dry: bool,
+    /// Who pushed, and what runs it.
+    pub provenance: Provenance,
+    /// Asked before each step: whether to stop.
+    pub stop: &'o dyn Fn() -> bool,
+}
+
+/// Rolls out the tip of a branch. Mistakes in the manifest of the tip come back as a report.
+///
+/// # Errors
+/// If the repository cannot be read.
+pub fn roll_out(
+    repository: &Repository,
+    loaded: &Loaded,
+    branch: &Branch,
+    order: &Order<'_>,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Result<Result<Vec<TargetView>, Report>> {
+    let source = Source::Tree(repository, tree_of(repository, &branch.tip)?);
+    let manifest = match manifest(&source)? {
+        Ok(manifest) => manifest,
+        Err(report) => return Ok(Err(report)),
+    };
+    let migrations = migrations(&source, &manifest)?;
+    let mut stopped: BTreeSet<String> = BTreeSet::new();
+    let mut views = Vec::new();
+    for environment in loaded.server.served_by(&branch.name) {
+        let here = |target: &&Target| {
+            target.environment == environment.name
+                && order.environment.is_none_or(|name| name == target.environment.as_str())
+                && order.database.is_none_or(|name| name == target.audience.database().as_str())
+        };
+        for target in loaded.server.targets.iter().filter(here) {
+            let database = target.audience.database().to_string();
+            let work =
+                Work { source: &source, manifest: &manifest, migrations: &migrations, target, loaded, order, branch };
+            let mut view = work.blank();
+            if stopped.contains(&database) && !order.dry {
+                view.standing = Standing::HeldBack;
+                view.help =
+                    Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
+            } else {
+                work.run(&mut view, tell, repository);
+            }
+            if view.standing.is_bad() {
+                stopped.insert(database);
+            }
+            tell(Event::Target(&view));
+            views.push(view);
+        }
+    }
+    Ok(Ok(views))
+}
+
+/// All migrations of a state, under its manifest.
+///
+/// # Errors
+/// If the files cannot be listed.
+pub fn migrations(source: &Source<'_>, manifest: &Manifest) -> Result<Vec<Migration>> {
+    let files = source.files(&base_directories([&manifest.settings]))?;
+    let read = |entry: FileEntry| match read_path(&manifest.settings, &entry.path, &entry.blob) {
+        Reading::Migration(_, migration) if entry.mode == FileMode::Regular => Some(*migration),
+        _ => None,
+    };
+    Ok(files.into_iter().filter_map(read).collect())
+}
+
+/// One target's work.
+struct Work<'w> {
+    source: &'w Source<'w>,
+    manifest: &'w Manifest,
+    migrations: &'w [Migration],
+    target: &'w Target,
+    loaded: &'w Loaded,
+    order: &'w Order<'w>,
+    branch: &'w Branch,
+}
+
+impl Work<'_> {
+    fn blank(&self) -> TargetView {
+        TargetView {
+            branch: self.branch.name.clone(),
+            commit: self.branch.tip.to_string(),
+            environment: self.target.environment.to_string(),
+            database: self.target.audience.database().to_string(),
+            standing: Standing::Current,
+            applied_before: 0,
+            steps: Vec::new(),
+            error: None,
+            left: None,
+            conflicts: Vec::new(),
+            notes: Vec::new(),
+            trouble: None,
+            help: None,
+        }
+    }
+
+    fn run(&self, view: &mut TargetView, tell: &mut dyn FnMut(Event<'_>), repository: &Repository) {
+        let (mut session, dialect) = match self.open() {
+            Ok(opened) => opened,
+            Err(trouble) => return unreachable_target(view, trouble),
+        };
+        let result = self.work(session.as_mut(), dialect, view, tell);
+        if let Err(trouble) = result {
+            unreachable_target(view, trouble);
+        }
+        if !self.order.dry
+            && let Ok(rows) = session.history()
+            && let Err(error) = ledger::keep(&repository.common_dir, self.target, &rows)
+        {
+            view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
+        }
+    }
+
+    fn open(&self) -> Result<(Box<dyn Session>, Dialect), Trouble> {
+        let url = host::url(&self.target.url, &self.loaded.folder)
+            .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
+        let engine = engine_of(&url)?;
+        let access = if self.order.dry { Access::Read } else { Access::Write };
+        Ok(((engine.connect)(&url, &self.loaded.folder, access)?, engine.dialect))
+    }
+
+    fn work(
+        &self,
+        session: &mut dyn Session,
+        dialect: Dialect,
+        view: &mut TargetView,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Trouble> {
+        let plan = self.plan(&session.history()?);
+        if self.order.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
+            self.show(view, plan, dialect);
+            return Ok(());
+        }
+        let label = self.target.label();
+        session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
+        session.prepare()?;
+        let plan = self.plan(&session.history()?);
+        let scripts = self.show(view, plan, dialect);
+        if view.standing != Standing::Pending {
+            return Ok(());
+        }
+        self.execute(session, &scripts, view, tell)
+    }
+
+    /// Runs the scripts, each in its own transaction or all in one.
+    fn execute(
+        &self,
+        session: &mut dyn Session,
+        scripts: &[Script],
+        view: &mut TargetView,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Trouble> {
+        let label = self.target.label();
+        let size = if self.target.atomic_push { scripts.len().max(1) } else { 1 };
+        for (number, batch) in scripts.chunks(size).enumerate() {
+            if (self.order.stop)() {
+                view.standing = Standing::Failed;
+                view.left =
+                    Some("the program was asked to end and stopped between two files; nothing is half done".to_owned());
+                view.help = Some("schemagate sync".to_owned());
+                return Ok(());
+            }
+            let first = number * size;
+            match session.run(batch, &self.order.provenance)? {
+                Outcome::Applied(durations) => {
+                    for (offset, duration) in durations.iter().enumerate() {
+                        let step = &mut view.steps[first + offset];
+                        step.outcome = "applied";
+                        step.duration_us = duration.as_micros();
+                        tell(Event::Step(&label, step));
+                    }
+                }
+                Outcome::Failed { script, error, left, help } => {
+                    let step = &mut view.steps[first + script];
+                    step.outcome = "failed";
+                    tell(Event::Step(&label, step));
+                    view.standing = Standing::Failed;
+                    view.error = Some(error);
+                    view.left = Some(left);
+                    view.help = Some(help);
+                    return Ok(());
+                }
+            }
+        }
+        view.standing = Standing::Applied;
+        Ok(())
+    }
+
+    /// Plans every project for this target, one after the other.
+    fn plan(&self, rows: &[Row]) -> Plan {
+        let mut whole = Plan::default();
+        for project in &self.manifest.settings.projects {
+            let mine = |migration: &&Migration| {
+                migration.project == project.name && takes(self.target, migration, project.group.as_deref())
+            };
+            let migrations: Vec<Migration> = self.migrations.iter().filter(mine).cloned().collect();
+            let rows: Vec<Row> = rows.iter().filter(|row| row.project == project.name).cloned().collect();
+            let floor = self.loaded.server.policy.severities.get(OUT_OF_ORDER.name).copied();
+            let severity =
+                floor.map_or(project.severity(&OUT_OF_ORDER), |floor| floor.max(project.severity(&OUT_OF_ORDER)));
+            let policy = Policy { out_of_order: severity < Severity::Error };
+            let part = plan(&migrations, &rows, policy, &mut |migration| {
+                self.bytes(migration, project.largest_file).ok().map(|bytes| Checksums::of(&bytes))
+            });
+            whole.applied += part.applied;
+            whole.steps.extend(part.steps);
+            whole.conflicts.extend(part.conflicts);
+            whole.notes.extend(part.notes);
+        }
+        if !whole.conflicts.is_empty() {
+            whole.steps.clear();
+        }
+        whole
+    }
+
+    fn bytes(&self, migration: &Migration, largest: u64) -> Result<Vec<u8>> {
+        let entry = FileEntry { path: migration.path.clone(), mode: FileMode::Regular, blob: migration.blob.clone() };
+        match self.source.read(&entry, largest)? {
+            Content::Bytes(bytes) => Ok(bytes),
+            Content::TooLarge(size) => anyhow::bail!("the file has {size} bytes; the limit is {largest}"),
+        }
+    }
+
+    /// Takes a plan into the view and makes its scripts ready. With a conflict nothing is to run.
+    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> Vec<Script> {
+        view.applied_before = plan.applied;
+        view.notes = plan.notes;
+        view.conflicts = plan.conflicts;
+        let mut scripts = Vec::new();
+        for step in &plan.steps {
+            match self.script(step, dialect) {
+                Ok(script) => {
+                    if let Some(error) =
+                        script.earlier.as_ref().and_then(|row| row.error.clone()).filter(|_| self.order.dry)
+                    {
+                        view.error.get_or_insert(error);
+                    }
+                    view.steps.push(self.step_view(&script));
+                    scripts.push(script);
+                }
+                Err(conflict) => view.conflicts.push(conflict),
+            }
+        }
+        let loose = scripts.iter().find(|script| script.mode == Mode::Journal);
+        if let Some(script) = loose.filter(|_| self.target.atomic_push && scripts.len() > 1) {
+            let message =
+                "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
+            view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
+        }
+        view.standing = match (view.conflicts.is_empty(), scripts.is_empty()) {
+            (false, _) => Standing::Conflict,
+            (true, false) => Standing::Pending,
+            (true, true) => Standing::Current,
+        };
+        scripts
+    }
+
+    fn step_view(&self, script: &Script) -> StepView {
+        StepView {
+            version: script.migration.version.as_str().to_owned(),
+            kind: script.migration.kind.word().to_owned(),
+            description: script.migration.description.clone(),
+            path: script.migration.path.display(),
+            outcome: if self.order.dry { "pending" } else { "not-run" },
+            earlier: script.earlier.as_ref().map(|row| row.state.word()),
+            statements: script.statements.len(),
+            from_statement: script.done + 1,
+            duration_us: 0,
+        }
+    }
+
+    /// Reads a migration and makes it ready. What no gate would have let through is refused here too.
+    fn script(&self, step: &Step, dialect: Dialect) -> Result<Script, Conflict> {
+        let migration = &step.migration;
+        let project = self.manifest.settings.projects.iter().find(|project| project.name == migration.project);
+        let largest = project.map_or(crate::config::LARGEST_FILE, |project| project.largest_file);
+        let bytes = self
+            .bytes(migration, largest)
+            .map_err(|error| conflict(migration, &format!("{error:#}"), "push from a complete clone"))?;
+        let checksums = Checksums::of(&bytes);
+        let body = bytes.strip_prefix(crate::rules::bytes::MARK).unwrap_or(&bytes);
+        let text = std::str::from_utf8(body)
+            .ok()
+            .filter(|text| !text.contains('\0'))
+            .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
+        let statements = statements(migration, text, dialect)?;
+        let mode =
+            if statements.iter().any(|statement| statement.no_transaction) { Mode::Journal } else { Mode::Transaction };
+        let sums: Vec<String> = statements.iter().map(|statement| statement_sum(&statement.text)).collect();
+        let done = resume_at(step.earlier.as_ref(), &sums).map_err(|number| {
+            conflict(
+                migration,
+                &format!("statement {number} was edited, but it has run already when this file stopped half-way"),
+                "bring back the statements that ran; mend only what comes behind them",
+            )
+        })?;
+        let mode = if done > 0 { Mode::Journal } else { mode };
+        Ok(Script {
+            migration: migration.clone(),
+            statements,
+            mode,
+            done,
+            earlier: step.earlier.clone(),
+            out_of_order: step.out_of_order,
+            checksums,
+        })
+    }
+}
+
+fn statements(migration: &Migration, text: &str, dialect: Dialect) -> Result<Vec<ScriptStatement>, Conflict> {
+    let mut prepared = Vec::new();
+    for statement in split(text, dialect) {
+        let sql = statement.span.of(text);
+        let head = head(sql, dialect);
+        if statement.client || head.purpose(dialect) == Purpose::Transaction {
+            let line = line_column(text, statement.span.start).line;
+            let what = format!("line {line}: `{}` cannot be run by the program", head.verb);
+            return Err(conflict(migration, &what, "remove it; every file runs in a transaction already"));
+        }
+        let place = line_column(text, statement.span.start);
+        prepared.push(ScriptStatement {
+            text: sql.to_owned(),
+            line: place.line,
+            column: place.column,
+            no_transaction: head.needs_no_transaction(dialect),
+        });
+    }
+    Ok(prepared)
+}
+
+fn conflict(migration: &Migration, message: &str, help: &str) -> Conflict {
+    Conflict { path: migration.path.display(), message: message.to_owned(), help: help.to_owned() }
+}
+
+fn unreachable_target(view: &mut TargetView, trouble: Trouble) {
+    view.standing = Standing::Unreachable;
+    view.trouble = Some(trouble.message);
+    view.help = Some(trouble.help);
+}

@@ -1,0 +1,96 @@
+//! `schemagate status`: where each target stands.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::commands::apply::{Selection, local_provenance, open};
+use crate::commands::rollout::{Order, roll_out};
+use crate::commands::{Console, Exit};
+use crate::render::rollout::{Standing, TargetView, target};
+use crate::render::{Format, json::text};
+
+/// Shows where each target stands: applied, pending, failed, unreachable.
+///
+/// Changes nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  schemagate status -C /srv/git/shop.git
+  schemagate status -e prod --format json
+
+Exit code: 0 every target is up to date or only has files pending, 1 one failed, conflicts or is unreachable, 2 failure.")]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the repository or the server file cannot be read.
+pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
+    let selection = &args.selection;
+    let opened = match open(selection, console)? {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(exit),
+    };
+    let mut views: Vec<TargetView> = Vec::new();
+    let mut exit = Exit::Clean;
+    for branch in &opened.branches {
+        let order = Order {
+            environment: selection.environment.as_deref(),
+            database: selection.database.as_deref(),
+            dry: true,
+            provenance: local_provenance(),
+            stop: &|| false,
+        };
+        match roll_out(&opened.repository, &opened.loaded, branch, &order, &mut |_| {})? {
+            Ok(branch_views) => views.extend(branch_views.into_iter().map(as_it_stands)),
+            Err(report) => exit = console.report(&report),
+        }
+    }
+    if console.format == Format::Json {
+        console.say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": views })));
+    } else {
+        for view in &views {
+            console.say(&target(view));
+        }
+        console.say(&summary(&views));
+    }
+    let bad = views.iter().any(|view| view.standing.is_bad());
+    Ok(if bad { Exit::Findings } else { exit })
+}
+
+/// A target whose last attempt failed is shown as failed, not as pending.
+fn as_it_stands(mut view: TargetView) -> TargetView {
+    if view.standing != Standing::Pending {
+        return view;
+    }
+    for step in &mut view.steps {
+        match step.earlier {
+            Some("failed") => {
+                step.outcome = "failed";
+                view.standing = Standing::Failed;
+                view.help = Some("mend the file and push it again, or run `schemagate apply` to try again".to_owned());
+            }
+            Some(_) => {
+                let path = &step.path;
+                view.notes.push(format!(
+                    "`{path}` is running now or was cut off; `schemagate apply` waits for it or goes on"
+                ));
+            }
+            None => {}
+        }
+    }
+    view
+}
+
+fn summary(views: &[TargetView]) -> String {
+    let count = |wanted: &dyn Fn(Standing) -> bool| views.iter().filter(|view| wanted(view.standing)).count();
+    format!(
+        "schemagate: {}: {} up to date, {} pending, {} in trouble\n",
+        crate::text::count(views.len(), "target"),
+        count(&|standing| standing == Standing::Current),
+        count(&|standing| standing == Standing::Pending),
+        count(&Standing::is_bad),
+    )
+}

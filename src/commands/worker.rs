@@ -1,0 +1,180 @@
+//! The worker: a process of its own that rolls out after a push, so that no client can cut it short.
+//!
+//! The hook starts it with its output in a journal file and shows that file as it grows. A client that goes away, a
+//! signal to the hook's group or a full pipe reach only the hook.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::commands::rollout::Order;
+use crate::commands::server::{Loaded, require};
+use crate::commands::{Console, Exit, apply, ledger};
+use crate::engine::Provenance;
+use crate::git::refs::{Branch, branches};
+use crate::git::repository::Repository;
+use crate::host::{self, Pusher};
+use crate::{environment, output};
+
+/// Rolls out after a push. The post-receive hook starts this; people use `sync`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The Git directory
+    #[arg(long)]
+    git_dir: PathBuf,
+    /// Who pushed
+    #[arg(long)]
+    pusher: String,
+    /// Who says so
+    #[arg(long)]
+    pusher_source: String,
+    /// A branch that moved; all watched ones if none is given
+    #[arg(long)]
+    branch: Vec<String>,
+}
+
+/// How many journals are kept.
+const JOURNALS: usize = 50;
+/// Branches beyond this number are not named one by one.
+const MOST_NAMED: usize = 50;
+
+/// Starts a worker and shows what it writes until it ends.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn start_and_follow(
+    repository: &Repository,
+    branches: &[String],
+    pusher: &Pusher,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    let journal = journal_file(&repository.common_dir)?;
+    let file = std::fs::File::create(&journal).with_context(|| format!("{} cannot be written", journal.display()))?;
+    let mut command = Command::new(std::env::current_exe().context("the program's own path is unknown")?);
+    command
+        .args(["worker", "--pusher", &pusher.name, "--pusher-source", pusher.source, "--git-dir"])
+        .arg(&repository.git_dir)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file);
+    if branches.len() <= MOST_NAMED {
+        for branch in branches {
+            command.arg("--branch").arg(branch);
+        }
+    }
+    for name in environment::OF_GIT {
+        command.env_remove(name);
+    }
+    let mut child = command.spawn().context("the worker could not be started")?;
+    let mut reader = std::fs::File::open(&journal)?;
+    let mut pause = Duration::from_millis(2);
+    loop {
+        let ended = child.try_wait()?;
+        let mut text = Vec::new();
+        reader.read_to_end(&mut text)?;
+        console.say(&String::from_utf8_lossy(&text));
+        if let Some(status) = ended {
+            return Ok(match status.code() {
+                Some(0) => Exit::Clean,
+                Some(1) => Exit::Findings,
+                _ => Exit::Failure,
+            });
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Chooses the name of a new journal and removes the oldest ones.
+fn journal_file(common_dir: &Path) -> Result<PathBuf> {
+    let folder = ledger::folder(common_dir).join("journal");
+    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    let mut journals: Vec<PathBuf> = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
+    journals.sort();
+    for old in journals.iter().take(journals.len().saturating_sub(JOURNALS - 1)) {
+        let _ = std::fs::remove_file(old);
+    }
+    let now = time::OffsetDateTime::now_utc();
+    let stamp =
+        now.format(time::macros::format_description!("[year][month][day]T[hour][minute][second]")).unwrap_or_default();
+    Ok(folder.join(format!("{stamp}-{:06}-{}.log", now.microsecond(), std::process::id())))
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the repository or the server file cannot be read.
+pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
+    let _ = nix::unistd::setsid();
+    let stop = stop_flag()?;
+    let repository = Repository::discover(&args.git_dir)?;
+    let loaded = match require(&repository, None, console)? {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let provenance = Provenance {
+        pusher: args.pusher.clone(),
+        pusher_source: args.pusher_source.clone(),
+        host: host::host_name(),
+        process: std::process::id(),
+        commit: String::new(),
+    };
+    let wanted = |branch: &Branch| args.branch.is_empty() || args.branch.contains(&branch.name);
+    until_still(&repository, &loaded, &wanted, &provenance, &|| stop.load(Ordering::Relaxed), false, console)
+}
+
+/// Rolls out the watched branches, and again those that moved meanwhile, until they stand still.
+///
+/// # Errors
+/// If the repository cannot be read.
+pub fn until_still(
+    repository: &Repository,
+    loaded: &Loaded,
+    wanted: &dyn Fn(&Branch) -> bool,
+    provenance: &Provenance,
+    stop: &dyn Fn() -> bool,
+    quiet: bool,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    let tips = || -> Result<Vec<Branch>> {
+        let all = branches(repository)?;
+        Ok(all.into_iter().filter(|branch| wanted(branch) && loaded.server.watches(&branch.name)).collect())
+    };
+    let mut done: Vec<Branch> = Vec::new();
+    let mut exit = Exit::Clean;
+    loop {
+        let moved: Vec<Branch> = tips()?.into_iter().filter(|branch| !done.contains(branch)).collect();
+        if moved.is_empty() || stop() {
+            return Ok(exit);
+        }
+        for branch in moved {
+            let provenance = Provenance { commit: branch.tip.to_string(), ..provenance.clone() };
+            let order = Order { environment: None, database: None, dry: false, provenance, stop };
+            let one = apply::branch(repository, loaded, &branch, &order, quiet, console)?;
+            exit = if one == Exit::Clean { exit } else { one };
+            done.push(branch);
+        }
+    }
+}
+
+/// A flag that SIGTERM and SIGINT raise: the rollout then stops between two files.
+///
+/// # Errors
+/// If the handlers cannot be set.
+pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT, signal_hook::consts::SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&flag)).context("signal handlers cannot be set")?;
+    }
+    Ok(flag)
+}
+
+/// Tells of something that went wrong where nobody else can.
+pub fn complain(text: &str) {
+    output::complain(text);
+}

@@ -1,0 +1,401 @@
+//! The manifest, `schemagate.toml`: layout, naming and the weight of rules, reviewed like code.
+//!
+//! Knows the keys and what they may hold. Refuses to know the repository: only its own text comes in.
+
+use std::collections::BTreeMap;
+
+use crate::config::reader::{At, Section, document};
+use crate::config::{Dialect, LARGEST_FILE, MANIFEST, Pattern};
+use crate::finding::{Finding, Severity};
+use crate::layout::compile::{Role, TemplateError, compile};
+use crate::layout::template::{Field, Match, Template};
+use crate::layout::version::{Format, Order};
+use crate::migration::{DatabaseName, EnvironmentName, ProjectName};
+use crate::rules;
+use crate::text::{Span, did_you_mean, enumerate};
+
+/// File template unless configured.
+pub const DEFAULT_TEMPLATE: &str = "{{ENV_ID}}/{{DB_NAME}}##{{VERSION}}##{{TYPE}}##{{DESCRIPTION}}.sql";
+/// File template of a project for a group of databases unless configured.
+pub const DEFAULT_GROUP_TEMPLATE: &str = "{{VERSION}}##{{TYPE}}##{{DESCRIPTION}}.sql";
+/// Base directory unless configured.
+pub const DEFAULT_BASE: &str = "migrations";
+
+/// A manifest that is valid.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The projects, in the order of the file; at least one.
+    pub projects: Vec<Project>,
+    /// The branch whose files count as released for checks on a developer's machine.
+    pub release_branch: Option<String>,
+}
+
+/// One project: a base directory with its template and rules.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Its name.
+    pub name: ProjectName,
+    /// The folder that holds its files, without slashes at its ends; empty for the top of the repository.
+    pub base: String,
+    /// How its paths read.
+    pub template: Template,
+    /// How the paths of its schema files read.
+    pub schema_template: Option<Template>,
+    /// The databases and what they are.
+    pub databases: BTreeMap<DatabaseName, Database>,
+    /// What databases are that are not listed; without it such a name is a finding.
+    pub dialect: Option<Database>,
+    /// The group of databases that takes every file, instead of databases named in paths.
+    pub group: Option<String>,
+    /// The environments that paths may name; empty for any.
+    pub environments: Vec<EnvironmentName>,
+    /// How versions are ordered.
+    pub order: Order,
+    /// What versions must look like.
+    pub version_format: Format,
+    /// What descriptions must look like, as written in the path.
+    pub description_format: Option<regex::Regex>,
+    /// Largest file, in bytes.
+    pub largest_file: u64,
+    /// Paths under the base directory that are nobody's concern.
+    pub ignored: Vec<Pattern>,
+    /// Configured severities, by rule name.
+    pub severities: BTreeMap<&'static str, Severity>,
+    /// Where settings stand in the manifest, by key: for findings that a setting caused.
+    pub places: BTreeMap<&'static str, Span>,
+}
+
+/// What a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// The product.
+    pub dialect: Dialect,
+    /// Its version as written, such as `15` or `10.6`.
+    pub version: Option<String>,
+}
+
+impl Project {
+    /// Returns what a database is, by its name in a path; `None` for an unknown one.
+    pub fn database(&self, name: Option<&DatabaseName>) -> Option<&Database> {
+        name.and_then(|name| self.databases.get(name)).or(self.dialect.as_ref())
+    }
+
+    /// Returns the severity that this manifest gives a rule.
+    pub fn severity(&self, rule: &'static crate::finding::Rule) -> Severity {
+        self.severities.get(rule.name).copied().unwrap_or(rule.severity)
+    }
+
+    /// Says whether a path lies in the base directory and is not ignored.
+    pub fn covers(&self, path: &crate::migration::RepoPath) -> bool {
+        path.is_under(&self.base) && !path.as_str().is_some_and(|text| self.ignores(text))
+    }
+
+    /// Says whether a path is ignored.
+    pub fn ignores(&self, path: &str) -> bool {
+        self.ignored.iter().any(|pattern| pattern.matches(path))
+    }
+
+    /// Says whether a path is a schema file.
+    pub fn is_schema_file(&self, path: &str) -> bool {
+        self.schema_template.as_ref().is_some_and(|template| template.matches(path).is_some())
+    }
+
+    /// Reads a path as a migration of this project; `blob` is its content.
+    pub fn migration(
+        &self,
+        path: &crate::migration::RepoPath,
+        blob: &crate::migration::ObjectId,
+    ) -> Option<crate::migration::Migration> {
+        let text = path.as_str()?;
+        if !self.covers(path) || self.is_schema_file(text) {
+            return None;
+        }
+        let found = self.template.matches(text)?;
+        Some(self.read_match(path, text, &found, blob))
+    }
+
+    fn read_match(
+        &self,
+        path: &crate::migration::RepoPath,
+        text: &str,
+        found: &Match,
+        blob: &crate::migration::ObjectId,
+    ) -> crate::migration::Migration {
+        let value = |field| found.value(text, field);
+        let version = value(Field::Version).unwrap_or_default();
+        crate::migration::Migration {
+            project: self.name.clone(),
+            path: path.clone(),
+            environment: value(Field::Environment).map(EnvironmentName::new),
+            database: value(Field::Database).map(DatabaseName::new),
+            version: crate::migration::Version::new(version),
+            version_key: self.order.key(version),
+            kind: value(Field::Type).and_then(crate::migration::Kind::parse).unwrap_or(crate::migration::Kind::Ddl),
+            description: value(Field::Description).map(shown_description).unwrap_or_default(),
+            blob: blob.clone(),
+        }
+    }
+}
+
+/// Shows a description of a path: underscores as spaces, the first letter in upper case.
+pub fn shown_description(written: &str) -> String {
+    let spaced = written.replace('_', " ");
+    let mut letters = spaced.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub fn read(text: &str) -> Result<Settings, Vec<Finding>> {
+    document(MANIFEST, text, &rules::config::MANIFEST_INVALID, |top, problems| {
+        let release_branch = top.string("release-branch").map(|branch| branch.value);
+        let sections = top.sections("project");
+        if sections.is_empty() && !top.has("project") {
+            top.missing("[[project]]", "run `schemagate init` in an empty folder to see a complete manifest");
+        }
+        let single = sections.len() == 1;
+        let mut names: Vec<At<String>> = Vec::new();
+        let mut projects = Vec::new();
+        for section in &sections {
+            let name = section.name("name");
+            if name.is_none() && !section.has("name") && !single {
+                section.missing("name", "with several projects, each needs a name");
+            }
+            let name = name.unwrap_or(At { value: "default".to_owned(), span: section.span });
+            if names.iter().any(|other| other.value == name.value) && !single {
+                problems.add(
+                    name.span,
+                    format!("two projects are called `{}`", name.value),
+                    "the second one",
+                    "choose another name",
+                );
+            }
+            names.push(name.clone());
+            projects.extend(project(section, &name.value));
+            section.finish();
+        }
+        Some(Settings { projects, release_branch })
+    })
+}
+
+fn project(section: &Section<'_>, name: &str) -> Option<Project> {
+    let group = section.name("group").map(|group| group.value);
+    let base = base_directory(section);
+    let template = template(section, "file-path-template", &base, group.is_some());
+    let schema_template = schema_template(section, &base, group.is_some());
+    let databases = databases(section, group.is_some());
+    let dialect = section.choice("dialect", &Dialect::WORDS).map(|word| Dialect::ALL[word.value]);
+    let version = section.string("dialect-version").map(|version| version.value);
+    if databases.is_empty() && dialect.is_none() && !section.has("databases") && !section.has("dialect") {
+        section.missing(
+            "databases",
+            "name each database: [project.databases.NAME] with dialect = \"postgres\"; or set `dialect` for all",
+        );
+    }
+    let environments = section.strings("environments").unwrap_or_default();
+    let mut project = Project {
+        name: ProjectName::new(name),
+        template: template?,
+        schema_template,
+        databases,
+        dialect: dialect.map(|dialect| Database { dialect, version }),
+        group,
+        environments: environments.into_iter().map(|name| EnvironmentName::new(name.value)).collect(),
+        order: order(section),
+        version_format: version_format(section),
+        description_format: pattern(section, "description-format"),
+        largest_file: section.size("largest-file").unwrap_or(LARGEST_FILE),
+        ignored: section.patterns("ignore").unwrap_or_default(),
+        severities: BTreeMap::new(),
+        places: BTreeMap::new(),
+        base,
+    };
+    if let Some(policy) = section.choice("out-of-order", &["refuse", "warn", "allow"]) {
+        let severity = [Severity::Error, Severity::Warning, Severity::Off][policy.value];
+        project.severities.insert(rules::order::OUT_OF_ORDER.name, severity);
+    }
+    if let Some(rules) = section.section("rules") {
+        project.severities.extend(severities(&rules));
+    }
+    let keys = [
+        "file-path-template",
+        "base-directory",
+        "version-format",
+        "description-format",
+        "version-order",
+        "largest-file",
+        "environments",
+        "databases",
+        "out-of-order",
+    ];
+    project.places = keys.into_iter().filter_map(|key| Some((key, section.span_of(key)?))).collect();
+    Some(project)
+}
+
+fn base_directory(section: &Section<'_>) -> String {
+    let Some(base) = section.string("base-directory") else { return DEFAULT_BASE.to_owned() };
+    let segments: Vec<&str> = base.value.split('/').filter(|text| !text.is_empty() && *text != ".").collect();
+    let wrong =
+        |text: &&str| *text == ".." || text.contains(['*', '{', '}', '\\']) || text.contains(crate::text::is_unsafe);
+    if base.value.starts_with('/') || segments.iter().any(wrong) {
+        section.problems().add(
+            base.span,
+            "`base-directory` must be a plain folder of the repository",
+            "not such a folder",
+            "for example \"migrations\" or \"services/shop/db\"; \"\" is the top",
+        );
+    }
+    segments.join("/")
+}
+
+fn template(section: &Section<'_>, key: &'static str, base: &str, group: bool) -> Option<Template> {
+    let (default, role) =
+        if group { (DEFAULT_GROUP_TEMPLATE, Role::GroupMigrations) } else { (DEFAULT_TEMPLATE, Role::Migrations) };
+    let written = section.string(key);
+    if written.is_none() && section.has(key) {
+        return None;
+    }
+    compiled(section, base, written, default, role)
+}
+
+fn schema_template(section: &Section<'_>, base: &str, group: bool) -> Option<Template> {
+    let written = section.string("schema-path-template")?;
+    let role = if group { Role::GroupSchema } else { Role::Schema };
+    compiled(section, base, Some(written), "", role)
+}
+
+fn compiled(
+    section: &Section<'_>,
+    base: &str,
+    written: Option<At<String>>,
+    default: &str,
+    role: Role,
+) -> Option<Template> {
+    let text = written.as_ref().map_or(default, |written| &written.value);
+    let span = written.as_ref().map_or(section.span, |written| written.span);
+    compile(base, text, role)
+        .map_err(|errors| {
+            for error in errors {
+                section.problems().add(inside(span, text, &error), error.message, "here", error.help);
+            }
+        })
+        .ok()
+}
+
+/// The place in the file of a part of a quoted text. Exact where the text needed no escapes.
+fn inside(span: Span, text: &str, error: &TemplateError) -> Span {
+    if span.end - span.start == text.len() + 2 { error.span.shifted(span.start + 1) } else { span }
+}
+
+fn databases(section: &Section<'_>, group: bool) -> BTreeMap<DatabaseName, Database> {
+    let mut databases = BTreeMap::new();
+    let Some(table) = section.section("databases") else { return databases };
+    if group {
+        section.problems().add(
+            table.span,
+            "a project with a `group` has no `databases`: its files go to every database of the group",
+            "not here",
+            "set `dialect` for the whole project",
+        );
+    }
+    for (name, database) in table.named_sections() {
+        if let Some(complaint) = super::name_complaint(&name.value) {
+            section.problems().add(
+                name.span,
+                format!("not a usable database name: {complaint}"),
+                "this name",
+                "use letters, digits, `-` and `_`",
+            );
+        }
+        let dialect = database.choice("dialect", &Dialect::WORDS);
+        if dialect.is_none() && !database.has("dialect") {
+            database.missing("dialect", "dialect = \"postgres\", \"mysql\", \"mariadb\" or \"sqlite\"");
+        }
+        let version = database.string("version").map(|version| version.value);
+        if let Some(dialect) = dialect {
+            databases.insert(DatabaseName::new(name.value), Database { dialect: Dialect::ALL[dialect.value], version });
+        }
+        database.finish();
+    }
+    databases
+}
+
+fn order(section: &Section<'_>) -> Order {
+    let choice = section.choice("version-order", &["natural", "text"]);
+    choice.map_or(Order::Natural, |word| [Order::Natural, Order::Text][word.value])
+}
+
+fn version_format(section: &Section<'_>) -> Format {
+    const WORDS: [&str; 4] = ["any", "timestamp", "sequential", "semantic"];
+    if section.holds_table("version-format") {
+        let pattern = section.section("version-format").and_then(|table| {
+            let pattern = pattern(&table, "pattern");
+            if pattern.is_none() && !table.has("pattern") {
+                table.missing("pattern", "version-format = { pattern = \"V[0-9]{4}\" }");
+            }
+            table.finish();
+            pattern
+        });
+        return pattern.map_or(Format::Any, Format::Pattern);
+    }
+    match section.choice("version-format", &WORDS).map(|word| word.value) {
+        Some(1) => Format::Timestamp,
+        Some(2) => Format::Sequential,
+        Some(3) => Format::Semantic,
+        _ => Format::Any,
+    }
+}
+
+fn pattern(section: &Section<'_>, key: &'static str) -> Option<regex::Regex> {
+    let written = section.string(key)?;
+    let anchored = format!("^(?:{})$", written.value);
+    regex::RegexBuilder::new(&anchored)
+        .size_limit(1 << 20)
+        .build()
+        .map_err(|error| {
+            let why = error.to_string();
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            section.problems().add(
+                written.span,
+                format!("`{key}` is not a regular expression that can be used: {why}"),
+                "this pattern",
+                "the whole text must match; the syntax is that of the Rust regex crate",
+            );
+        })
+        .ok()
+}
+
+/// Reads a table of rule names with severities; used by the server file too.
+pub fn severities(table: &Section<'_>) -> BTreeMap<&'static str, Severity> {
+    let mut severities = BTreeMap::new();
+    for (name, word) in table.named_choices(&Severity::WORDS) {
+        let names: Vec<&str> = rules::all().map(|rule| rule.name).collect();
+        let Some(rule) = rules::find(&name.value) else {
+            let help = match did_you_mean(&name.value, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the rules are {}", enumerate(&names, 60)),
+            };
+            table.problems().add(
+                name.span,
+                format!("there is no rule `{}`", crate::text::sanitize(&name.value)),
+                "unknown rule",
+                help,
+            );
+            continue;
+        };
+        let severity = Severity::parse(Severity::WORDS[word.value]).unwrap_or(rule.severity);
+        if !rule.configurable && severity < rule.severity {
+            table.problems().add(
+                word.span,
+                format!("`{}` cannot be lowered: without it migrations would be misread", rule.name),
+                "too low",
+                format!("leave it out; it is \"{}\"", rule.severity),
+            );
+            continue;
+        }
+        severities.insert(rule.name, severity);
+    }
+    severities
+}

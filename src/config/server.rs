@@ -1,0 +1,361 @@
+//! The server file, `schemagate-server.toml`: branches, environments, targets, policy. Never in the repository.
+//!
+//! Knows the keys and what they may hold, and where a secret would stand. Refuses to read environment variables,
+//! files or command output: it only says which are to be read.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Pattern;
+use crate::config::manifest::severities;
+use crate::config::reader::{At, Problems, Section, document};
+use crate::finding::{Finding, Severity};
+use crate::migration::{DatabaseName, EnvironmentName};
+use crate::rules;
+use crate::text::{Span, did_you_mean, enumerate};
+
+/// How long to wait for a busy database unless configured.
+pub const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// Where the name of the pusher comes from. Exactly one source, chosen by the administrator.
+pub const IDENTITIES: [&str; 9] =
+    ["unix", "gitolite", "gitea", "gitlab", "github", "http", "ssh-forced", "ssh-key", "push-cert"];
+
+/// A server file that is valid.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The branches that are watched.
+    pub branches: Vec<Pattern>,
+    /// The environments, in the order of rollout.
+    pub environments: Vec<Environment>,
+    /// The targets, in the order of the file.
+    pub targets: Vec<Target>,
+    /// What no repository file can lower.
+    pub policy: Policy,
+    /// Whether the file itself holds a password.
+    pub holds_secret: bool,
+}
+
+/// An environment.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    /// Its name.
+    pub name: EnvironmentName,
+    /// The branches that serve it; those of the file where it names none.
+    pub branches: Option<Vec<Pattern>>,
+}
+
+/// What a target is known by in paths.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Audience {
+    /// The database of that name.
+    Database(DatabaseName),
+    /// A database of the group: the group's name and the database's own.
+    Group(String, DatabaseName),
+}
+
+impl Audience {
+    /// Returns the database's name.
+    pub fn database(&self) -> &DatabaseName {
+        match self {
+            Self::Database(name) | Self::Group(_, name) => name,
+        }
+    }
+}
+
+/// One database of one environment.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Which migrations it takes.
+    pub audience: Audience,
+    /// How to find its URL.
+    pub url: UrlSource,
+    /// How long to wait while it is busy.
+    pub lock_wait: Duration,
+    /// Whether all pending files of a push share one transaction.
+    pub atomic_push: bool,
+}
+
+impl Target {
+    /// Returns `environment/database`, as messages name a target.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.environment, self.audience.database())
+    }
+}
+
+/// Where a target's URL is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UrlSource {
+    /// In the server file.
+    Inline(String),
+    /// In an environment variable of the program.
+    Environment(String),
+    /// In a file.
+    File(PathBuf),
+    /// In the output of a program with its arguments; no shell.
+    Command(Vec<String>),
+}
+
+impl std::fmt::Debug for UrlSource {
+    /// Never shows an inline URL: it may hold a password.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Inline(_) => formatter.write_str("Inline(…)"),
+            Self::Environment(name) => write!(formatter, "Environment({name})"),
+            Self::File(path) => write!(formatter, "File({})", path.display()),
+            Self::Command(words) => write!(formatter, "Command({:?})", words.first()),
+        }
+    }
+}
+
+/// The floor under every manifest.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Index into [`IDENTITIES`].
+    pub identity: usize,
+    /// The variable that a forced command sets, for `ssh-forced`.
+    pub identity_variable: String,
+    /// The file of allowed signers, for `ssh-key`.
+    pub allowed_signers: Option<PathBuf>,
+    /// Whether a watched branch may be deleted.
+    pub delete_branch: bool,
+    /// Whether a watched branch may be rewound or replaced.
+    pub rewind_branch: bool,
+    /// Largest migration, in bytes.
+    pub largest_file: Option<u64>,
+    /// Lowest severities.
+    pub severities: BTreeMap<&'static str, Severity>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            identity: 0,
+            identity_variable: "SCHEMAGATE_PUSHER".to_owned(),
+            allowed_signers: None,
+            delete_branch: false,
+            rewind_branch: false,
+            largest_file: None,
+            severities: BTreeMap::new(),
+        }
+    }
+}
+
+impl Server {
+    /// Says whether a branch (short name) is watched.
+    pub fn watches(&self, branch: &str) -> bool {
+        self.branches.iter().any(|pattern| pattern.matches(branch))
+    }
+
+    /// Returns the environments that a branch serves, in rollout order.
+    pub fn served_by<'s>(&'s self, branch: &'s str) -> impl Iterator<Item = &'s Environment> {
+        self.environments.iter().filter(move |environment| match &environment.branches {
+            _ if !self.watches(branch) => false,
+            None => true,
+            Some(patterns) => patterns.iter().any(|pattern| pattern.matches(branch)),
+        })
+    }
+
+    /// Returns the database names that an environment maps (every environment for `None`), sorted, each once.
+    pub fn databases(&self, environment: Option<&EnvironmentName>) -> Vec<&DatabaseName> {
+        let mut names: Vec<&DatabaseName> = self
+            .targets
+            .iter()
+            .filter(|target| environment.is_none_or(|name| *name == target.environment))
+            .filter_map(|target| match &target.audience {
+                Audience::Database(name) => Some(name),
+                Audience::Group(..) => None,
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// Reads a server file. `name` is how findings call it.
+///
+/// # Errors
+/// Everything that is wrong with it, each with its place.
+pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
+    document(name, text, &rules::config::SERVER_FILE_INVALID, |top, problems| {
+        let branches = top.patterns("branches");
+        if branches.is_none() && !top.has("branches") {
+            top.missing("branches", "for example branches = [\"main\"]");
+        }
+        let policy = top.section("policy").map(|section| policy(&section)).unwrap_or_default();
+        let mut environments: Vec<(At<String>, Environment)> = Vec::new();
+        for section in top.sections("environment") {
+            if let Some((name, environment)) = environment(&section) {
+                if environments.iter().any(|(other, _)| other.value == name.value) {
+                    problems.add(
+                        name.span,
+                        format!("two environments are called `{}`", name.value),
+                        "the second one",
+                        "choose another name",
+                    );
+                }
+                environments.push((name, environment));
+            }
+            section.finish();
+        }
+        let environments: Vec<Environment> = environments.into_iter().map(|(_, environment)| environment).collect();
+        let mut targets =
+            Targets { environments: &environments, problems, seen: Vec::new(), holds_secret: false, list: Vec::new() };
+        for section in top.sections("target") {
+            targets.read(&section);
+            section.finish();
+        }
+        let (list, holds_secret) = (targets.list, targets.holds_secret);
+        Some(Server { branches: branches?, targets: list, environments, policy, holds_secret })
+    })
+}
+
+fn environment(section: &Section<'_>) -> Option<(At<String>, Environment)> {
+    let name = section.name("name");
+    if name.is_none() && !section.has("name") {
+        section.missing("name", "name = \"prod\"");
+    }
+    let branches = section.patterns("branches");
+    let name = name?;
+    Some((name.clone(), Environment { name: EnvironmentName::new(name.value), branches }))
+}
+
+struct Targets<'s> {
+    environments: &'s [Environment],
+    problems: &'s Problems,
+    seen: Vec<(EnvironmentName, DatabaseName, Span)>,
+    holds_secret: bool,
+    list: Vec<Target>,
+}
+
+impl Targets<'_> {
+    fn read(&mut self, section: &Section<'_>) {
+        let environment = section.string("environment");
+        let database = section.name("database");
+        for key in ["environment", "database", "url"] {
+            if !section.has(key) {
+                section.missing(key, "a target needs environment, database and url");
+            }
+        }
+        let group = section.name("group").map(|group| group.value);
+        let url = self.url(section);
+        let lock_wait = section.duration("lock-wait").unwrap_or(LOCK_WAIT);
+        let atomic = section.choice("atomic", &["file", "push"]);
+        let environment = environment.and_then(|name| self.known_environment(&name));
+        let (Some(environment), Some(database), Some(url)) = (environment, database, url) else { return };
+        let name = DatabaseName::new(database.value);
+        let twin = self.seen.iter().any(|(other, known, _)| *other == environment && *known == name);
+        if twin {
+            self.problems.add(
+                database.span,
+                format!("environment `{environment}` maps database `{name}` twice"),
+                "the second one",
+                "a database stands once in an environment; remove one of the two",
+            );
+        }
+        self.seen.push((environment.clone(), name.clone(), database.span));
+        let audience = match group {
+            Some(group) => Audience::Group(group, name),
+            None => Audience::Database(name),
+        };
+        let atomic_push = atomic.is_some_and(|word| word.value == 1);
+        self.list.push(Target { environment, audience, url, lock_wait, atomic_push });
+    }
+
+    fn known_environment(&self, name: &At<String>) -> Option<EnvironmentName> {
+        let names: Vec<&str> = self.environments.iter().map(|environment| environment.name.as_str()).collect();
+        if names.contains(&name.value.as_str()) {
+            return Some(EnvironmentName::new(name.value.clone()));
+        }
+        let help = match did_you_mean(&name.value, names.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("the environments are {}", enumerate(&names, 20)),
+        };
+        let message = format!("there is no environment `{}`", crate::text::sanitize(&name.value));
+        self.problems.add(name.span, message, "unknown environment", help);
+        None
+    }
+
+    fn url(&mut self, section: &Section<'_>) -> Option<UrlSource> {
+        if !section.holds_table("url") {
+            let url = section.string("url")?;
+            if let Err(why) = crate::config::server::check_url(&url.value) {
+                self.problems.add(
+                    url.span,
+                    format!("the URL of this target cannot be used: {why}"),
+                    "this URL",
+                    "for SQLite: sqlite:///srv/db/shop.sqlite",
+                );
+                return None;
+            }
+            self.holds_secret |= has_password(&url.value);
+            return Some(UrlSource::Inline(url.value));
+        }
+        let table = section.section("url")?;
+        let source = [
+            table.string("env").map(|name| UrlSource::Environment(name.value)),
+            table.string("file").map(|path| UrlSource::File(path.value.into())),
+            table
+                .strings("command")
+                .map(|words| UrlSource::Command(words.into_iter().map(|word| word.value).collect())),
+        ];
+        table.finish();
+        let mut given: Vec<UrlSource> = source.into_iter().flatten().collect();
+        let one = given.pop();
+        let empty = matches!(&one, Some(UrlSource::Command(words)) if words.is_empty());
+        if one.is_none() || empty || !given.is_empty() {
+            self.problems.add(table.span, "`url` needs exactly one of `env`, `file` and `command`", "this table", "url = { env = \"SHOP_URL\" }, { file = \"/etc/schemagate/shop.url\" } or { command = [\"pass\", \"show\", \"shop\"] }");
+            return None;
+        }
+        one
+    }
+}
+
+/// Checks the form of a URL without connecting. The answer never repeats the URL: it may hold a password.
+///
+/// # Errors
+/// What is wrong, in a sentence that is safe to show.
+pub fn check_url(url: &str) -> Result<(), String> {
+    let Some((scheme, rest)) = url.split_once(':') else {
+        return Err("it has no scheme such as `sqlite:`".to_owned());
+    };
+    if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') || scheme.is_empty() {
+        return Err("it does not begin with a scheme such as `sqlite:`".to_owned());
+    }
+    if rest.trim_start_matches('/').is_empty() {
+        return Err(format!("nothing follows `{scheme}:`"));
+    }
+    if url.contains(crate::text::is_unsafe) {
+        return Err("it holds a control character".to_owned());
+    }
+    Ok(())
+}
+
+/// Says whether a URL holds a password.
+pub fn has_password(url: &str) -> bool {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let in_query = url.split_once('?').is_some_and(|(_, query)| query.to_lowercase().contains("password"));
+    in_query || authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
+fn policy(section: &Section<'_>) -> Policy {
+    let default = Policy::default();
+    let policy = Policy {
+        identity: section.choice("identity", &IDENTITIES).map_or(default.identity, |word| word.value),
+        identity_variable: section.string("identity-variable").map_or(default.identity_variable, |name| name.value),
+        allowed_signers: section.string("allowed-signers").map(|path| path.value.into()),
+        delete_branch: section.boolean("allow-branch-deletion").unwrap_or(false),
+        rewind_branch: section.boolean("allow-branch-rewind").unwrap_or(false),
+        largest_file: section.size("largest-file"),
+        severities: section.section("rules").map(|table| severities(&table)).unwrap_or_default(),
+    };
+    if IDENTITIES[policy.identity] == "ssh-key" && policy.allowed_signers.is_none() {
+        section.missing("allowed-signers", "identity \"ssh-key\" needs the file that maps keys to names");
+    }
+    section.finish();
+    policy
+}

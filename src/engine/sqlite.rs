@@ -1,0 +1,425 @@
+//! SQLite: one file, one writer, transactions that hold schema changes too.
+//!
+//! A script and its history row share one `BEGIN IMMEDIATE` transaction; one commit makes both true. Scripts with
+//! statements that SQLite refuses in a transaction run statement by statement, and every statement that can be in a
+//! transaction shares one with its progress, so a crash never leaves doubt. Only this file names `sqlx`.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use tokio::runtime::Runtime;
+
+use crate::config::Dialect;
+use crate::engine::lock::{FileLock, take};
+use crate::engine::{Access, Outcome, Provenance, Script, Session, Trouble, sqlite_rows as rows, tables};
+use crate::history::{FORMAT, Mode, Row, RowError, State};
+
+/// How long a statement inside our transaction waits for readers, in milliseconds.
+const BUSY_MILLISECONDS: u64 = 60_000;
+
+/// Opens a database; see [`crate::engine::Engine::connect`].
+///
+/// # Errors
+/// If the URL or the file cannot be used.
+pub fn connect(url: &str, folder: &Path, access: Access) -> Result<Box<dyn Session>, Trouble> {
+    let (file, create) = parse_url(url)?;
+    let path = folder.join(file);
+    let exists = path.exists();
+    if !exists && access == Access::Read {
+        return Ok(Box::new(Absent));
+    }
+    let parent = path.parent().unwrap_or(Path::new("."));
+    if !exists && (!create || !parent.is_dir()) {
+        let help = if create { "create its folder first" } else { "the URL says mode=rw, so it is not created" };
+        return Err(Trouble::new(format!("the database file {} does not exist", path.display()), help));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Trouble::new(format!("the runtime could not be started: {error}"), "free some memory or threads")
+    })?;
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(access == Access::Write)
+        .read_only(access == Access::Read)
+        .foreign_keys(false)
+        .busy_timeout(Duration::from_millis(if access == Access::Read { 5_000 } else { 200 }));
+    let connection = runtime.block_on(options.connect()).map_err(|error| explain(&path, &error))?;
+    Ok(Box::new(Sqlite { runtime, connection, path, lock: None }))
+}
+
+/// Takes `sqlite:PATH`, `sqlite:///PATH` and the option `mode=rw` or `mode=rwc` apart.
+fn parse_url(url: &str) -> Result<(PathBuf, bool), Trouble> {
+    let wrong = |message: &str| Trouble::new(message, "write sqlite:///srv/db/shop.sqlite");
+    let rest = url.strip_prefix("sqlite:").ok_or_else(|| wrong("this is not a SQLite URL"))?;
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let create = match options {
+        "" | "mode=rwc" => true,
+        "mode=rw" => false,
+        _ => return Err(wrong("a SQLite URL has no options but mode=rw and mode=rwc")),
+    };
+    if path.is_empty() || path == ":memory:" {
+        return Err(wrong("a SQLite URL must name a file"));
+    }
+    Ok((PathBuf::from(path), create))
+}
+
+/// Turns an error of the library into words.
+fn explain(path: &Path, error: &sqlx::Error) -> Trouble {
+    let (message, code) = words(error);
+    let help = match code.as_str() {
+        "26" | "11" => "the file is not a database or is damaged; restore it from a backup, or map another file",
+        "14" => "check the path and the rights of this user on the file and its folder",
+        "8" | "1544" | "520" | "264" => "the file, its folder or its file system is read-only for this user",
+        "5" | "261" | "517" | "6" => "another program holds the database; wait for it or end it",
+        "13" => "the disk is full; free some space and run `schemagate sync`",
+        _ => "the message is the database's own",
+    };
+    Trouble::new(format!("{}: {message}", path.display()), help)
+}
+
+/// The database's own message and code.
+fn words(error: &sqlx::Error) -> (String, String) {
+    match error {
+        sqlx::Error::Database(error) => {
+            (error.message().to_owned(), error.code().map(|code| code.into_owned()).unwrap_or_default())
+        }
+        other => (other.to_string(), String::new()),
+    }
+}
+
+fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(words(error).1.as_str(), "5" | "6" | "261" | "262" | "517")
+}
+
+/// A database file that does not exist yet.
+struct Absent;
+
+impl Session for Absent {
+    fn history(&mut self) -> Result<Vec<Row>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    fn lock(&mut self, _wait: Duration, _waiting: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
+        Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
+    }
+
+    fn prepare(&mut self) -> Result<(), Trouble> {
+        Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
+    }
+
+    fn run(&mut self, _scripts: &[Script], _provenance: &Provenance) -> Result<Outcome, Trouble> {
+        Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
+    }
+}
+
+struct Sqlite {
+    runtime: Runtime,
+    connection: SqliteConnection,
+    path: PathBuf,
+    lock: Option<FileLock>,
+}
+
+/// What stopped a run before its end.
+enum Stop {
+    /// A statement of a script (by index, both from 0), with the database's words.
+    Statement(usize, usize, sqlx::Error),
+    /// Rows that refer to nothing, found before the commit of a script.
+    ForeignKeys(usize, String),
+    /// Our own bookkeeping.
+    Record(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl Sqlite {
+    fn execute(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        self.runtime.block_on(statement.execute(&mut self.connection)).map(|_| ())
+    }
+
+    fn fetch(&mut self, sql: &str) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        self.runtime.block_on(statement.fetch_all(&mut self.connection))
+    }
+
+    fn explain(&self, error: &sqlx::Error) -> Trouble {
+        explain(&self.path, error)
+    }
+
+    fn has_history(&mut self) -> Result<bool, Trouble> {
+        let sql = format!("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{}'", tables::META.name);
+        let found = self.fetch(&sql).map_err(|error| self.explain(&error))?;
+        Ok(!found.is_empty())
+    }
+
+    fn check_format(&mut self) -> Result<(), Trouble> {
+        let sql = format!("SELECT value FROM {} WHERE name = 'format'", tables::META.name);
+        let found = self.fetch(&sql).map_err(|error| self.explain(&error))?;
+        let format =
+            found.first().and_then(|row| row.try_get::<String, _>(0).ok()).and_then(|text| text.parse::<i64>().ok());
+        match format {
+            Some(FORMAT) => Ok(()),
+            Some(newer) if newer > FORMAT => Err(Trouble::new(
+                format!("the history of this database has format {newer}, this program writes format {FORMAT}"),
+                "upgrade schemagate on this machine; nothing was changed",
+            )),
+            _ => Err(Trouble::new(
+                format!("the table {} of this database is not ours, or damaged", tables::META.name),
+                "rename or repair that table; nothing was changed",
+            )),
+        }
+    }
+
+    /// Begins a write transaction, waiting for other writers.
+    fn begin(&mut self) -> Result<(), sqlx::Error> {
+        let started = Instant::now();
+        self.execute("PRAGMA foreign_keys = OFF")?;
+        loop {
+            match self.execute("BEGIN IMMEDIATE") {
+                Err(error) if is_busy(&error) && started.elapsed() < Duration::from_millis(BUSY_MILLISECONDS) => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                other => {
+                    other?;
+                    return self.execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS}"));
+                }
+            }
+        }
+    }
+
+    /// Runs scripts in one transaction with their rows.
+    fn together(&mut self, scripts: &[Script], provenance: &Provenance) -> Result<Vec<Duration>, Stop> {
+        self.begin()?;
+        let mut durations = Vec::new();
+        for (index, script) in scripts.iter().enumerate() {
+            let started = Instant::now();
+            let row = rows::row(script, provenance, State::Applied, script.statements.len());
+            let seq = self.record(&row)?;
+            for (number, statement) in script.statements.iter().enumerate() {
+                self.execute(&statement.text).map_err(|error| Stop::Statement(index, number, error))?;
+            }
+            let elapsed = started.elapsed();
+            self.execute(&rows::finish(seq, elapsed))?;
+            self.execute(&rows::event(seq, "applied", ""))?;
+            durations.push(elapsed);
+        }
+        if let Some(problem) = self.broken_references()? {
+            return Err(Stop::ForeignKeys(scripts.len() - 1, problem));
+        }
+        self.execute("COMMIT")?;
+        Ok(durations)
+    }
+
+    /// Runs one script statement by statement, recording progress behind each.
+    fn journal(&mut self, script: &Script, provenance: &Provenance) -> Result<Vec<Duration>, Stop> {
+        let started = Instant::now();
+        self.begin()?;
+        let seq = self.record(&rows::row(script, provenance, State::Running, script.done))?;
+        self.execute(&rows::event(seq, "started", ""))?;
+        self.execute("COMMIT")?;
+        for (number, statement) in script.statements.iter().enumerate().skip(script.done) {
+            if statement.no_transaction {
+                self.execute(&statement.text).map_err(|error| Stop::Statement(0, number, error))?;
+                self.execute(&rows::progress(seq, number + 1))?;
+            } else {
+                self.begin()?;
+                self.execute(&statement.text).map_err(|error| Stop::Statement(0, number, error))?;
+                self.execute(&rows::progress(seq, number + 1))?;
+                self.execute("COMMIT")?;
+            }
+        }
+        self.begin()?;
+        if let Some(problem) = self.broken_references()? {
+            return Err(Stop::ForeignKeys(0, problem));
+        }
+        self.execute(&rows::finish(seq, started.elapsed()))?;
+        self.execute(&rows::event(seq, "applied", ""))?;
+        self.execute("COMMIT")?;
+        Ok(vec![started.elapsed()])
+    }
+
+    /// Writes a row over an earlier attempt's, or behind all others; returns its number.
+    /// Never touches a row that says applied: whoever wrote it was faster.
+    fn record(&mut self, row: &Row) -> Result<i64, sqlx::Error> {
+        let earlier = self.fetch(&rows::state_of(row))?;
+        if earlier
+            .first()
+            .is_some_and(|row| row.try_get::<String, _>(0).is_ok_and(|state| state == State::Applied.word()))
+        {
+            return Err(sqlx::Error::Protocol(format!("version {} {} was applied meanwhile", row.version, row.kind)));
+        }
+        self.execute(&rows::replace(row))?;
+        let found = self.fetch(&rows::number_of(row))?;
+        found.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
+    }
+
+    /// Says which rows refer to nothing, unless they did so before this transaction too.
+    fn broken_references(&mut self) -> Result<Option<String>, sqlx::Error> {
+        let now = self.violations()?;
+        if now.is_empty() {
+            return Ok(None);
+        }
+        let before = self.violations_outside().unwrap_or_default();
+        let new = now
+            .iter()
+            .find(|(key, count)| before.iter().find(|(other, _)| other == key).is_none_or(|(_, had)| had < count));
+        Ok(new.map(|((table, parent), count)| {
+            format!("{count} row(s) of table {table} refer to rows of {parent} that do not exist (foreign key)")
+        }))
+    }
+
+    fn violations(&mut self) -> Result<Vec<((String, String), usize)>, sqlx::Error> {
+        counted(&self.fetch("PRAGMA foreign_key_check")?)
+    }
+
+    /// The same, as another connection sees it: before the open transaction.
+    fn violations_outside(&self) -> Result<Vec<((String, String), usize)>, sqlx::Error> {
+        let options = SqliteConnectOptions::new().filename(&self.path).read_only(true);
+        self.runtime.block_on(async {
+            let mut connection = options.connect().await?;
+            let rows = sqlx::raw_sql("PRAGMA foreign_key_check").fetch_all(&mut connection).await?;
+            connection.close().await?;
+            counted(&rows)
+        })
+    }
+
+    /// After a stop: takes back what is open, records the failure, and says what is left.
+    fn stopped(&mut self, scripts: &[Script], provenance: &Provenance, stop: Stop) -> Result<Outcome, Trouble> {
+        let _ = self.execute("ROLLBACK");
+        let (index, number, (message, code)) = match stop {
+            Stop::Record(error) => return self.after_lost_record(scripts, &error),
+            Stop::Statement(index, number, error) => (index, number, words(&error)),
+            Stop::ForeignKeys(index, problem) => {
+                (index, scripts[index].statements.len().max(1) - 1, (problem, "foreign-key".to_owned()))
+            }
+        };
+        let script = &scripts[index];
+        let place = script.statements.get(number);
+        let error = RowError {
+            message,
+            code,
+            statement: number + 1,
+            line: place.map_or(1, |statement| statement.line),
+            column: place.map_or(1, |statement| statement.column),
+        };
+        let journal = script.mode == Mode::Journal;
+        let done = if journal { number } else { 0 };
+        let row = Row { error: Some(error.clone()), ..rows::row(script, provenance, State::Failed, done) };
+        let recorded = self.begin().and_then(|()| {
+            let seq = self.record(&row)?;
+            self.execute(&rows::event(seq, "failed", &error.message))?;
+            self.execute("COMMIT")
+        });
+        if recorded.is_err() {
+            let _ = self.execute("ROLLBACK");
+        }
+        let left = match (journal, scripts.len()) {
+            (true, _) => format!("statements 1 to {done} of this file ran and stay; the others did not run"),
+            (false, 1) => "nothing of this file stays; the database is as it was before it".to_owned(),
+            (false, several) => {
+                format!("nothing of the {several} files of this push stays; the database is as it was before")
+            }
+        };
+        Ok(Outcome::Failed {
+            script: index,
+            error,
+            left,
+            help: "mend the file and push it again, or run `schemagate apply` to try again".to_owned(),
+        })
+    }
+
+    /// Our own bookkeeping or the commit failed: the history decides whether the work is there.
+    fn after_lost_record(&mut self, scripts: &[Script], error: &sqlx::Error) -> Result<Outcome, Trouble> {
+        let rows = self.history()?;
+        let applied = scripts.iter().all(|script| {
+            rows.iter().any(|row| {
+                row.position() == script.migration.position()
+                    && row.project == script.migration.project
+                    && row.state == State::Applied
+                    && row.blob_id == script.migration.blob.as_str()
+            })
+        });
+        if applied { Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()])) } else { Err(self.explain(error)) }
+    }
+}
+
+type Violations = Vec<((String, String), usize)>;
+
+/// Counts the rows of `PRAGMA foreign_key_check` by table and parent.
+fn counted(rows: &[SqliteRow]) -> Result<Violations, sqlx::Error> {
+    let mut counts: std::collections::BTreeMap<(String, String), usize> = std::collections::BTreeMap::new();
+    for row in rows {
+        *counts.entry((row.try_get(0)?, row.try_get(2)?)).or_default() += 1;
+    }
+    Ok(counts.into_iter().collect())
+}
+
+impl Session for Sqlite {
+    fn history(&mut self) -> Result<Vec<Row>, Trouble> {
+        if !self.has_history()? {
+            return Ok(Vec::new());
+        }
+        self.check_format()?;
+        let sql = format!("SELECT {} FROM {} ORDER BY seq", tables::MIGRATION.names(), tables::MIGRATION.name);
+        let found = self.fetch(&sql).map_err(|error| self.explain(&error))?;
+        let damaged = |error: sqlx::Error| {
+            Trouble::new(
+                format!("a row of the history cannot be read: {error}"),
+                "it was changed by hand; restore the table from a backup",
+            )
+        };
+        found.iter().map(rows::read).collect::<Result<_, _>>().map_err(damaged)
+    }
+
+    fn lock(&mut self, wait: Duration, waiting: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
+        let mut name = self.path.clone().into_os_string();
+        name.push(".schemagate-lock");
+        self.lock = Some(take(Path::new(&name), wait, waiting)?);
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<(), Trouble> {
+        if self.has_history()? {
+            return self.check_format();
+        }
+        let create: Vec<String> = tables::ALL.iter().map(|table| table.create(Dialect::Sqlite)).collect();
+        let made = self.begin().and_then(|()| {
+            for sql in &create {
+                self.execute(sql)?;
+            }
+            self.execute(&rows::meta())?;
+            self.execute("COMMIT")
+        });
+        made.map_err(|error| {
+            let _ = self.execute("ROLLBACK");
+            self.explain(&error)
+        })
+    }
+
+    fn run(&mut self, scripts: &[Script], provenance: &Provenance) -> Result<Outcome, Trouble> {
+        let journal = scripts.len() == 1 && scripts[0].mode == Mode::Journal;
+        let result = if journal { self.journal(&scripts[0], provenance) } else { self.together(scripts, provenance) };
+        match result {
+            Ok(durations) => Ok(Outcome::Applied(durations)),
+            Err(stop) => self.stopped(scripts, provenance, stop),
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        // Closing the connection rolls back what is open; the lock is released only afterwards.
+        let options = SqliteConnectOptions::new().filename(":memory:");
+        if let Ok(other) = self.runtime.block_on(options.connect()) {
+            let connection = std::mem::replace(&mut self.connection, other);
+            let _ = self.runtime.block_on(connection.close());
+        }
+        self.lock.take();
+    }
+}

@@ -1,0 +1,149 @@
+//! The history: what a database says has run, as plain values.
+//!
+//! One row for each migration that was ever started. The columns are a promise to users and have a format version.
+//! Refuses to know how a database stores them; `engine::tables` writes them in each product's types.
+
+use crate::migration::{Kind, ProjectName};
+
+/// The version of the tables' format. A program refuses to write tables of a newer one.
+pub const FORMAT: i64 = 1;
+
+/// Where a migration stands in one database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Recorded before its first statement; the run has not ended, or was cut off.
+    Running,
+    /// All of it ran.
+    Applied,
+    /// A statement was refused; `statements_done` of them ran and stayed.
+    Failed,
+}
+
+impl State {
+    /// Returns the word that the table holds.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Applied => "applied",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Running, Self::Applied, Self::Failed].into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// How a migration is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// In one transaction with its row: all or nothing.
+    Transaction,
+    /// Statement by statement, its progress recorded behind each.
+    Journal,
+}
+
+impl Mode {
+    /// Returns the word that the table holds.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Transaction => "transaction",
+            Self::Journal => "journal",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Transaction, Self::Journal].into_iter().find(|mode| mode.word() == word)
+    }
+}
+
+/// What is known of an error.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct RowError {
+    /// The database's words.
+    pub message: String,
+    /// The database's code, empty if it has none.
+    pub code: String,
+    /// The statement, from 1.
+    pub statement: usize,
+    /// Line of the statement in the file, from 1.
+    pub line: usize,
+    /// Column of the statement in the file, from 1.
+    pub column: usize,
+}
+
+/// One migration in one database.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Row {
+    /// Order of application, from 1.
+    pub seq: i64,
+    /// The project whose migration it is.
+    pub project: ProjectName,
+    /// The version as written.
+    pub version: String,
+    /// The version in its order; with project and kind it is unique.
+    pub version_key: String,
+    /// Schema or data.
+    pub kind: Kind,
+    /// The description.
+    pub description: String,
+    /// The path in the repository.
+    pub path: String,
+    /// The content that ran.
+    pub blob_id: String,
+    /// The commit whose tree held it.
+    pub commit_id: String,
+    /// Checksum of the bytes.
+    pub checksum_bytes: String,
+    /// Checksum that ignores line endings and the byte order mark.
+    pub checksum_text: String,
+    /// How it ran.
+    pub mode: Mode,
+    /// Where it stands.
+    pub state: State,
+    /// Statements in the file.
+    pub statements_total: usize,
+    /// Statements that ran and stayed.
+    pub statements_done: usize,
+    /// Sixteen hexadecimal digits of SHA-256 for each statement, joined: tells whether an edit touched what ran.
+    pub statement_sums: String,
+    /// What stopped it.
+    pub error: Option<RowError>,
+    /// How often it was started.
+    pub attempt: i64,
+    /// Whether a higher version had run before it.
+    pub out_of_order: bool,
+    /// Who pushed it.
+    pub pusher: String,
+    /// Who says so.
+    pub pusher_source: String,
+    /// The machine that ran it.
+    pub host: String,
+    /// The process that ran it.
+    pub process_id: i64,
+    /// The program that ran it.
+    pub program_version: String,
+    /// Begin, RFC 3339 in UTC with microseconds.
+    pub started_at: String,
+    /// End, likewise; empty while it runs.
+    pub finished_at: String,
+    /// Duration in microseconds.
+    pub duration_us: i64,
+}
+
+impl Row {
+    /// Returns what decides the order within a database.
+    pub fn position(&self) -> (&str, Kind) {
+        (&self.version_key, self.kind)
+    }
+}
+
+/// Returns the sum of a statement that [`Row::statement_sums`] holds.
+pub fn statement_sum(statement: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    crate::finding::hex(&Sha256::digest(statement.replace("\r\n", "\n").as_bytes()))[..16].to_owned()
+}

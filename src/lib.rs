@@ -1,0 +1,20 @@
+//! Schemagate: database change management inside Git itself.
+pub mod check;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod disk;
+pub mod engine;
+pub mod environment;
+pub mod finding;
+pub mod git;
+pub mod history;
+pub mod host;
+pub mod layout;
+pub mod migration;
+pub mod output;
+pub mod plan;
+pub mod render;
+pub mod rules;
+pub mod sql;
+pub mod text;

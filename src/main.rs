@@ -1,0 +1,90 @@
+//! Reads the command line, runs one command, prints what it says, ends with its exit code.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use schemagate::cli::{Cli, ColorChoice, Command, FormatChoice};
+use schemagate::commands::{self, Console, Exit};
+use schemagate::render::Format;
+use schemagate::{environment, output, text};
+
+/// Parsers recurse: this much stack, in bytes, is reserved and only touched where needed.
+const STACK: usize = 256 << 20;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { Exit::Clean as u8 });
+        }
+    };
+    std::panic::set_hook(Box::new(|_| {}));
+    let in_hook = matches!(cli.command, Command::Hook(_));
+    let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || run(&cli));
+    let result = match thread.map(std::thread::JoinHandle::join) {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => {
+            Err(anyhow::anyhow!("this is a mistake in schemagate itself: {}", panic_words(panic.as_ref())))
+        }
+        Err(error) => Err(anyhow::anyhow!("no thread could be started: {error}")),
+    };
+    match result {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) => {
+            let words = format!("{error:#}");
+            if in_hook {
+                output::complain(&commands::hook::blame(&words));
+            } else {
+                output::complain(&format!("error: {}\n", text::sanitize_block(&words)));
+            }
+            ExitCode::from(Exit::Failure as u8)
+        }
+    }
+}
+
+fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    let format = match cli.format {
+        FormatChoice::Human => Format::Human,
+        FormatChoice::Json => Format::Json,
+    };
+    let color = match cli.color {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let dumb = environment::text(environment::TERM).is_none_or(|term| term == "dumb");
+            std::io::stdout().is_terminal() && !dumb && environment::text(environment::NO_COLOR).is_none()
+        }
+    };
+    let mut patient = output::Patient::default();
+    let mut to_listener = |text: &str| patient.write(text);
+    let mut to_anyone = output::plain;
+    let in_hook = matches!(cli.command, Command::Hook(_));
+    let out: &mut dyn FnMut(&str) = if in_hook { &mut to_listener } else { &mut to_anyone };
+    let mut console = Console { out, format, color };
+    let console = &mut console;
+    match &cli.command {
+        Command::Init(args) => commands::init::run(args, console),
+        Command::Install(args) => commands::install::run(args, console),
+        Command::Uninstall(args) => commands::uninstall::run(args, console),
+        Command::New(args) => commands::new::run(args, console),
+        Command::Check(args) => commands::check::run(args, console),
+        Command::Explain(args) => commands::explain::run(args, console),
+        Command::Renumber(args) => commands::renumber::run(args, console),
+        Command::Plan(args) => commands::plan::run(args, console),
+        Command::Apply(args) => commands::apply::run(args, console),
+        Command::Sync(args) => commands::sync::run(args, console),
+        Command::Status(args) => commands::status::run(args, console),
+        Command::History(args) => commands::history::run(args, console),
+        Command::Hook(args) => commands::hook::run(args, console),
+        Command::Worker(args) => commands::worker::run(args, console),
+        Command::Completions(args) => commands::completions::run(args, &mut Cli::command(), console),
+    }
+}

@@ -1,0 +1,288 @@
+//! The plan: what is still to do for one database, by its files and its history.
+//!
+//! Pure: the same files and rows give the same plan. Refuses to guess: where history and files disagree it says so
+//! and plans nothing.
+
+use std::collections::BTreeMap;
+
+use crate::history::{Mode, Row, State};
+use crate::migration::{Checksums, Kind, Migration};
+
+/// What to do with one migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The migration.
+    pub migration: Migration,
+    /// The row of an earlier attempt.
+    pub earlier: Option<Row>,
+    /// Whether a higher version has run already.
+    pub out_of_order: bool,
+}
+
+/// Why nothing is planned.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Conflict {
+    /// The file or row that is to blame.
+    pub path: String,
+    /// What does not agree, and what it would break.
+    pub message: String,
+    /// The remedy.
+    pub help: String,
+}
+
+/// What is still to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order in which they will run. Empty if there are conflicts.
+    pub steps: Vec<Step>,
+    /// How many migrations are applied already.
+    pub applied: usize,
+    /// Why nothing runs.
+    pub conflicts: Vec<Conflict>,
+    /// Things that are odd and harmless.
+    pub notes: Vec<String>,
+}
+
+/// What may differ between teams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// Whether a version may run behind a higher one.
+    pub out_of_order: bool,
+}
+
+/// Plans one project's migrations for one database.
+///
+/// `checksums` reads the content of a migration; it is asked only where a blob differs from the recorded one.
+pub fn plan(
+    migrations: &[Migration],
+    rows: &[Row],
+    policy: Policy,
+    checksums: &mut dyn FnMut(&Migration) -> Option<Checksums>,
+) -> Plan {
+    let mut sorted: Vec<&Migration> = migrations.iter().collect();
+    sorted.sort_by(|a, b| a.position().cmp(&b.position()).then_with(|| a.path.cmp(&b.path)));
+    let mut by_position: BTreeMap<(&str, Kind), &Row> = rows.iter().map(|row| (row.position(), row)).collect();
+    let highest = rows.iter().filter(|row| row.state == State::Applied).map(Row::position).max();
+    let mut plan = Plan::default();
+    let mut previous: Option<&Migration> = None;
+    for migration in sorted {
+        if let Some(previous) = previous.filter(|previous| previous.position() == migration.position()) {
+            plan.conflicts.push(twice(migration, previous));
+            continue;
+        }
+        previous = Some(migration);
+        match by_position.remove(&migration.position()) {
+            Some(row) if row.state == State::Applied => {
+                plan.applied += 1;
+                compare(migration, row, checksums, &mut plan);
+            }
+            earlier => {
+                let out_of_order = highest.is_some_and(|highest| migration.position() < highest);
+                if out_of_order && !policy.out_of_order {
+                    plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), rows));
+                }
+                plan.steps.push(Step { migration: migration.clone(), earlier: earlier.cloned(), out_of_order });
+            }
+        }
+    }
+    for row in by_position.into_values() {
+        let what = if row.state == State::Applied { "was applied" } else { "was started" };
+        plan.notes.push(format!(
+            "version {} {} {what} from `{}`, which is not in this commit",
+            row.version, row.kind, row.path
+        ));
+    }
+    if !plan.conflicts.is_empty() {
+        plan.steps.clear();
+    }
+    plan
+}
+
+fn compare(
+    migration: &Migration,
+    row: &Row,
+    checksums: &mut dyn FnMut(&Migration) -> Option<Checksums>,
+    plan: &mut Plan,
+) {
+    let path = migration.path.display();
+    if migration.blob.as_str() == row.blob_id {
+        if path != row.path {
+            plan.notes
+                .push(format!("version {} {} was applied from `{}`, now `{path}`", row.version, row.kind, row.path));
+        }
+        return;
+    }
+    let same_text = checksums(migration).is_some_and(|sums| sums.text == row.checksum_text);
+    if same_text {
+        plan.notes.push(format!("`{path}` differs from what was applied only in line endings or a byte order mark"));
+        return;
+    }
+    plan.conflicts.push(Conflict {
+        message: format!(
+            "version {} {} was applied from other content (blob {} of commit {}); what the database holds is not what this file says",
+            row.version,
+            row.kind,
+            short(&row.blob_id),
+            short(&row.commit_id)
+        ),
+        help: format!("bring the file back: git checkout {} -- '{}'; then add a new migration", row.commit_id, row.path),
+        path,
+    });
+}
+
+fn short(id: &str) -> &str {
+    id.get(..10).unwrap_or(id)
+}
+
+fn twice(migration: &Migration, previous: &Migration) -> Conflict {
+    Conflict {
+        path: migration.path.display(),
+        message: format!(
+            "version {} {} stands twice: also in `{}`; nothing tells which one is meant",
+            migration.version,
+            migration.kind,
+            previous.path.display()
+        ),
+        help: format!("schemagate renumber '{}'", migration.path.display()),
+    }
+}
+
+fn late(migration: &Migration, highest_key: &str, rows: &[Row]) -> Conflict {
+    let highest = rows.iter().find(|row| row.version_key == highest_key).map_or("", |row| row.version.as_str());
+    Conflict {
+        path: migration.path.display(),
+        message: format!(
+            "version {} {} has not run, and version {highest} has: running it now would give this database another order than others",
+            migration.version, migration.kind
+        ),
+        help: format!("schemagate renumber '{}', or set out-of-order = \"allow\"", migration.path.display()),
+    }
+}
+
+/// Says from which statement an interrupted or failed journal continues, counted from 0.
+///
+/// # Errors
+/// If the file was edited in what has run already: the number of the first statement that differs, from 1.
+pub fn resume_at(earlier: Option<&Row>, sums: &[String]) -> Result<usize, usize> {
+    let Some(row) = earlier.filter(|row| row.mode == Mode::Journal && row.state != State::Applied) else {
+        return Ok(0);
+    };
+    let recorded: Vec<&str> =
+        row.statement_sums.as_bytes().chunks(16).filter_map(|sum| std::str::from_utf8(sum).ok()).collect();
+    for (index, sum) in recorded.iter().take(row.statements_done).enumerate() {
+        if sums.get(index).map(String::as_str) != Some(*sum) {
+            return Err(index + 1);
+        }
+    }
+    Ok(row.statements_done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::version::Order;
+    use crate::migration::{ObjectId, ProjectName, RepoPath, Version};
+
+    fn migration(version: &str, kind: Kind, blob: char) -> Migration {
+        Migration {
+            project: ProjectName::new("p"),
+            path: RepoPath::from(format!("m/{version}##{kind}.sql").as_str()),
+            environment: None,
+            database: None,
+            version: Version::new(version),
+            version_key: Order::Natural.key(version),
+            kind,
+            description: String::new(),
+            blob: ObjectId::parse(&blob.to_string().repeat(40)).unwrap(),
+        }
+    }
+
+    fn row(migration: &Migration, state: State, done: usize) -> Row {
+        Row {
+            seq: 1,
+            project: migration.project.clone(),
+            version: migration.version.as_str().to_owned(),
+            version_key: migration.version_key.clone(),
+            kind: migration.kind,
+            description: String::new(),
+            path: migration.path.display(),
+            blob_id: migration.blob.as_str().to_owned(),
+            commit_id: "c".repeat(40),
+            checksum_bytes: "b".to_owned(),
+            checksum_text: "t".to_owned(),
+            mode: Mode::Journal,
+            state,
+            statements_total: 3,
+            statements_done: done,
+            statement_sums: ["a", "b", "c"].map(statement).concat(),
+            error: None,
+            attempt: 1,
+            out_of_order: false,
+            pusher: String::new(),
+            pusher_source: String::new(),
+            host: String::new(),
+            process_id: 1,
+            program_version: String::new(),
+            started_at: String::new(),
+            finished_at: String::new(),
+            duration_us: 0,
+        }
+    }
+
+    fn statement(text: &str) -> String {
+        crate::history::statement_sum(text)
+    }
+
+    fn planned(migrations: &[Migration], rows: &[Row]) -> Plan {
+        plan(migrations, rows, Policy::default(), &mut |_| None)
+    }
+
+    #[test]
+    fn what_has_run_is_left_and_the_rest_comes_in_order() {
+        let files = [migration("10", Kind::Ddl, 'a'), migration("2", Kind::Dml, 'b'), migration("2", Kind::Ddl, 'c')];
+        let all = planned(&files, &[]);
+        let order: Vec<String> = all.steps.iter().map(|step| step.migration.path.display()).collect();
+        assert_eq!(order, ["m/2##ddl.sql", "m/2##dml.sql", "m/10##ddl.sql"]);
+        let rest = planned(&files, &[row(&files[2], State::Applied, 3)]);
+        assert_eq!((rest.applied, rest.steps.len()), (1, 2));
+    }
+
+    #[test]
+    fn other_content_under_an_applied_version_stops_everything() {
+        let old = migration("1", Kind::Ddl, 'a');
+        let edited = migration("1", Kind::Ddl, 'b');
+        let rows = [row(&old, State::Applied, 3)];
+        let result = planned(&[edited.clone(), migration("2", Kind::Ddl, 'c')], &rows);
+        assert!(result.steps.is_empty() && result.conflicts.len() == 1);
+        let same = Checksums { bytes: String::new(), text: "t".to_owned() };
+        let cosmetic = plan(&[edited], &rows, Policy::default(), &mut |_| Some(same.clone()));
+        assert!(cosmetic.conflicts.is_empty() && cosmetic.notes.len() == 1);
+    }
+
+    #[test]
+    fn a_late_version_needs_leave() {
+        let files = [migration("1", Kind::Ddl, 'a'), migration("2", Kind::Ddl, 'b')];
+        let rows = [row(&files[1], State::Applied, 3)];
+        assert_eq!(planned(&files, &rows).conflicts.len(), 1);
+        let allowed = plan(&files, &rows, Policy { out_of_order: true }, &mut |_| None);
+        assert!(allowed.steps[0].out_of_order);
+    }
+
+    #[test]
+    fn a_journal_continues_where_it_stopped_unless_what_ran_was_edited() {
+        let file = migration("1", Kind::Ddl, 'a');
+        let stopped = row(&file, State::Running, 2);
+        let sums = |texts: [&str; 3]| texts.map(statement).to_vec();
+        assert_eq!(resume_at(Some(&stopped), &sums(["a", "b", "c"])), Ok(2));
+        assert_eq!(resume_at(Some(&stopped), &sums(["a", "b", "mended"])), Ok(2));
+        assert_eq!(resume_at(Some(&stopped), &sums(["a", "edited", "c"])), Err(2));
+        assert_eq!(resume_at(None, &sums(["a", "b", "c"])), Ok(0));
+    }
+
+    #[test]
+    fn the_same_version_twice_is_never_chosen_from() {
+        let mut twin = migration("01", Kind::Ddl, 'b');
+        twin.path = RepoPath::from("m/01##ddl.sql");
+        assert_eq!(planned(&[migration("1", Kind::Ddl, 'a'), twin], &[]).conflicts.len(), 1);
+    }
+}

@@ -1,0 +1,209 @@
+//! Plans, rollouts, status and history, for people and for machines.
+//!
+//! Refuses to know how they came about.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::history::{Row, RowError, State};
+use crate::plan::Conflict;
+use crate::text::{count, sanitize, wrap};
+
+/// How a target ended, or stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// Nothing is left to do.
+    Current,
+    /// Something is left to do; a plan only shows it.
+    Pending,
+    /// What was to do was done.
+    Applied,
+    /// A statement was refused.
+    Failed,
+    /// History and files disagree; nothing ran.
+    Conflict,
+    /// The database could not be worked with.
+    Unreachable,
+    /// An earlier environment of the database stopped; nothing was tried.
+    HeldBack,
+}
+
+impl Standing {
+    /// Says whether this is a failure.
+    pub fn is_bad(self) -> bool {
+        matches!(self, Self::Failed | Self::Conflict | Self::Unreachable | Self::HeldBack)
+    }
+}
+
+/// One migration of a plan or rollout.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepView {
+    /// The version.
+    pub version: String,
+    /// `ddl` or `dml`.
+    pub kind: String,
+    /// The description.
+    pub description: String,
+    /// The path.
+    pub path: String,
+    /// `pending`, `applied`, `failed` or `not-run`.
+    pub outcome: &'static str,
+    /// How an earlier attempt ended: `failed` or `running`.
+    pub earlier: Option<&'static str>,
+    /// Statements of the file.
+    pub statements: usize,
+    /// From which statement it continues, from 1; 1 for a new one.
+    pub from_statement: usize,
+    /// How long it took.
+    pub duration_us: u128,
+}
+
+/// One target of a plan or rollout.
+#[derive(Debug, Clone, Serialize)]
+pub struct TargetView {
+    /// The branch whose tip is applied.
+    pub branch: String,
+    /// The commit of that tip.
+    pub commit: String,
+    /// The environment.
+    pub environment: String,
+    /// The database.
+    pub database: String,
+    /// How it ended, or stands.
+    pub standing: Standing,
+    /// How many migrations were applied before.
+    pub applied_before: usize,
+    /// What was or is to do.
+    pub steps: Vec<StepView>,
+    /// What the database refused.
+    pub error: Option<RowError>,
+    /// What it is like now, after a failure.
+    pub left: Option<String>,
+    /// Why nothing was planned.
+    pub conflicts: Vec<Conflict>,
+    /// Oddities.
+    pub notes: Vec<String>,
+    /// Why it cannot be worked with.
+    pub trouble: Option<String>,
+    /// The next command.
+    pub help: Option<String>,
+}
+
+impl TargetView {
+    /// Returns `environment/database`.
+    pub fn label(&self) -> String {
+        format!("{}/{}", self.environment, self.database)
+    }
+}
+
+/// Writes the line of a step.
+pub fn step(label: &str, step: &StepView) -> String {
+    let duration = if step.duration_us > 0 { format!(", {}", duration(step.duration_us)) } else { String::new() };
+    let from =
+        if step.from_statement > 1 { format!(", from statement {}", step.from_statement) } else { String::new() };
+    let description = if step.description.is_empty() { String::new() } else { format!(" {}", step.description) };
+    format!(
+        "  {label:<18} {:<8} {} {}{} ({}{from}{duration})\n",
+        step.outcome,
+        sanitize(&step.version),
+        step.kind,
+        sanitize(&description),
+        count(step.statements, "statement"),
+    )
+}
+
+fn duration(microseconds: u128) -> String {
+    match microseconds {
+        0..10_000 => format!("{:.1} ms", microseconds as f64 / 1_000.0),
+        10_000..1_000_000 => format!("{} ms", microseconds / 1_000),
+        _ => format!("{:.1} s", microseconds as f64 / 1_000_000.0),
+    }
+}
+
+/// Writes the end of a target: its standing and, where it is bad, why, what is left and what to do.
+pub fn target(view: &TargetView) -> String {
+    let mut text = String::new();
+    let label = view.label();
+    let done = view.steps.iter().filter(|step| step.outcome == "applied").count();
+    let total = view.applied_before + view.steps.len();
+    let line = match view.standing {
+        Standing::Current => format!("up to date, {} applied", view.applied_before),
+        Standing::Pending => format!("{} of {total} pending", view.steps.len()),
+        Standing::Applied => format!("{} applied now, {} in all", done, view.applied_before + done),
+        Standing::Failed => format!("FAILED after {done} of {} pending", view.steps.len()),
+        Standing::Conflict => "STOPPED: history and files disagree; nothing ran".to_owned(),
+        Standing::Unreachable => "UNREACHABLE: nothing ran".to_owned(),
+        Standing::HeldBack => "held back: an earlier environment of this database stopped".to_owned(),
+    };
+    let _ = writeln!(text, "  {label:<18} {line}");
+    for note in &view.notes {
+        let _ = writeln!(text, "    note: {}", sanitize(note));
+    }
+    for conflict in &view.conflicts {
+        block(&mut text, "error", &format!("{}: {}", conflict.path, conflict.message));
+        block(&mut text, "help", &conflict.help);
+    }
+    if let (Some(error), Some(step)) = (&view.error, view.steps.iter().find(|step| step.outcome == "failed")) {
+        block(&mut text, "error", &format!("{}:{}:{}: {}", step.path, error.line, error.column, error.message));
+    }
+    if let Some(trouble) = &view.trouble {
+        block(&mut text, "error", trouble);
+    }
+    if let Some(left) = &view.left {
+        block(&mut text, "now", left);
+    }
+    if let Some(help) = &view.help {
+        block(&mut text, "help", help);
+    }
+    text
+}
+
+fn block(text: &mut String, word: &str, message: &str) {
+    let lines = wrap(&sanitize(message), 64);
+    let indent = " ".repeat(word.len() + 6);
+    let _ = writeln!(text, "    {word}: {}", lines.join(&format!("\n{indent}")));
+}
+
+/// Writes a history for people.
+pub fn history(label: &str, rows: &[Row]) -> String {
+    let mut text = format!("{label}\n");
+    if rows.is_empty() {
+        text.push_str("  nothing has run here yet\n");
+    }
+    for row in rows {
+        let state = match row.state {
+            State::Applied => "applied".to_owned(),
+            State::Failed => format!(
+                "FAILED at statement {} of {}",
+                row.error.as_ref().map_or(0, |error| error.statement),
+                row.statements_total
+            ),
+            State::Running => {
+                format!("RUNNING or interrupted, {} of {} done", row.statements_done, row.statements_total)
+            }
+        };
+        let _ = writeln!(
+            text,
+            "  {:>4}  {}  {} {}  {state}  {}  by {} ({})",
+            row.seq,
+            sanitize(row.started_at.get(..19).unwrap_or(&row.started_at)),
+            sanitize(&row.version),
+            row.kind,
+            duration(u128::try_from(row.duration_us).unwrap_or(0)),
+            sanitize(&row.pusher),
+            sanitize(&row.pusher_source),
+        );
+        let _ = writeln!(
+            text,
+            "        {}  commit {}",
+            sanitize(&row.path),
+            sanitize(row.commit_id.get(..10).unwrap_or(&row.commit_id))
+        );
+        if let Some(error) = &row.error {
+            let _ = writeln!(text, "        line {} column {}: {}", error.line, error.column, sanitize(&error.message));
+        }
+    }
+    text
+}

@@ -1,0 +1,101 @@
+//! Rules about migrations that are released: the old tip holds them, so databases may have run them.
+
+use crate::finding::{Finding, Place, Rule, Severity};
+use crate::migration::{Change, FileMode, Migration, RepoPath};
+use crate::rules::{Family, Looks};
+
+/// A released migration was edited.
+pub static RELEASED_EDITED: Rule = Rule {
+    name: "released-edited",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A released migration is edited.",
+    explanation: "Databases that have run the file will not run it again, so they would differ from new ones. Leave the \
+                  file as it was and add a new migration. A file that no database has run (it failed everywhere, or \
+                  never started) may be edited: the server knows from its ledger.",
+};
+
+/// A released migration was deleted.
+pub static RELEASED_DELETED: Rule = Rule {
+    name: "released-deleted",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A released migration is deleted.",
+    explanation: "Databases that have run the file keep its effect, and new ones would never get it. Bring the file \
+                  back and add a migration that undoes it.",
+};
+
+/// A released migration was renamed.
+pub static RELEASED_RENAMED: Rule = Rule {
+    name: "released-renamed",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A released migration is renamed or moved.",
+    explanation: "Its path says which database, version and order it has; under another one it would run again. Move \
+                  it back.",
+};
+
+/// A released migration became a link.
+pub static RELEASED_REPLACED: Rule = Rule {
+    name: "released-replaced",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A released migration is replaced by a link or a submodule.",
+    explanation: "What databases have run can then no longer be read. Bring the file back.",
+};
+
+/// The family.
+pub const FAMILY: Family = Family {
+    rules: &[&RELEASED_EDITED, &RELEASED_DELETED, &RELEASED_RENAMED, &RELEASED_REPLACED],
+    looks: Looks::Elsewhere,
+};
+
+/// How to name the state in which the file was released, for the command that brings it back.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// A revision that a person can use, such as `origin/main` or a short commit.
+    pub revision: String,
+}
+
+/// Finds what a change does to a released migration. `renamed_to` is where its content went, if it went somewhere.
+pub fn judge(
+    migration: &Migration,
+    change: &Change,
+    renamed_to: Option<&RepoPath>,
+    baseline: &Baseline,
+) -> Option<Finding> {
+    let path = migration.path.display();
+    let back = format!("git checkout {} -- '{path}'", baseline.revision);
+    let whom = format!("version {} {}", migration.version, migration.kind);
+    let finding = |rule: &'static Rule, message: String, help: String| {
+        Some(Finding::new(rule, Place::path(path.clone(), None), message).help(help))
+    };
+    match (&change.before, &change.after) {
+        (Some(_), None) => match renamed_to {
+            Some(target) => finding(
+                &RELEASED_RENAMED,
+                format!(
+                    "{whom} is released and was renamed to `{}`; databases that have run it would run it again",
+                    target.display()
+                ),
+                format!("git mv '{}' '{path}'", target.display()),
+            ),
+            None => finding(
+                &RELEASED_DELETED,
+                format!("{whom} is released and was deleted; databases that have run it keep its effect"),
+                format!("{back}, then add a migration that undoes it"),
+            ),
+        },
+        (Some(_), Some((FileMode::Symlink | FileMode::Submodule | FileMode::Unknown(_), _))) => finding(
+            &RELEASED_REPLACED,
+            format!("{whom} is released and was replaced by something that is not a file"),
+            back,
+        ),
+        (Some((_, old)), Some((_, new))) if old != new => finding(
+            &RELEASED_EDITED,
+            format!("{whom} is released and was edited; databases that have run it will not run it again"),
+            format!("{back}, then `schemagate new` for what is to change"),
+        ),
+        _ => None,
+    }
+}

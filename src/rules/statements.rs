@@ -1,0 +1,100 @@
+//! Rules about what a statement does, told by its words: type against content, transactions, other databases.
+
+use crate::config::Dialect;
+use crate::finding::{Finding, Place, Rule, Severity};
+use crate::migration::Kind;
+use crate::rules::{Family, Looks, Script, Tally};
+use crate::sql::facts::{Head, Purpose, head};
+use crate::text::Span;
+
+/// Type against content.
+pub static TYPE_MISMATCH: Rule = Rule {
+    name: "type-mismatch",
+    severity: Severity::Error,
+    configurable: true,
+    summary: "A ddl file holds a data statement, or a dml file a schema statement.",
+    explanation: "The type in the path decides order and review: schema runs before data of the same version. Put the \
+                  statement into a file of the other type; both may have the same version.",
+};
+
+/// Transaction control.
+pub static TRANSACTION_CONTROL: Rule = Rule {
+    name: "transaction-control",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A migration begins or ends a transaction itself.",
+    explanation: "The program runs each file in a transaction together with its history record. A COMMIT in the file \
+                  would end that transaction unseen, and a failure behind it would leave half of the file applied \
+                  without a record. Take the statement out.",
+};
+
+/// Another database.
+pub static OTHER_DATABASE: Rule = Rule {
+    name: "other-database",
+    severity: Severity::Error,
+    configurable: true,
+    summary: "A migration opens or selects another database.",
+    explanation: "The path says which database a file is for; ATTACH, DETACH and USE would reach another one, past its \
+                  own order and history. Put the statements under that database's path.",
+};
+
+/// Leaves the transaction.
+pub static NO_TRANSACTION: Rule = Rule {
+    name: "no-transaction",
+    severity: Severity::Note,
+    configurable: true,
+    summary: "A statement cannot run in a transaction, so the whole file runs statement by statement.",
+    explanation: "VACUUM, for example. If such a file stops half-way, what ran stays, and the history says after which \
+                  statement it stopped. Keep such statements in a file of their own.",
+};
+
+/// The family.
+pub const FAMILY: Family = Family {
+    rules: &[&TYPE_MISMATCH, &TRANSACTION_CONTROL, &OTHER_DATABASE, &NO_TRANSACTION],
+    looks: Looks::AtScript(look),
+};
+
+fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
+    let dialect = script.dialect.unwrap_or(Dialect::Postgres);
+    let mut findings = Vec::new();
+    for statement in script.statements.iter().filter(|statement| !statement.client) {
+        let head = head(statement.span.of(script.text), dialect);
+        let span = head.verb_span.shifted(statement.span.start);
+        findings.extend(purpose(script, &head, span, head.purpose(dialect)));
+        if head.needs_no_transaction(dialect) {
+            let message =
+                format!("{} cannot run in a transaction, so this file runs statement by statement", head.verb);
+            findings.push(
+                Finding::new(&NO_TRANSACTION, Place::content(script.name, span), message)
+                    .help("keep it in a file of its own"),
+            );
+        }
+    }
+    findings
+}
+
+fn purpose(script: &Script<'_>, head: &Head, span: Span, purpose: Purpose) -> Option<Finding> {
+    let place = Place::content(script.name, span);
+    let verb = &head.verb;
+    match (purpose, script.kind) {
+        (Purpose::Data, Kind::Ddl) | (Purpose::Schema, Kind::Dml) => {
+            let (is, other) = if script.kind == Kind::Ddl { ("data", Kind::Dml) } else { ("schema", Kind::Ddl) };
+            let message = format!("{verb} is a {is} statement, but the path says {}", script.kind);
+            let help = format!("move it into a {other} file; it may have the same version");
+            Some(Finding::new(&TYPE_MISMATCH, place, message).label(format!("belongs in a {other} file")).help(help))
+        }
+        (Purpose::Transaction, _) => {
+            let message = format!("{verb} would end or split the transaction in which the file is run and recorded");
+            Some(
+                Finding::new(&TRANSACTION_CONTROL, place, message)
+                    .label("not allowed here")
+                    .help("remove it; every file runs in a transaction already"),
+            )
+        }
+        (Purpose::OtherDatabase, _) => {
+            let message = format!("{verb} reaches another database than the one in the path");
+            Some(Finding::new(&OTHER_DATABASE, place, message).help("put the statements under that database's path"))
+        }
+        _ => None,
+    }
+}

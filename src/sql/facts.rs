@@ -1,0 +1,170 @@
+//! What a statement does, as far as its words tell.
+//!
+//! Knows first words and where the verb of a `WITH` stands. Refuses to parse: the answer never depends on whether a
+//! parser understands the statement.
+
+use crate::config::Dialect;
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::Span;
+
+/// What a statement is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Defines or changes structure: CREATE, ALTER, DROP, GRANT, COMMENT and the like.
+    Schema,
+    /// Changes rows: INSERT, UPDATE, DELETE, REPLACE, MERGE, COPY, LOAD.
+    Data,
+    /// Fits in both: SELECT, SET, PRAGMA, VACUUM, TRUNCATE, CALL, DO and the like.
+    Neutral,
+    /// Begins or ends a transaction.
+    Transaction,
+    /// Opens another database file or selects another database.
+    OtherDatabase,
+    /// Nothing that is known as a first word of this dialect.
+    Unknown,
+}
+
+/// The beginning of a statement.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// Its first words and symbols, words in upper case.
+    pub words: Vec<String>,
+    /// The place of the word that decides the purpose.
+    pub verb_span: Span,
+    /// That word, in upper case.
+    pub verb: String,
+}
+
+const LONGEST_HEAD: usize = 10;
+
+const SCHEMA: [&str; 12] = [
+    "CREATE", "ALTER", "DROP", "COMMENT", "GRANT", "REVOKE", "RENAME", "REINDEX", "SECURITY", "IMPORT", "REASSIGN",
+    "CLUSTER",
+];
+const DATA: [&str; 8] = ["INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "COPY", "LOAD", "UPSERT"];
+const NEUTRAL: [&str; 36] = [
+    "SELECT",
+    "VALUES",
+    "TABLE",
+    "SET",
+    "RESET",
+    "SHOW",
+    "PRAGMA",
+    "VACUUM",
+    "ANALYZE",
+    "ANALYSE",
+    "EXPLAIN",
+    "DESCRIBE",
+    "DESC",
+    "TRUNCATE",
+    "CALL",
+    "DO",
+    "LOCK",
+    "UNLOCK",
+    "REFRESH",
+    "NOTIFY",
+    "LISTEN",
+    "UNLISTEN",
+    "DISCARD",
+    "PREPARE",
+    "EXECUTE",
+    "DEALLOCATE",
+    "DECLARE",
+    "FETCH",
+    "MOVE",
+    "CLOSE",
+    "OPTIMIZE",
+    "CHECK",
+    "REPAIR",
+    "FLUSH",
+    "CHECKPOINT",
+    "SIGNAL",
+];
+const TRANSACTION: [&str; 8] = ["BEGIN", "COMMIT", "ROLLBACK", "END", "SAVEPOINT", "RELEASE", "START", "ABORT"];
+const OTHER_DATABASE: [&str; 3] = ["ATTACH", "DETACH", "USE"];
+
+/// Every word that may begin a statement.
+pub fn first_words() -> impl Iterator<Item = &'static str> {
+    SCHEMA.into_iter().chain(DATA).chain(NEUTRAL).chain(TRANSACTION).chain(OTHER_DATABASE).chain(["WITH"])
+}
+
+/// Reads the beginning of a statement. Spans count in `text`, the statement's own text.
+pub fn head(text: &str, dialect: Dialect) -> Head {
+    let mut tokens = Lexer::new(text, dialect).filter(|token| token.kind.is_significant());
+    let mut head = Head { words: Vec::new(), verb_span: Span::default(), verb: String::new() };
+    for token in tokens.by_ref() {
+        let word = token.span.of(text).to_ascii_uppercase();
+        if head.words.is_empty() {
+            head.verb_span = token.span;
+            head.verb.clone_from(&word);
+        }
+        head.words.push(word);
+        if head.words.len() == LONGEST_HEAD {
+            break;
+        }
+    }
+    if head.verb == "WITH" {
+        main_verb(text, dialect, &mut head);
+    }
+    head
+}
+
+/// Finds the verb behind the common table expressions: the first one outside of parentheses.
+fn main_verb(text: &str, dialect: Dialect, head: &mut Head) {
+    let mut depth = 0_usize;
+    for token in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()) {
+        match token.span.of(text) {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            word if depth == 0 && token.kind == TokenKind::Word => {
+                let word = word.to_ascii_uppercase();
+                if DATA.contains(&word.as_str()) || ["SELECT", "VALUES", "TABLE"].contains(&word.as_str()) {
+                    head.verb = word;
+                    head.verb_span = token.span;
+                    return;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Head {
+    /// Says what the statement is for.
+    pub fn purpose(&self, dialect: Dialect) -> Purpose {
+        let verb = self.verb.as_str();
+        let second = self.words.get(1).map_or("", String::as_str);
+        match verb {
+            "BEGIN" if dialect == Dialect::Mariadb && second == "NOT" => Purpose::Neutral,
+            "LOAD" if matches!(second, "EXTENSION") => Purpose::Schema,
+            "LOCK" if second == "TABLES" || second == "TABLE" => Purpose::Neutral,
+            "(" | "SELECT" => Purpose::Neutral,
+            _ if SCHEMA.contains(&verb) => Purpose::Schema,
+            _ if DATA.contains(&verb) => Purpose::Data,
+            _ if NEUTRAL.contains(&verb) => Purpose::Neutral,
+            _ if TRANSACTION.contains(&verb) => Purpose::Transaction,
+            _ if OTHER_DATABASE.contains(&verb) => Purpose::OtherDatabase,
+            _ => Purpose::Unknown,
+        }
+    }
+
+    /// Says whether the engine refuses to run the statement inside a transaction, or silently does nothing there.
+    ///
+    /// SQLite: VACUUM; PRAGMA journal_mode and synchronous with a value (documentation of these pragmas). The others
+    /// are not asked for yet, because only SQLite targets are applied to.
+    pub fn needs_no_transaction(&self, dialect: Dialect) -> bool {
+        if dialect != Dialect::Sqlite {
+            return false;
+        }
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        match words.as_slice() {
+            ["VACUUM", ..] => true,
+            ["PRAGMA", rest @ ..] => {
+                let name = if rest.get(1) == Some(&".") { rest.get(2) } else { rest.first() };
+                let sets = words.iter().any(|word| matches!(*word, "=" | "("));
+                sets && matches!(name, Some(&("JOURNAL_MODE" | "SYNCHRONOUS")))
+            }
+            _ => false,
+        }
+    }
+}
