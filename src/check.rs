@@ -210,14 +210,13 @@ impl<'a> Judge<'a> {
                     let names = naming::names(project, &migration, &self.known);
                     let counts = |finding: &Finding| full || !is_unknown_name(finding.rule);
                     findings.extend(names.into_iter().filter(counts).map(|finding| self.weigh(finding, project)));
-                    if !was_migration(states, path, view)
-                        && !(states.unchanged == Unchanged::JudgeAll && unchanged(states, path))
-                    {
+                    let stays = states.unchanged == Unchanged::JudgeAll && unchanged(states, path);
+                    if !stays && !was_migration(states, path, view) {
                         added.entry(project.name.as_str()).or_insert_with(|| (project, Vec::new())).1.push(*migration);
                     }
                 }
                 Reading::Mismatch(project) if full => {
-                    findings.push(self.weigh(naming::mismatch(project, path), project))
+                    findings.push(self.weigh(naming::mismatch(project, path), project));
                 }
                 Reading::Twice(first, second) if full => findings.push(claimed_twice(path, first, second)),
                 _ => {}

@@ -9,7 +9,7 @@ use crate::commands;
 /// A repository holds SQL migrations; Git hooks judge every commit and push, and run what was accepted against the
 /// databases that the server maps. Start with `schemagate init`, then `schemagate install`.
 #[derive(Debug, Parser)]
-#[command(name = "schemagate", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "schemagate", version, max_term_width = 100)]
 pub struct Cli {
     /// How output is written
     #[arg(long, global = true, value_enum, default_value = "human")]
@@ -71,6 +71,7 @@ pub enum Command {
     History(commands::history::Args),
     /// Run a Git hook; installed shims call this
     Hook(commands::hook::Args),
+    /// Roll out after a push; the post-receive hook starts this
     #[command(hide = true)]
     Worker(commands::worker::Args),
     /// Write a completion script for a shell

@@ -20,11 +20,13 @@ pub const TERM: &str = "TERM";
 /// A file that names the key of an ssh login, with `ExposeAuthInfo yes`.
 pub const SSH_USER_AUTH: &str = "SSH_USER_AUTH";
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 /// Reads a variable as text; `None` if it is unset, empty or not UTF-8.
 pub fn text(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 /// Reads a variable as a path; `None` if it is unset or empty.
 pub fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from)

@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         }
     };
     std::panic::set_hook(Box::new(|_| {}));
-    let in_hook = matches!(cli.command, Command::Hook(_));
+    let on_server = matches!(&cli.command, Command::Hook(args) if args.is_server());
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || run(&cli));
     let result = match thread.map(std::thread::JoinHandle::join) {
         Ok(Ok(result)) => result,
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
             let words = format!("{error:#}");
-            if in_hook {
+            if on_server {
                 output::complain(&commands::hook::blame(&words));
             } else {
                 output::complain(&format!("error: {}\n", text::sanitize_block(&words)));

@@ -40,6 +40,13 @@ pub struct Args {
     arguments: Vec<std::ffi::OsString>,
 }
 
+impl Args {
+    /// Says whether this is a hook of the server.
+    pub fn is_server(&self) -> bool {
+        super::shims::SERVER.contains(&self.name.as_str())
+    }
+}
+
 /// Input of a hook beyond this size is refused, in bytes.
 const LARGEST_INPUT: u64 = 256 << 20;
 

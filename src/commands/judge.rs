@@ -13,7 +13,6 @@ use crate::config::server::Server;
 use crate::finding::Report;
 use crate::git::tree::Walker;
 use crate::migration::{Change, FileEntry, RepoPath};
-use crate::rules::naming::KnownNames;
 use crate::rules::push::malformed;
 use crate::rules::released::Baseline;
 
@@ -59,7 +58,7 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
         now: &now.settings,
         before: earlier.as_ref().map(|manifest| &manifest.settings),
         policy: case.server.map(|server| &server.policy),
-        known: case.server.map(super::server::known_names).unwrap_or_else(KnownNames::default),
+        known: case.server.map(super::server::known_names).unwrap_or_default(),
         baseline: Baseline { revision: case.baseline.clone() },
     };
     let unchanged = match (case.all, same || case.before.is_none()) {

@@ -257,24 +257,24 @@ fn template(section: &Section<'_>, key: &'static str, base: &str, group: bool) -
     if written.is_none() && section.has(key) {
         return None;
     }
-    compiled(section, base, written, default, role)
+    compiled(section, base, written.as_ref(), default, role)
 }
 
 fn schema_template(section: &Section<'_>, base: &str, group: bool) -> Option<Template> {
     let written = section.string("schema-path-template")?;
     let role = if group { Role::GroupSchema } else { Role::Schema };
-    compiled(section, base, Some(written), "", role)
+    compiled(section, base, Some(&written), "", role)
 }
 
 fn compiled(
     section: &Section<'_>,
     base: &str,
-    written: Option<At<String>>,
+    written: Option<&At<String>>,
     default: &str,
     role: Role,
 ) -> Option<Template> {
-    let text = written.as_ref().map_or(default, |written| &written.value);
-    let span = written.as_ref().map_or(section.span, |written| written.span);
+    let text = written.map_or(default, |written| &written.value);
+    let span = written.map_or(section.span, |written| written.span);
     compile(base, text, role)
         .map_err(|errors| {
             for error in errors {

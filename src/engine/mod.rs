@@ -138,8 +138,11 @@ pub struct Engine {
     /// Its dialect.
     pub dialect: Dialect,
     /// Opens a connection. The URL is complete; relative paths in it count from the folder.
-    pub connect: fn(url: &str, folder: &std::path::Path, access: Access) -> Result<Box<dyn Session>, Trouble>,
+    pub connect: Connect,
 }
+
+/// Opens a connection.
+pub type Connect = fn(url: &str, folder: &std::path::Path, access: Access) -> Result<Box<dyn Session>, Trouble>;
 
 /// All engines.
 pub static ENGINES: &[Engine] = &[Engine { schemes: &["sqlite"], dialect: Dialect::Sqlite, connect: sqlite::connect }];

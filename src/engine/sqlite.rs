@@ -274,12 +274,12 @@ impl Sqlite {
         }))
     }
 
-    fn violations(&mut self) -> Result<Vec<((String, String), usize)>, sqlx::Error> {
+    fn violations(&mut self) -> Result<Violations, sqlx::Error> {
         counted(&self.fetch("PRAGMA foreign_key_check")?)
     }
 
     /// The same, as another connection sees it: before the open transaction.
-    fn violations_outside(&self) -> Result<Vec<((String, String), usize)>, sqlx::Error> {
+    fn violations_outside(&self) -> Result<Violations, sqlx::Error> {
         let options = SqliteConnectOptions::new().filename(&self.path).read_only(true);
         self.runtime.block_on(async {
             let mut connection = options.connect().await?;

@@ -17,7 +17,7 @@ use crate::history::{FORMAT, Mode, Row, RowError, State, statement_sum};
 use crate::migration::{Kind, ProjectName};
 
 /// Writes a moment as the history holds it: RFC 3339 in UTC with microseconds.
-pub fn timestamp(moment: OffsetDateTime) -> String {
+pub(super) fn timestamp(moment: OffsetDateTime) -> String {
     let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
     moment.format(format).unwrap_or_default()
 }
@@ -31,7 +31,7 @@ fn text(value: &str) -> String {
 }
 
 /// Makes the row of a script.
-pub fn row(script: &Script, provenance: &Provenance, state: State, done: usize) -> Row {
+pub(super) fn row(script: &Script, provenance: &Provenance, state: State, done: usize) -> Row {
     let migration = &script.migration;
     Row {
         seq: script.earlier.as_ref().map_or(0, |earlier| earlier.seq),
@@ -65,7 +65,7 @@ pub fn row(script: &Script, provenance: &Provenance, state: State, done: usize) 
 }
 
 /// The statement that writes a row in the place of an earlier attempt's, or behind all others.
-pub fn replace(row: &Row) -> String {
+pub(super) fn replace(row: &Row) -> String {
     let unknown = RowError { message: String::new(), code: String::new(), statement: 0, line: 0, column: 0 };
     let error = row.error.as_ref().unwrap_or(&unknown);
     let message = if row.error.is_some() { text(&error.message) } else { "NULL".to_owned() };
@@ -117,12 +117,12 @@ pub fn replace(row: &Row) -> String {
 }
 
 /// The question for the state of an earlier row of the same migration.
-pub fn state_of(row: &Row) -> String {
+pub(super) fn state_of(row: &Row) -> String {
     number_of(row).replacen("SELECT seq", "SELECT state", 1)
 }
 
 /// The question for the number of a row that was just written.
-pub fn number_of(row: &Row) -> String {
+pub(super) fn number_of(row: &Row) -> String {
     format!(
         "SELECT seq FROM {} WHERE project = {} AND version_key = {} AND kind = {}",
         MIGRATION.name,
@@ -133,7 +133,7 @@ pub fn number_of(row: &Row) -> String {
 }
 
 /// The statement that ends a row.
-pub fn finish(seq: i64, duration: Duration) -> String {
+pub(super) fn finish(seq: i64, duration: Duration) -> String {
     format!(
         "UPDATE {} SET state = 'applied', statements_done = statements_total, finished_at = {}, duration_us = {} WHERE seq = {seq}",
         MIGRATION.name,
@@ -143,12 +143,12 @@ pub fn finish(seq: i64, duration: Duration) -> String {
 }
 
 /// The statement that records how many statements of a journal ran.
-pub fn progress(seq: i64, done: usize) -> String {
+pub(super) fn progress(seq: i64, done: usize) -> String {
     format!("UPDATE {} SET statements_done = {done} WHERE seq = {seq}", MIGRATION.name)
 }
 
 /// The statement that adds an event.
-pub fn event(seq: i64, event: &str, detail: &str) -> String {
+pub(super) fn event(seq: i64, event: &str, detail: &str) -> String {
     format!(
         "INSERT INTO {t} (id, at, seq, event, detail) VALUES ((SELECT coalesce(max(id), 0) + 1 FROM {t}), {}, {seq}, {}, {})",
         text(&now()),
@@ -159,7 +159,7 @@ pub fn event(seq: i64, event: &str, detail: &str) -> String {
 }
 
 /// The statement that fills a new meta table.
-pub fn meta() -> String {
+pub(super) fn meta() -> String {
     use sha2::{Digest as _, Sha256};
     use std::hash::{BuildHasher as _, Hasher as _};
     let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
@@ -176,7 +176,7 @@ pub fn meta() -> String {
 ///
 /// # Errors
 /// If a column has another type or an unknown word.
-pub fn read(row: &SqliteRow) -> Result<Row, sqlx::Error> {
+pub(super) fn read(row: &SqliteRow) -> Result<Row, sqlx::Error> {
     let string = |name: &str| row.try_get::<String, _>(name);
     let number = |name: &str| row.try_get::<i64, _>(name);
     let size = |name: &str| number(name).map(|value| usize::try_from(value).unwrap_or(0));

@@ -66,7 +66,7 @@ pub fn blob_id(content: &[u8], sha256: bool) -> ObjectId {
         digest.update(content);
         return ObjectId::from_raw(&digest.finalize());
     }
-    let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).unwrap_or_else(|_| git2::Oid::ZERO_SHA1);
+    let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).unwrap_or(git2::Oid::ZERO_SHA1);
     ObjectId::from_raw(id.as_bytes())
 }
 

@@ -13,7 +13,10 @@ const FOLDER: u32 = 0o040_000;
 const DEEPEST: usize = 128;
 
 /// A tree's entries by name.
-type Entries = BTreeMap<Vec<u8>, (u32, ObjectId)>;
+type Entries = BTreeMap<Vec<u8>, Entry>;
+
+/// Mode and identity of an entry.
+type Entry = (u32, ObjectId);
 
 /// Where a reference leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +56,7 @@ pub fn peel(objects: &dyn Objects, id: &ObjectId) -> Result<Peeled> {
                 return Ok(Peeled::Commit { commit: id, tree, parents });
             }
             Some((ObjectKind::Tag, content)) => {
-                id = header_line(&content, "object ").context("a tag without an object")?
+                id = header_line(&content, "object ").context("a tag without an object")?;
             }
             Some((kind, _)) => return Ok(Peeled::Other(kind)),
         }
@@ -154,7 +157,7 @@ impl<'o> Walker<'o> {
         let mut before = old.map(|tree| self.entries(tree, folder, depth)).transpose()?.unwrap_or_default();
         self.malformed.truncate(noted);
         let after = new.map(|tree| self.entries(tree, folder, depth)).transpose()?.unwrap_or_default();
-        let mut pairs: Vec<(Vec<u8>, Option<(u32, ObjectId)>, Option<(u32, ObjectId)>)> = Vec::new();
+        let mut pairs: Vec<(Vec<u8>, Option<Entry>, Option<Entry>)> = Vec::new();
         for (name, entry) in after {
             let earlier = before.remove(&name);
             if earlier.as_ref() != Some(&entry) {
@@ -213,7 +216,7 @@ impl<'o> Walker<'o> {
 }
 
 /// Parts an entry into a tree and a file.
-fn told_apart(entry: Option<(u32, ObjectId)>) -> (Option<ObjectId>, Option<(FileMode, ObjectId)>) {
+fn told_apart(entry: Option<Entry>) -> (Option<ObjectId>, Option<(FileMode, ObjectId)>) {
     match entry {
         Some((FOLDER, id)) => (Some(id), None),
         Some((mode, id)) => (None, Some((FileMode::from_bits(mode), id))),

@@ -118,8 +118,8 @@ fn underlined(path: &str, span: Span, label: Option<&str>) -> String {
 /// A few lines around a token, drawn by `miette` with the characters of a plain terminal.
 fn snippet(source: &str, span: Span, label: Option<&str>, look: Look) -> String {
     let window = Window::around(source, span);
-    let label = label.map_or_else(|| "here".to_owned(), |label| sanitize(label).into_owned());
-    let marked = LabeledSpan::new(Some(label), window.span.start, (window.span.end - window.span.start).max(1));
+    let label = label.map(|label| sanitize(label).into_owned());
+    let marked = LabeledSpan::new(label, window.span.start, (window.span.end - window.span.start).max(1));
     let diagnostic = MietteDiagnostic::new("").with_label(marked);
     let styles = if look.color { ThemeStyles::ansi() } else { ThemeStyles::none() };
     let theme = GraphicalTheme { characters: ThemeCharacters::ascii(), styles };

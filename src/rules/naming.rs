@@ -206,7 +206,7 @@ pub fn names(project: &Project, migration: &Migration, known: &KnownNames) -> Ve
         Place::path(path.clone(), Some(span.unwrap_or(Span::new(0, path.len()))))
     };
     findings.extend(unknown_environment(project, migration, known, place(Field::Environment)));
-    findings.extend(unknown_database(project, migration, known, place(Field::Database)));
+    findings.extend(unknown_database(project, migration, known, &place(Field::Database)));
     if let Some(complaint) = project.version_format.complaint(migration.version.as_str()) {
         let message = format!("version `{}` has the wrong format: {complaint}", migration.version);
         let finding = Finding::new(&VERSION_FORMAT, place(Field::Version), message).label(complaint);
@@ -231,7 +231,7 @@ fn caused(finding: Finding, project: &Project, key: &str) -> Finding {
     }
 }
 
-fn candidates<'n>(given: &str, names: &[&'n str], source: &str) -> String {
+fn candidates(given: &str, names: &[&str], source: &str) -> String {
     match did_you_mean(given, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`? {source} has {}", enumerate(names, 12)),
         None => format!("{source} has {}", enumerate(names, 12)),
@@ -253,7 +253,7 @@ fn unknown_environment(project: &Project, migration: &Migration, known: &KnownNa
     Some(finding.help(candidates(name.as_str(), &names, source)))
 }
 
-fn unknown_database(project: &Project, migration: &Migration, known: &KnownNames, place: Place) -> Option<Finding> {
+fn unknown_database(project: &Project, migration: &Migration, known: &KnownNames, place: &Place) -> Option<Finding> {
     let name = migration.database.as_ref()?;
     let unknown = |message: String, names: &[&str], source: &str| {
         let help = candidates(name.as_str(), names, source);

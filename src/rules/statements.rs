@@ -1,5 +1,7 @@
 //! Rules about what a statement does, told by its words: type against content, transactions, other databases.
 
+use std::collections::BTreeSet;
+
 use crate::config::Dialect;
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::migration::Kind;
@@ -14,7 +16,8 @@ pub static TYPE_MISMATCH: Rule = Rule {
     configurable: true,
     summary: "A ddl file holds a data statement, or a dml file a schema statement.",
     explanation: "The type in the path decides order and review: schema runs before data of the same version. Put the \
-                  statement into a file of the other type; both may have the same version.",
+                  statement into a file of the other type; both may have the same version. Rows that a ddl file copies \
+                  (INSERT ... SELECT) into a table that it creates itself belong to the schema change and are fine.",
 };
 
 /// Transaction control.
@@ -57,10 +60,15 @@ pub const FAMILY: Family = Family {
 fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
     let dialect = script.dialect.unwrap_or(Dialect::Postgres);
     let mut findings = Vec::new();
+    let mut created = BTreeSet::new();
     for statement in script.statements.iter().filter(|statement| !statement.client) {
         let head = head(statement.span.of(script.text), dialect);
         let span = head.verb_span.shifted(statement.span.start);
-        findings.extend(purpose(script, &head, span, head.purpose(dialect)));
+        created.extend(head.creates_table());
+        let fills = head.fills_from_query().is_some_and(|table| created.contains(&table));
+        if !(fills && script.kind == Kind::Ddl) {
+            findings.extend(purpose(script, &head, span, head.purpose(dialect)));
+        }
         if head.needs_no_transaction(dialect) {
             let message =
                 format!("{} cannot run in a transaction, so this file runs statement by statement", head.verb);

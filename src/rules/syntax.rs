@@ -77,7 +77,6 @@ fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding
         Verdict::Accepted => None,
         Verdict::Rejected { span, message, help } => {
             let mut finding = Finding::new(&SYNTAX_ERROR, place(span), format!("not valid {title}: {message}"));
-            finding = finding.label("here");
             finding.help = help;
             Some(finding)
         }

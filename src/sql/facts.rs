@@ -33,6 +33,12 @@ pub struct Head {
     pub verb_span: Span,
     /// That word, in upper case.
     pub verb: String,
+    /// Whether an INSERT takes its rows from a query and not from VALUES.
+    pub queries: bool,
+}
+
+fn plain_name(name: &str) -> String {
+    name.trim_matches(['"', '`', '[', ']', '\'']).to_owned()
 }
 
 const LONGEST_HEAD: usize = 10;
@@ -91,7 +97,7 @@ pub fn first_words() -> impl Iterator<Item = &'static str> {
 /// Reads the beginning of a statement. Spans count in `text`, the statement's own text.
 pub fn head(text: &str, dialect: Dialect) -> Head {
     let mut tokens = Lexer::new(text, dialect).filter(|token| token.kind.is_significant());
-    let mut head = Head { words: Vec::new(), verb_span: Span::default(), verb: String::new() };
+    let mut head = Head { words: Vec::new(), verb_span: Span::default(), verb: String::new(), queries: false };
     for token in tokens.by_ref() {
         let word = token.span.of(text).to_ascii_uppercase();
         if head.words.is_empty() {
@@ -106,7 +112,25 @@ pub fn head(text: &str, dialect: Dialect) -> Head {
     if head.verb == "WITH" {
         main_verb(text, dialect, &mut head);
     }
+    if head.verb == "INSERT" {
+        head.queries = first_source(text, dialect) == Some("SELECT");
+    }
     head
+}
+
+/// Returns the word that begins the rows of an INSERT: the first SELECT or VALUES outside of parentheses.
+fn first_source(text: &str, dialect: Dialect) -> Option<&'static str> {
+    let mut depth = 0_usize;
+    for token in Lexer::new(text, dialect) {
+        match token.span.of(text) {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            word if depth == 0 && word.eq_ignore_ascii_case("SELECT") => return Some("SELECT"),
+            word if depth == 0 && word.eq_ignore_ascii_case("VALUES") => return Some("VALUES"),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Finds the verb behind the common table expressions: the first one outside of parentheses.
@@ -146,6 +170,20 @@ impl Head {
             _ if OTHER_DATABASE.contains(&verb) => Purpose::OtherDatabase,
             _ => Purpose::Unknown,
         }
+    }
+
+    /// Returns the table that the statement creates, its name in upper case without quotes.
+    pub fn creates_table(&self) -> Option<String> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let at = words.iter().take(4).position(|word| *word == "TABLE").filter(|_| words[0] == "CREATE")?;
+        let rest = words[at + 1..].strip_prefix(&["IF", "NOT", "EXISTS"]).unwrap_or(&words[at + 1..]);
+        rest.first().map(|name| plain_name(name))
+    }
+
+    /// Returns the table that the statement fills with the rows of a query: `INSERT INTO t ... SELECT`.
+    pub fn fills_from_query(&self) -> Option<String> {
+        let into = self.words.iter().position(|word| word == "INTO").filter(|_| self.verb == "INSERT")?;
+        self.queries.then(|| self.words.get(into + 1).map(|name| plain_name(name))).flatten()
     }
 
     /// Says whether the engine refuses to run the statement inside a transaction, or silently does nothing there.

@@ -28,11 +28,11 @@ pub fn split(text: &str, dialect: Dialect) -> Vec<Statement> {
     let mut lexer = Lexer::new(text, dialect);
     loop {
         let at = lexer.position();
-        if splitter.open.start.is_none() {
-            if let Some(end) = splitter.client_line(at) {
-                lexer.skip_to(end);
-                continue;
-            }
+        if splitter.open.start.is_none()
+            && let Some(end) = splitter.client_line(at)
+        {
+            lexer.skip_to(end);
+            continue;
         }
         if splitter.ends_at(at) {
             lexer.skip_to(at + splitter.delimiter.len());

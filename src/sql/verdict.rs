@@ -101,10 +101,11 @@ fn lexical(place: Span, text: &str, dialect: Dialect) -> Option<Verdict> {
     };
     for token in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()) {
         let word = token.span.of(text);
-        if std::mem::take(&mut first) && token.kind == TokenKind::Word {
-            if let Some(rejected) = unknown_first_word(word) {
-                return reject(token.span, rejected.0, rejected.1);
-            }
+        if std::mem::take(&mut first)
+            && token.kind == TokenKind::Word
+            && let Some((message, help)) = unknown_first_word(word)
+        {
+            return reject(token.span, message, help);
         }
         match (token.kind, word) {
             (TokenKind::Symbol, "(") => open.push(token.span),
