@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::check::{Judge, States, ToRead, Unchanged, differences, too_large};
+use crate::check::states::{States, Unchanged, differences};
+use crate::check::{Judge, ToRead, too_large};
 use crate::commands::changes::{Content, Manifest, Source, base_directories, leads_to, manifest};
 use crate::config::MANIFEST;
 use crate::config::server::Server;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::reader::{At, Section, document};
+use crate::config::severities::severities;
 use crate::config::{Dialect, LARGEST_FILE, MANIFEST, Pattern};
 use crate::finding::{Finding, Severity};
 use crate::layout::compile::{Role, TemplateError, compile};
@@ -12,7 +13,7 @@ use crate::layout::template::{Field, Match, Template};
 use crate::layout::version::{Format, Order};
 use crate::migration::{DatabaseName, EnvironmentName, ProjectName};
 use crate::rules;
-use crate::text::{Span, did_you_mean, enumerate};
+use crate::text::Span;
 
 /// File template unless configured.
 pub const DEFAULT_TEMPLATE: &str = "{{ENV_ID}}/{{DB_NAME}}##{{VERSION}}##{{TYPE}}##{{DESCRIPTION}}.sql";
@@ -365,37 +366,4 @@ fn pattern(section: &Section<'_>, key: &'static str) -> Option<regex::Regex> {
             );
         })
         .ok()
-}
-
-/// Reads a table of rule names with severities; used by the server file too.
-pub fn severities(table: &Section<'_>) -> BTreeMap<&'static str, Severity> {
-    let mut severities = BTreeMap::new();
-    for (name, word) in table.named_choices(&Severity::WORDS) {
-        let names: Vec<&str> = rules::all().map(|rule| rule.name).collect();
-        let Some(rule) = rules::find(&name.value) else {
-            let help = match did_you_mean(&name.value, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the rules are {}", enumerate(&names, 60)),
-            };
-            table.problems().add(
-                name.span,
-                format!("there is no rule `{}`", crate::text::sanitize(&name.value)),
-                "unknown rule",
-                help,
-            );
-            continue;
-        };
-        let severity = Severity::parse(Severity::WORDS[word.value]).unwrap_or(rule.severity);
-        if !rule.configurable && severity < rule.severity {
-            table.problems().add(
-                word.span,
-                format!("`{}` cannot be lowered: without it migrations would be misread", rule.name),
-                "too low",
-                format!("leave it out; it is \"{}\"", rule.severity),
-            );
-            continue;
-        }
-        severities.insert(rule.name, severity);
-    }
-    severities
 }

@@ -6,6 +6,8 @@
 pub mod manifest;
 pub mod reader;
 pub mod server;
+pub mod severities;
+mod units;
 
 use globset::{GlobBuilder, GlobMatcher};
 

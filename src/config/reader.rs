@@ -9,6 +9,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::units::{parse_duration, parse_size, whole};
 use crate::finding::{Finding, Place, Rule};
 use crate::text::{Span, did_you_mean, enumerate, sanitize};
 
@@ -374,39 +375,4 @@ fn article(kind: &str) -> String {
         "integer" | "array" => format!("an {kind}"),
         _ => format!("a {kind}"),
     }
-}
-
-fn whole(digits: &str, radix: u32) -> Option<u64> {
-    u64::from_str_radix(&digits.replace('_', ""), radix).ok()
-}
-
-fn parse_size(text: &str) -> Option<u64> {
-    let (number, unit) = split_unit(text);
-    let factor = match unit {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(factor)
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = split_unit(text);
-    let number: u64 = number.parse().ok()?;
-    let milliseconds = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => None,
-    }?;
-    (milliseconds <= 24 * 3_600_000).then(|| Duration::from_millis(milliseconds))
-}
-
-fn split_unit(text: &str) -> (&str, &str) {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    (&text[..end], text[end..].trim_start())
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Pattern;
-use crate::config::manifest::severities;
 use crate::config::reader::{At, Problems, Section, document};
+use crate::config::severities::severities;
 use crate::finding::{Finding, Severity};
 use crate::migration::{DatabaseName, EnvironmentName};
 use crate::rules;

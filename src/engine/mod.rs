@@ -5,6 +5,7 @@
 
 pub mod lock;
 pub mod sqlite;
+mod sqlite_file;
 mod sqlite_rows;
 pub mod tables;
 

@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::lock::{FileLock, take};
+use crate::engine::sqlite_file::{Absent, explain, is_busy, parse_url, words};
 use crate::engine::{Access, Outcome, Provenance, Script, Session, Trouble, sqlite_rows as rows, tables};
 use crate::history::{FORMAT, Mode, Row, RowError, State};
 
@@ -46,72 +47,6 @@ pub fn connect(url: &str, folder: &Path, access: Access) -> Result<Box<dyn Sessi
         .busy_timeout(Duration::from_millis(if access == Access::Read { 5_000 } else { 200 }));
     let connection = runtime.block_on(options.connect()).map_err(|error| explain(&path, &error))?;
     Ok(Box::new(Sqlite { runtime, connection, path, lock: None }))
-}
-
-/// Takes `sqlite:PATH`, `sqlite:///PATH` and the option `mode=rw` or `mode=rwc` apart.
-fn parse_url(url: &str) -> Result<(PathBuf, bool), Trouble> {
-    let wrong = |message: &str| Trouble::new(message, "write sqlite:///srv/db/shop.sqlite");
-    let rest = url.strip_prefix("sqlite:").ok_or_else(|| wrong("this is not a SQLite URL"))?;
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let create = match options {
-        "" | "mode=rwc" => true,
-        "mode=rw" => false,
-        _ => return Err(wrong("a SQLite URL has no options but mode=rw and mode=rwc")),
-    };
-    if path.is_empty() || path == ":memory:" {
-        return Err(wrong("a SQLite URL must name a file"));
-    }
-    Ok((PathBuf::from(path), create))
-}
-
-/// Turns an error of the library into words.
-fn explain(path: &Path, error: &sqlx::Error) -> Trouble {
-    let (message, code) = words(error);
-    let help = match code.as_str() {
-        "26" | "11" => "the file is not a database or is damaged; restore it from a backup, or map another file",
-        "14" => "check the path and the rights of this user on the file and its folder",
-        "8" | "1544" | "520" | "264" => "the file, its folder or its file system is read-only for this user",
-        "5" | "261" | "517" | "6" => "another program holds the database; wait for it or end it",
-        "13" => "the disk is full; free some space and run `schemagate sync`",
-        _ => "the message is the database's own",
-    };
-    Trouble::new(format!("{}: {message}", path.display()), help)
-}
-
-/// The database's own message and code.
-fn words(error: &sqlx::Error) -> (String, String) {
-    match error {
-        sqlx::Error::Database(error) => {
-            (error.message().to_owned(), error.code().map(|code| code.into_owned()).unwrap_or_default())
-        }
-        other => (other.to_string(), String::new()),
-    }
-}
-
-fn is_busy(error: &sqlx::Error) -> bool {
-    matches!(words(error).1.as_str(), "5" | "6" | "261" | "262" | "517")
-}
-
-/// A database file that does not exist yet.
-struct Absent;
-
-impl Session for Absent {
-    fn history(&mut self) -> Result<Vec<Row>, Trouble> {
-        Ok(Vec::new())
-    }
-
-    fn lock(&mut self, _wait: Duration, _waiting: &mut dyn FnMut(&str)) -> Result<(), Trouble> {
-        Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
-    }
-
-    fn prepare(&mut self) -> Result<(), Trouble> {
-        Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
-    }
-
-    fn run(&mut self, _scripts: &[Script], _provenance: &Provenance) -> Result<Outcome, Trouble> {
-        Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
-    }
 }
 
 struct Sqlite {

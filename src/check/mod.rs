@@ -4,7 +4,13 @@
 //! read; [`Judge::content`] looks at one of these. So contents are read one at a time, and never of unchanged files.
 //! Refuses to know where trees and contents come from.
 
+pub mod reading;
+pub mod states;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub use self::reading::{Reading, read_path};
+use self::states::{States, Unchanged, twins, unchanged};
 
 use crate::config::Dialect;
 use crate::config::manifest::{Project, Settings};
@@ -30,33 +36,6 @@ pub struct Judge<'a> {
     pub baseline: Baseline,
 }
 
-/// What is done with files that did not change.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum Unchanged {
-    /// Nothing: they were judged when they came.
-    #[default]
-    Skip,
-    /// The manifest changed: those that it reads otherwise than before are judged. Needs all of `released`.
-    Reread,
-    /// All are judged, but for their order. Needs all of `released`.
-    JudgeAll,
-}
-
-/// The two states that are compared.
-#[derive(Debug, Default)]
-pub struct States {
-    /// What differs, under the base directories, sorted by path.
-    pub changes: Vec<Change>,
-    /// The files of the state before, at least those in reach of [`Judge::reach`].
-    pub released: Vec<FileEntry>,
-    /// Folders that were seen beside these files.
-    pub folders: Vec<RepoPath>,
-    /// What is done with files that did not change.
-    pub unchanged: Unchanged,
-    /// Released paths that no target has run.
-    pub changeable: BTreeSet<RepoPath>,
-}
-
 /// A file whose content is to be judged.
 #[derive(Debug, Clone)]
 pub struct ToRead {
@@ -66,50 +45,6 @@ pub struct ToRead {
     pub dialect: Option<Dialect>,
     /// Largest size that is read, in bytes.
     pub largest: u64,
-}
-
-/// How a path reads.
-#[derive(Debug)]
-pub enum Reading<'s> {
-    /// Nothing to do with any project.
-    Outside,
-    /// A project ignores it.
-    Ignored(&'s Project),
-    /// A schema file.
-    Schema(&'s Project),
-    /// A migration.
-    Migration(&'s Project, Box<Migration>),
-    /// Looks like a migration of this project and does not match.
-    Mismatch(&'s Project),
-    /// Two projects match.
-    Twice(&'s Project, &'s Project),
-}
-
-/// Reads a path under a manifest.
-pub fn read_path<'s>(settings: &'s Settings, path: &RepoPath, blob: &ObjectId) -> Reading<'s> {
-    let mut near: Option<&Project> = None;
-    let mut found: Option<(&Project, Migration)> = None;
-    let mut other = Reading::Outside;
-    for project in settings.projects.iter().filter(|project| path.is_under(&project.base)) {
-        let text = path.as_str().unwrap_or_default();
-        if let Some(migration) = project.migration(path, blob) {
-            if let Some((first, _)) = found {
-                return Reading::Twice(first, project);
-            }
-            found = Some((project, migration));
-        } else if project.ignores(text) {
-            other = Reading::Ignored(project);
-        } else if project.is_schema_file(text) {
-            other = Reading::Schema(project);
-        } else if near.is_none_or(|near| near.base.len() < project.base.len()) {
-            near = Some(project);
-        }
-    }
-    match (found, near, other) {
-        (Some((project, migration)), ..) => Reading::Migration(project, Box::new(migration)),
-        (None, Some(project), Reading::Outside) if naming::looks_like_migration(path) => Reading::Mismatch(project),
-        (None, _, other) => other,
-    }
 }
 
 /// Which folders must be listed to judge the order of some changes.
@@ -348,11 +283,6 @@ fn is_unknown_name(rule: &Rule) -> bool {
     *rule == naming::UNKNOWN_DATABASE || *rule == naming::UNKNOWN_ENVIRONMENT
 }
 
-/// Says whether nothing happened to a path.
-fn unchanged(states: &States, path: &RepoPath) -> bool {
-    states.changes.binary_search_by(|change| change.path.cmp(path)).is_err()
-}
-
 /// Says whether the state before held the path as a migration already.
 fn was_migration(states: &States, path: &RepoPath, view: &Settings) -> bool {
     states
@@ -368,68 +298,6 @@ fn claimed_twice(path: &RepoPath, first: &Project, second: &Project) -> Finding 
         format!("projects `{}` and `{}` both match this path, so it would run for both", first.name, second.name);
     Finding::new(&naming::PATH_CLAIMED_TWICE, Place::path(path.display(), None), message)
         .help("give the projects base directories or templates that do not overlap")
-}
-
-/// Finds added names that differ from another one only in case or composition, folders included.
-fn twins(states: &States) -> Vec<Finding> {
-    let added: Vec<&RepoPath> =
-        states.changes.iter().filter(|c| c.before.is_none() && c.after.is_some()).map(|c| &c.path).collect();
-    let mut prefixes: HashMap<Vec<u8>, (&[u8], &RepoPath)> = HashMap::new();
-    let mut findings = Vec::new();
-    for path in &added {
-        for prefix in prefixes_of(path.as_bytes()) {
-            match prefixes.get(&naming::folded(prefix)) {
-                Some((other, owner)) if *other != prefix => {
-                    findings.push(naming::twin(path, owner));
-                    break;
-                }
-                Some(_) => {}
-                None => {
-                    prefixes.insert(naming::folded(prefix), (prefix, path));
-                }
-            }
-        }
-    }
-    let gone: BTreeSet<&RepoPath> = states.changes.iter().filter(|c| c.after.is_none()).map(|c| &c.path).collect();
-    let files = states.released.iter().map(|entry| &entry.path).filter(|path| !gone.contains(path));
-    if !added.is_empty() {
-        for other in files.chain(&states.folders) {
-            if let Some((prefix, owner)) = prefixes.get(&naming::folded(other.as_bytes()))
-                && *prefix != other.as_bytes()
-            {
-                findings.push(naming::twin(owner, other));
-            }
-        }
-    }
-    findings
-}
-
-/// A path and all folders above it, the longest last.
-fn prefixes_of(path: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-    slashes.chain([path.len()]).map(move |end| &path[..end])
-}
-
-/// Compares two lists of files, each sorted by path. The changes come sorted by path.
-pub fn differences(old: &[FileEntry], new: &[FileEntry]) -> Vec<Change> {
-    let state = |entry: &FileEntry| Some((entry.mode, entry.blob.clone()));
-    let mut changes = Vec::new();
-    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => return changes,
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (Some(before), Some(after)) => before.path.cmp(&after.path),
-        };
-        let before = if order.is_le() { old.next() } else { None };
-        let after = if order.is_ge() { new.next() } else { None };
-        let Some(path) = before.or(after).map(|entry| entry.path.clone()) else { return changes };
-        let (before, after) = (before.and_then(state), after.and_then(state));
-        if before != after {
-            changes.push(Change { path, before, after });
-        }
-    }
 }
 
 /// Finds that a file could not be read within its limit.
