@@ -69,9 +69,17 @@ impl Source<'_> {
     /// # Errors
     /// If they cannot be read.
     pub fn files(&self, folders: &[String]) -> Result<Vec<FileEntry>> {
+        self.files_where(folders, &|_| true)
+    }
+
+    /// As [`Self::files`]; of a tree only the folders that `enter` lets in are read.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn files_where(&self, folders: &[String], enter: &dyn Fn(&str) -> bool) -> Result<Vec<FileEntry>> {
         match self {
             Self::Tree(repository, tree) => {
-                let enter = |folder: &str| leads_to(folder, folders);
+                let enter = |folder: &str| leads_to(folder, folders) && enter(folder);
                 let mut listing = Walker::new(repository.objects.as_ref()).list(tree, &enter)?;
                 listing.files.retain(|entry| folders.iter().any(|folder| entry.path.is_under(folder)));
                 Ok(listing.files)

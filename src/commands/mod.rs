@@ -19,6 +19,7 @@ pub mod plan;
 pub mod receive;
 pub mod renumber;
 pub mod rollout;
+pub mod scripts;
 pub mod server;
 pub mod shims;
 pub mod status;

@@ -8,24 +8,22 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use crate::check::{Reading, read_path};
-use crate::commands::changes::{Content, Manifest, Source, base_directories, manifest};
+use crate::commands::changes::{Manifest, Source, base_directories, manifest};
 use crate::commands::ledger::{self, takes};
+use crate::commands::scripts::{bytes, conflict, prepare};
 use crate::commands::server::Loaded;
 use crate::config::Dialect;
-use crate::config::server::Target;
-use crate::engine::{Access, Outcome, Provenance, Script, ScriptStatement, Session, Trouble, engine_of};
+use crate::config::server::{Audience, Target};
+use crate::engine::{Access, Outcome, Provenance, Script, Session, Trouble, engine_of};
 use crate::finding::{Report, Severity};
 use crate::git::refs::{Branch, tree_of};
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, statement_sum};
+use crate::history::{Mode, Row};
 use crate::host;
 use crate::migration::{Checksums, FileEntry, FileMode, Migration};
-use crate::plan::{Conflict, Plan, Policy, Step, plan, resume_at};
+use crate::plan::{Plan, Policy, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
-use crate::sql::facts::{Purpose, head};
-use crate::sql::split::split;
-use crate::text::line_column;
 
 /// What a rollout tells while it runs.
 pub enum Event<'e> {
@@ -67,7 +65,9 @@ pub fn roll_out(
         Ok(manifest) => manifest,
         Err(report) => return Ok(Err(report)),
     };
-    let migrations = migrations(&source, &manifest)?;
+    let targets: Vec<&Target> = served(loaded, &branch.name).collect();
+    let enter = |folder: &str| targets.iter().any(|target| reaches(&manifest, target, folder));
+    let migrations = migrations_where(&source, &manifest, &enter)?;
     let mut stopped: BTreeSet<String> = BTreeSet::new();
     let mut views = Vec::new();
     for environment in loaded.server.served_by(&branch.name) {
@@ -82,9 +82,7 @@ pub fn roll_out(
                 Work { source: &source, manifest: &manifest, migrations: &migrations, target, loaded, order, branch };
             let mut view = work.blank();
             if stopped.contains(&database) && !order.dry {
-                view.standing = Standing::HeldBack;
-                view.help =
-                    Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
+                work.hold_back(&mut view, repository);
             } else {
                 work.run(&mut view, tell, repository);
             }
@@ -98,12 +96,33 @@ pub fn roll_out(
     Ok(Ok(views))
 }
 
+/// The targets that a branch serves.
+fn served<'l>(loaded: &'l Loaded, branch: &'l str) -> impl Iterator<Item = &'l Target> {
+    let environments: Vec<_> = loaded.server.served_by(branch).map(|environment| &environment.name).collect();
+    loaded.server.targets.iter().filter(move |target| environments.contains(&&target.environment))
+}
+
+/// Says whether a folder may hold migrations of a target.
+fn reaches(manifest: &Manifest, target: &Target, folder: &str) -> bool {
+    let environment = Some(target.environment.as_str());
+    manifest.settings.projects.iter().any(|project| match (&target.audience, &project.group) {
+        (Audience::Database(name), None) => project.template.reaches(folder, environment, Some(name.as_str())),
+        (Audience::Group(name, _), Some(group)) => name == group && project.template.reaches(folder, None, None),
+        _ => false,
+    })
+}
+
 /// All migrations of a state, under its manifest.
 ///
 /// # Errors
 /// If the files cannot be listed.
 pub fn migrations(source: &Source<'_>, manifest: &Manifest) -> Result<Vec<Migration>> {
-    let files = source.files(&base_directories([&manifest.settings]))?;
+    migrations_where(source, manifest, &|_| true)
+}
+
+/// The migrations in the folders of a tree that `enter` lets in.
+fn migrations_where(source: &Source<'_>, manifest: &Manifest, enter: &dyn Fn(&str) -> bool) -> Result<Vec<Migration>> {
+    let files = source.files_where(&base_directories([&manifest.settings]), enter)?;
     let read = |entry: FileEntry| match read_path(&manifest.settings, &entry.path, &entry.blob) {
         Reading::Migration(_, migration) if entry.mode == FileMode::Regular => Some(*migration),
         _ => None,
@@ -142,51 +161,68 @@ impl Work<'_> {
     }
 
     fn run(&self, view: &mut TargetView, tell: &mut dyn FnMut(Event<'_>), repository: &Repository) {
-        let (mut session, dialect) = match self.open() {
-            Ok(opened) => opened,
-            Err(trouble) => return unreachable_target(view, trouble),
-        };
-        let result = self.work(session.as_mut(), dialect, view, tell);
-        if let Err(trouble) = result {
+        if let Err(trouble) = self.work(view, tell, repository) {
             unreachable_target(view, trouble);
         }
+    }
+
+    fn open(&self, access: Access) -> Result<(Box<dyn Session>, Dialect), Trouble> {
+        let url = host::url(&self.target.url, &self.loaded.folder)
+            .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
+        let engine = engine_of(&url)?;
+        Ok(((engine.connect)(&url, &self.loaded.folder, access)?, engine.dialect))
+    }
+
+    /// Looks first without a lock; only what is pending is locked, planned again and run.
+    fn work(
+        &self,
+        view: &mut TargetView,
+        tell: &mut dyn FnMut(Event<'_>),
+        repository: &Repository,
+    ) -> Result<(), Trouble> {
+        let (mut session, dialect) = self.open(Access::Read)?;
+        let rows = session.history()?;
+        drop(session);
+        let plan = self.plan(&rows);
+        if self.order.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
+            self.show(view, plan, dialect);
+            self.remember(&rows, view, repository);
+            return Ok(());
+        }
+        let label = self.target.label();
+        let (mut session, _) = self.open(Access::Write)?;
+        session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
+        session.prepare()?;
+        let plan = self.plan(&session.history()?);
+        let scripts = self.show(view, plan, dialect);
+        let result = match view.standing {
+            Standing::Pending => self.execute(session.as_mut(), &scripts, view, tell),
+            _ => Ok(()),
+        };
+        if let Ok(rows) = session.history() {
+            self.remember(&rows, view, repository);
+        }
+        result
+    }
+
+    /// Writes down what the target has run, for the judge of the next push.
+    fn remember(&self, rows: &[Row], view: &mut TargetView, repository: &Repository) {
         if !self.order.dry
-            && let Ok(rows) = session.history()
-            && let Err(error) = ledger::keep(&repository.common_dir, self.target, &rows)
+            && let Err(error) = ledger::keep(&repository.common_dir, self.target, rows)
         {
             view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
         }
     }
 
-    fn open(&self) -> Result<(Box<dyn Session>, Dialect), Trouble> {
-        let url = host::url(&self.target.url, &self.loaded.folder)
-            .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
-        let engine = engine_of(&url)?;
-        let access = if self.order.dry { Access::Read } else { Access::Write };
-        Ok(((engine.connect)(&url, &self.loaded.folder, access)?, engine.dialect))
-    }
-
-    fn work(
-        &self,
-        session: &mut dyn Session,
-        dialect: Dialect,
-        view: &mut TargetView,
-        tell: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Trouble> {
-        let plan = self.plan(&session.history()?);
-        if self.order.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
-            self.show(view, plan, dialect);
-            return Ok(());
+    /// A target that is held back is only asked what it has run.
+    fn hold_back(&self, view: &mut TargetView, repository: &Repository) {
+        view.standing = Standing::HeldBack;
+        view.help = Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
+        if let Ok((mut session, _)) = self.open(Access::Read)
+            && let Ok(rows) = session.history()
+        {
+            self.remember(&rows, view, repository);
         }
-        let label = self.target.label();
-        session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
-        session.prepare()?;
-        let plan = self.plan(&session.history()?);
-        let scripts = self.show(view, plan, dialect);
-        if view.standing != Standing::Pending {
-            return Ok(());
-        }
-        self.execute(session, &scripts, view, tell)
     }
 
     /// Runs the scripts, each in its own transaction or all in one.
@@ -247,7 +283,7 @@ impl Work<'_> {
                 floor.map_or(project.severity(&OUT_OF_ORDER), |floor| floor.max(project.severity(&OUT_OF_ORDER)));
             let policy = Policy { out_of_order: severity < Severity::Error };
             let part = plan(&migrations, &rows, policy, &mut |migration| {
-                self.bytes(migration, project.largest_file).ok().map(|bytes| Checksums::of(&bytes))
+                bytes(self.source, migration, project.largest_file).ok().map(|bytes| Checksums::of(&bytes))
             });
             whole.applied += part.applied;
             whole.steps.extend(part.steps);
@@ -260,14 +296,6 @@ impl Work<'_> {
         whole
     }
 
-    fn bytes(&self, migration: &Migration, largest: u64) -> Result<Vec<u8>> {
-        let entry = FileEntry { path: migration.path.clone(), mode: FileMode::Regular, blob: migration.blob.clone() };
-        match self.source.read(&entry, largest)? {
-            Content::Bytes(bytes) => Ok(bytes),
-            Content::TooLarge(size) => anyhow::bail!("the file has {size} bytes; the limit is {largest}"),
-        }
-    }
-
     /// Takes a plan into the view and makes its scripts ready. With a conflict nothing is to run.
     fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> Vec<Script> {
         view.applied_before = plan.applied;
@@ -275,7 +303,7 @@ impl Work<'_> {
         view.conflicts = plan.conflicts;
         let mut scripts = Vec::new();
         for step in &plan.steps {
-            match self.script(step, dialect) {
+            match prepare(self.source, self.manifest, step, dialect) {
                 Ok(script) => {
                     if let Some(error) =
                         script.earlier.as_ref().and_then(|row| row.error.clone()).filter(|_| self.order.dry)
@@ -315,68 +343,6 @@ impl Work<'_> {
             duration_us: 0,
         }
     }
-
-    /// Reads a migration and makes it ready. What no gate would have let through is refused here too.
-    fn script(&self, step: &Step, dialect: Dialect) -> Result<Script, Conflict> {
-        let migration = &step.migration;
-        let project = self.manifest.settings.projects.iter().find(|project| project.name == migration.project);
-        let largest = project.map_or(crate::config::LARGEST_FILE, |project| project.largest_file);
-        let bytes = self
-            .bytes(migration, largest)
-            .map_err(|error| conflict(migration, &format!("{error:#}"), "push from a complete clone"))?;
-        let checksums = Checksums::of(&bytes);
-        let body = bytes.strip_prefix(crate::rules::bytes::MARK).unwrap_or(&bytes);
-        let text = std::str::from_utf8(body)
-            .ok()
-            .filter(|text| !text.contains('\0'))
-            .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
-        let statements = statements(migration, text, dialect)?;
-        let mode =
-            if statements.iter().any(|statement| statement.no_transaction) { Mode::Journal } else { Mode::Transaction };
-        let sums: Vec<String> = statements.iter().map(|statement| statement_sum(&statement.text)).collect();
-        let done = resume_at(step.earlier.as_ref(), &sums).map_err(|number| {
-            conflict(
-                migration,
-                &format!("statement {number} was edited, but it has run already when this file stopped half-way"),
-                "bring back the statements that ran; mend only what comes behind them",
-            )
-        })?;
-        let mode = if done > 0 { Mode::Journal } else { mode };
-        Ok(Script {
-            migration: migration.clone(),
-            statements,
-            mode,
-            done,
-            earlier: step.earlier.clone(),
-            out_of_order: step.out_of_order,
-            checksums,
-        })
-    }
-}
-
-fn statements(migration: &Migration, text: &str, dialect: Dialect) -> Result<Vec<ScriptStatement>, Conflict> {
-    let mut prepared = Vec::new();
-    for statement in split(text, dialect) {
-        let sql = statement.span.of(text);
-        let head = head(sql, dialect);
-        if statement.client || head.purpose(dialect) == Purpose::Transaction {
-            let line = line_column(text, statement.span.start).line;
-            let what = format!("line {line}: `{}` cannot be run by the program", head.verb);
-            return Err(conflict(migration, &what, "remove it; every file runs in a transaction already"));
-        }
-        let place = line_column(text, statement.span.start);
-        prepared.push(ScriptStatement {
-            text: sql.to_owned(),
-            line: place.line,
-            column: place.column,
-            no_transaction: head.needs_no_transaction(dialect),
-        });
-    }
-    Ok(prepared)
-}
-
-fn conflict(migration: &Migration, message: &str, help: &str) -> Conflict {
-    Conflict { path: migration.path.display(), message: message.to_owned(), help: help.to_owned() }
 }
 
 fn unreachable_target(view: &mut TargetView, trouble: Trouble) {

@@ -196,6 +196,12 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
         );
     }
     let environments = section.strings("environments").unwrap_or_default();
+    let order = order(section);
+    let version_format = version_format(section);
+    let description_format = pattern(section, "description-format");
+    let largest_file = section.size("largest-file").unwrap_or(LARGEST_FILE);
+    let ignored = section.patterns("ignore").unwrap_or_default();
+    let severities = weights(section);
     let mut project = Project {
         name: ProjectName::new(name),
         template: template?,
@@ -204,22 +210,15 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
         dialect: dialect.map(|dialect| Database { dialect, version }),
         group,
         environments: environments.into_iter().map(|name| EnvironmentName::new(name.value)).collect(),
-        order: order(section),
-        version_format: version_format(section),
-        description_format: pattern(section, "description-format"),
-        largest_file: section.size("largest-file").unwrap_or(LARGEST_FILE),
-        ignored: section.patterns("ignore").unwrap_or_default(),
-        severities: BTreeMap::new(),
+        order,
+        version_format,
+        description_format,
+        largest_file,
+        ignored,
+        severities,
         places: BTreeMap::new(),
         base,
     };
-    if let Some(policy) = section.choice("out-of-order", &["refuse", "warn", "allow"]) {
-        let severity = [Severity::Error, Severity::Warning, Severity::Off][policy.value];
-        project.severities.insert(rules::order::OUT_OF_ORDER.name, severity);
-    }
-    if let Some(rules) = section.section("rules") {
-        project.severities.extend(severities(&rules));
-    }
     let keys = [
         "file-path-template",
         "base-directory",
@@ -233,6 +232,19 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
     ];
     project.places = keys.into_iter().filter_map(|key| Some((key, section.span_of(key)?))).collect();
     Some(project)
+}
+
+/// The weights of rules; the out-of-order policy is one of them.
+fn weights(section: &Section<'_>) -> BTreeMap<&'static str, Severity> {
+    let mut weights = BTreeMap::new();
+    if let Some(policy) = section.choice("out-of-order", &["refuse", "warn", "allow"]) {
+        let severity = [Severity::Error, Severity::Warning, Severity::Off][policy.value];
+        weights.insert(rules::order::OUT_OF_ORDER.name, severity);
+    }
+    if let Some(table) = section.section("rules") {
+        weights.extend(severities(&table));
+    }
+    weights
 }
 
 fn base_directory(section: &Section<'_>) -> String {

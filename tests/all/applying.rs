@@ -1,1 +1,398 @@
-//! Later.
+//! What runs, what is recorded, and what is left after every kind of stop.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::{MANIFEST, ONE_TARGET, PROGRAM, World, flat};
+
+const GOOD: &str = "CREATE TABLE a (id INTEGER PRIMARY KEY);\n";
+
+/// Three environments, each with a database `shop`, and `billing` in the first.
+const THREE: &str = r#"
+branches = ["main"]
+[[environment]]
+name = "dev"
+[[environment]]
+name = "test"
+[[environment]]
+name = "prod"
+[[target]]
+environment = "dev"
+database = "shop"
+url = "sqlite:dev-shop.sqlite"
+[[target]]
+environment = "test"
+database = "shop"
+url = "sqlite:test-shop.sqlite"
+[[target]]
+environment = "prod"
+database = "shop"
+url = "sqlite:prod-shop.sqlite"
+[[target]]
+environment = "prod"
+database = "billing"
+url = "sqlite:prod-billing.sqlite"
+"#;
+
+fn versions(world: &World, database: &str) -> String {
+    world.sql(database, "select group_concat(version || ':' || state) from schemagate_migration")
+}
+
+#[test]
+fn everything_about_a_run_is_recorded() {
+    let world = World::usual();
+    world.migration("1", "\u{feff}CREATE TABLE a (id INTEGER);\r\nCREATE TABLE b (id INTEGER);\r\n");
+    world.send("one").ok();
+    let columns = "seq, project, version, kind, description, path, mode, state, statements_total, statements_done, attempt, \
+                   out_of_order, pusher_source, program_version";
+    let row = world.sql("dev-shop.sqlite", &format!("select {columns} from schemagate_migration"));
+    assert_eq!(row, "1|shop|1|ddl|Change|db/shop/1##ddl##change.sql|transaction|applied|2|2|1|0|unix|0.1.0");
+    let head = world.in_clone(&["rev-parse", "HEAD"]).ok();
+    assert_eq!(world.sql("dev-shop.sqlite", "select commit_id from schemagate_migration"), head.trim());
+    let blob = world.in_clone(&["rev-parse", "HEAD:db/shop/1##ddl##change.sql"]).ok();
+    assert_eq!(world.sql("dev-shop.sqlite", "select blob_id from schemagate_migration"), blob.trim());
+    let filled = "select count(*) from schemagate_migration where checksum_bytes like '1:sha256:%' and checksum_text <> checksum_bytes \
+                  and host <> '' and pusher <> '' and started_at like '20__-__-__T__:__:__.______Z' and finished_at >= started_at";
+    assert_eq!(world.sql("dev-shop.sqlite", filled), "1");
+    assert_eq!(world.sql("dev-shop.sqlite", "select value from schemagate_meta where name = 'format'"), "1");
+    assert_eq!(world.sql("dev-shop.sqlite", "select event from schemagate_event"), "applied");
+}
+
+#[test]
+fn the_first_failure_stops_that_database_and_its_later_environments() {
+    let manifest = format!("{MANIFEST}[project.databases.billing]\ndialect = \"sqlite\"\n");
+    let world = World::new(&manifest, THREE);
+    world.migration("1", GOOD);
+    let two = world.migration("2", "CREATE TABLE b (id INTEGER);\nDROP TABLE nowhere;\n");
+    world.migration("3", "CREATE TABLE c (id INTEGER);");
+    world.file("db/billing/1##ddl##x.sql", GOOD);
+    let text = world.send("two fails").ok();
+    let said = flat(&text);
+    for words in [
+        "dev/shop failed 2 ddl",
+        "dev/shop FAILED after 1 of 3 pending",
+        "2##ddl##change.sql:2:1: no such table: nowhere",
+        "nothing of this file stays",
+        "test/shop held back",
+        "prod/shop held back",
+        "prod/billing 1 applied now",
+        "error: not all databases are up to date",
+    ] {
+        assert!(said.contains(words), "`{words}` is missing in:\n{text}");
+    }
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:failed");
+    assert_eq!(world.sql("dev-shop.sqlite", "select count(*) from sqlite_master where name = 'b'"), "0");
+    assert!(!world.server().join("test-shop.sqlite").exists());
+    let place = world.sql(
+        "dev-shop.sqlite",
+        "select error_statement, error_line, error_column from schemagate_migration where version = '2'",
+    );
+    assert_eq!(place, "2|2|1");
+    world.on_server(&["status"]).refused(&["dev/shop FAILED", "nowhere", "prod/billing up to date"]);
+    let status = world.on_server(&["status", "--format", "json"]);
+    assert_eq!((status.code, status.json()["targets"][0]["standing"].as_str()), (1, Some("failed")));
+    world.file(&two, "CREATE TABLE b (id INTEGER);\n");
+    let text = world.send("mended: no database has run it").ok();
+    assert!(flat(&text).contains("prod/shop 3 applied now"), "{text}");
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:applied,3:applied");
+    assert_eq!(world.sql("dev-shop.sqlite", "select attempt from schemagate_migration where version = '2'"), "2");
+    world.file(&two, "CREATE TABLE b (id INTEGER, x TEXT);\n");
+    world.send("too late").refused(&["released-edited"]);
+}
+
+#[test]
+fn apply_by_hand_picks_up_where_a_push_stopped() {
+    let world = World::usual();
+    world.migration("1", "CREATE VIEW v AS SELECT * FROM later; SELECT * FROM v;");
+    world.send("needs a table").ok();
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:failed");
+    world.on_server(&["apply"]).refused(&["no such table"]);
+    world.sql("dev-shop.sqlite", "create table later (id integer)");
+    world.on_server(&["apply"]).ok();
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied");
+    assert_eq!(world.sql("dev-shop.sqlite", "select attempt from schemagate_migration"), "3");
+}
+
+#[test]
+fn broken_references_fail_before_the_commit_unless_they_were_broken_before() {
+    let world = World::usual();
+    world.migration("1", "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (p INTEGER REFERENCES p (id));");
+    world.file("db/shop/2##dml##x.sql", "INSERT INTO c VALUES (7);");
+    let text = world.send("orphan").ok();
+    assert!(flat(&text).contains("1 row(s) of table c refer to rows of p that do not exist"), "{text}");
+    assert_eq!(world.sql("dev-shop.sqlite", "select count(*) from c"), "0");
+    world.sql("dev-shop.sqlite", "insert into c values (9)");
+    world.file("db/shop/2##dml##x.sql", "INSERT INTO p VALUES (1);");
+    world.send("old orphans are not this file's fault").ok();
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:applied");
+}
+
+#[test]
+fn statements_that_refuse_a_transaction_run_one_by_one_and_resume() {
+    let world = World::usual();
+    let path = world
+        .migration("1", "CREATE TABLE a (id INTEGER);\nVACUUM;\nDROP TABLE nowhere;\nCREATE TABLE b (id INTEGER);\n");
+    let text = world.send("vacuum").ok();
+    assert!(flat(&text).contains("statements 1 to 2 of this file ran and stay"), "{text}");
+    let row = "select mode, state, statements_done, statements_total from schemagate_migration";
+    assert_eq!(world.sql("dev-shop.sqlite", row), "journal|failed|2|4");
+    world.file(&path, "CREATE TABLE a (id INTEGER, x TEXT);\nVACUUM;\nCREATE TABLE b (id INTEGER);\n");
+    let text = world.send("edits what ran").ok();
+    assert!(flat(&text).contains("statement 1 was edited, but it has run already"), "{text}");
+    world.file(&path, "CREATE TABLE a (id INTEGER);\nVACUUM;\nCREATE TABLE b (id INTEGER);\n");
+    let text = world.send("mends what did not run").ok();
+    assert!(flat(&text).contains("from statement 3"), "{text}");
+    assert_eq!(world.sql("dev-shop.sqlite", row), "journal|applied|3|3");
+}
+
+#[test]
+fn a_whole_push_can_share_a_transaction() {
+    let world = World::new(MANIFEST, &format!("{ONE_TARGET}atomic = \"push\"\n"));
+    world.migration("1", GOOD);
+    let two = world.migration("2", "DROP TABLE nowhere;");
+    let text = world.send("both or none").ok();
+    assert!(flat(&text).contains("nothing of the 2 files of this push stays"), "{text}");
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "2:failed");
+    world.file(&two, "VACUUM;");
+    let text = world.send("cannot share").ok();
+    assert!(flat(&text).contains("cannot run in a transaction"), "{text}");
+    world.file(&two, "CREATE TABLE b (id INTEGER);");
+    world.send("mended").ok();
+    let counts = "select count(*), sum(state = 'applied') from schemagate_migration";
+    assert_eq!(world.sql("dev-shop.sqlite", counts), "2|2");
+}
+
+#[test]
+fn plan_shows_and_changes_nothing() {
+    let world = World::usual();
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.migration("1", GOOD);
+    world.send("one").ok();
+    let before = listing(&world);
+    world.on_server(&["plan"]).says(&["dev/shop pending 1 ddl Change (1 statement)", "1 of 1 pending"]).ok();
+    let json = world.on_server(&["plan", "--format", "json"]).json();
+    assert_eq!(json["targets"][0]["steps"][0]["outcome"], "pending");
+    world.on_server(&["status"]).says(&["1 of 1 pending"]).ok();
+    world.on_server(&["history"]).says(&["nothing has run here yet"]).ok();
+    assert_eq!(listing(&world), before);
+}
+
+fn listing(world: &World) -> Vec<String> {
+    let mut names: Vec<String> = walkdir::WalkDir::new(world.server())
+        .into_iter()
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn sync_repairs_a_push_whose_hook_never_ran() {
+    let world = World::usual();
+    let hook = world.server().join("hooks/post-receive");
+    let kept = world.path().join("post-receive");
+    std::fs::rename(&hook, &kept).unwrap();
+    world.migration("1", GOOD);
+    world.send("unseen").ok();
+    std::fs::rename(&kept, &hook).unwrap();
+    world.run(world.path(), &["sync", "server.git"]).says(&["dev/shop applied 1 ddl"]).ok();
+    assert_eq!(world.run(world.path(), &["sync", "server.git"]).ok(), "", "nothing to do, nothing to say");
+    world.run(world.path(), &["sync", "nowhere.git", "server.git"]).refused(&["nowhere.git was not synchronised"]);
+}
+
+#[test]
+fn other_content_under_an_applied_version_runs_nothing() {
+    let world = World::usual();
+    let one = world.migration("1", GOOD);
+    world.send("one").ok();
+    for hook in ["pre-receive", "post-receive"] {
+        std::fs::remove_file(world.server().join("hooks").join(hook)).unwrap();
+    }
+    world.file(&one, "CREATE TABLE a (id INTEGER PRIMARY KEY);\r\n");
+    world.migration("2", "CREATE TABLE b (id INTEGER);");
+    world.send("line endings only").ok();
+    world.on_server(&["apply"]).says(&["differs from what was applied only in line endings", "applied 2 ddl"]).ok();
+    world.file(&one, "CREATE TABLE a (id INTEGER PRIMARY KEY, x TEXT);\n");
+    world.migration("3", "CREATE TABLE c (id INTEGER);");
+    world.send("past every gate").ok();
+    world.on_server(&["apply"]).refused(&[
+        "STOPPED: history and files disagree",
+        "was applied from other content",
+        "git checkout",
+    ]);
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:applied");
+}
+
+#[test]
+fn a_renamed_or_missing_file_never_runs_again() {
+    let world = World::usual();
+    let one = world.migration("1", GOOD);
+    world.migration("2", "CREATE TABLE b (id INTEGER);");
+    world.send("one").ok();
+    for hook in ["pre-receive", "post-receive"] {
+        std::fs::remove_file(world.server().join("hooks").join(hook)).unwrap();
+    }
+    world.in_clone(&["mv", &one, "db/shop/1##ddl##other.sql"]).ok();
+    world.in_clone(&["rm", "-q", "db/shop/2##ddl##change.sql"]).ok();
+    world.send("past every gate").ok();
+    world
+        .on_server(&["apply"])
+        .says(&[
+            "was applied from `db/shop/1##ddl##change.sql`, now",
+            "version 2 ddl was applied from",
+            "not in this commit",
+        ])
+        .ok();
+    assert_eq!(world.sql("dev-shop.sqlite", "select count(*) from schemagate_event"), "2");
+}
+
+#[test]
+fn a_late_file_runs_only_with_leave_and_is_marked() {
+    let world = World::usual();
+    world.migration("5", GOOD);
+    world.send("five").ok();
+    let open = MANIFEST.replace("[project.databases", "out-of-order = \"allow\"\n[project.databases");
+    world.file("schemagate.toml", &open);
+    world.send("leave first").ok();
+    world.migration("3", "CREATE TABLE b (id INTEGER);");
+    world.send("then late").ok();
+    assert_eq!(
+        world.sql("dev-shop.sqlite", "select version, out_of_order from schemagate_migration order by seq"),
+        "5|0\n3|1"
+    );
+}
+
+#[test]
+fn a_group_of_databases_takes_every_file() {
+    let manifest = "[[project]]\nname = \"tenants\"\nbase-directory = \"t\"\ngroup = \"shops\"\ndialect = \"sqlite\"\n";
+    let mut server = "branches = [\"main\"]\n[[environment]]\nname = \"prod\"\n".to_owned();
+    for name in ["one", "two", "three"] {
+        server += &format!(
+            "[[target]]\nenvironment = \"prod\"\ngroup = \"shops\"\ndatabase = \"{name}\"\nurl = \"sqlite:{name}.sqlite\"\n"
+        );
+    }
+    let world = World::new(manifest, &server);
+    world.file("t/1##ddl##init.sql", GOOD);
+    world.send("all").ok();
+    for name in ["one", "two", "three"] {
+        assert_eq!(versions(&world, &format!("{name}.sqlite")), "1:applied");
+    }
+}
+
+#[test]
+fn two_hooks_at_once_run_everything_once() {
+    let world = World::usual();
+    for round in 1..=5 {
+        world.migration(
+            &round.to_string(),
+            &format!("CREATE TABLE r{round} (id INTEGER);\nINSERT INTO log VALUES ({round});")
+                .replace("INSERT INTO log", "INSERT INTO log SELECT * FROM (VALUES")
+                .replace(");", "));"),
+        );
+    }
+    world.migration("0", "CREATE TABLE log (id INTEGER);");
+    for round in 1..=5 {
+        world.file(&format!("db/shop/{round}##ddl##change.sql"), &format!("CREATE TABLE r{round} (id INTEGER);"));
+        world.file(&format!("db/shop/{round}##dml##log.sql"), &format!("INSERT INTO log VALUES ({round});"));
+    }
+    std::fs::rename(world.server().join("hooks/post-receive"), world.path().join("kept")).unwrap();
+    world.send("all").ok();
+    let start = || {
+        let mut command = world.command(PROGRAM, &world.server());
+        command.arg("apply").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let mut children: Vec<_> = (0..6).map(|_| start()).collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(world.sql("dev-shop.sqlite", "select count(*), sum(id) from log"), "5|15");
+    assert_eq!(world.sql("dev-shop.sqlite", "select count(*) from schemagate_event where event = 'applied'"), "11");
+}
+
+#[test]
+fn a_kill_at_any_moment_loses_nothing_and_runs_nothing_twice() {
+    let world = World::usual();
+    world.migration("0", "CREATE TABLE log (id INTEGER);");
+    for number in 1..=40 {
+        let vacuum = if number % 10 == 0 { "VACUUM;\n" } else { "" };
+        world.file(
+            &format!("db/shop/{number}##dml##log.sql"),
+            &format!("INSERT INTO log VALUES ({number});\n{vacuum}INSERT INTO log VALUES ({number});"),
+        );
+    }
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("all").ok();
+    let mut killed = 0;
+    for pause in (0..).map(|step| Duration::from_millis(4 + step * 3)) {
+        let mut command = world.command(PROGRAM, &world.server());
+        let mut child = command.arg("apply").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(pause);
+        let done = child.try_wait().unwrap().is_some();
+        let _ = child.kill();
+        let _ = child.wait();
+        killed += usize::from(!done);
+        if done {
+            break;
+        }
+    }
+    assert!(killed > 0, "the program was never killed");
+    world.on_server(&["apply"]).ok();
+    assert_eq!(world.sql("dev-shop.sqlite", "select count(*), count(distinct id), sum(id) from log"), "80|40|1640");
+    assert_eq!(world.sql("dev-shop.sqlite", "select count(*) from schemagate_migration where state = 'applied'"), "41");
+}
+
+#[test]
+fn a_client_that_goes_away_does_not_stop_the_rollout() {
+    let world = World::usual();
+    world.migration("1", GOOD);
+    world.file("db/shop/2##dml##slow.sql", "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) INSERT INTO a SELECT i FROM n;");
+    world.migration("3", "CREATE TABLE b (id INTEGER);");
+    world.commit("slow");
+    let mut command = world.command("git", &world.clone_());
+    let mut push =
+        command.args(["push", "-q", "--no-verify", "origin", "HEAD:main"]).stderr(Stdio::null()).spawn().unwrap();
+    let database = world.server().join("dev-shop.sqlite");
+    wait_until("the rollout begins", || database.exists());
+    push.kill().unwrap();
+    push.wait().unwrap();
+    wait_until("the rollout ends", || {
+        world.on_server(&["status", "--format", "json"]).json()["targets"][0]["standing"] == "current"
+    });
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:applied,3:applied");
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !reached() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_busy_database_is_waited_for_with_a_limit_and_the_holder_is_named() {
+    let world = World::new(MANIFEST, &ONE_TARGET.replace("url =", "lock-wait = \"300ms\"\nurl ="));
+    world.migration("1", GOOD);
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("one").ok();
+    let lock = std::fs::File::create(world.server().join("dev-shop.sqlite.schemagate-lock")).unwrap();
+    lock.lock().unwrap();
+    world.on_server(&["apply"]).refused(&["UNREACHABLE", "another process is at work on this database", "lock-wait"]);
+    lock.unlock().unwrap();
+    world.on_server(&["apply"]).ok();
+}
+
+#[test]
+fn environments_are_served_by_their_branches() {
+    let server = THREE
+        .replace("name = \"prod\"", "name = \"prod\"\nbranches = [\"release/*\"]")
+        .replace("[\"main\"]", "[\"main\", \"release/*\"]");
+    let manifest = format!("{MANIFEST}[project.databases.billing]\ndialect = \"sqlite\"\n");
+    let world = World::new(&manifest, &server);
+    world.migration("1", GOOD);
+    world.send("to dev and test").ok();
+    assert!(!world.server().join("prod-shop.sqlite").exists());
+    world.in_clone(&["push", "-q", "--no-verify", "origin", "HEAD:release/1"]).ok();
+    assert_eq!(versions(&world, "prod-shop.sqlite"), "1:applied");
+}

@@ -1,5 +1,8 @@
 //! Process tests: real `git`, real bare repositories whose hooks our own installer wrote, real SQLite databases.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+#![expect(clippy::disallowed_methods, reason = "tests pin the environment of their children")]
+
 mod applying;
 mod bad_input;
 mod cli;

@@ -1,0 +1,92 @@
+//! Making a migration ready to run: reading it, splitting it, choosing how it runs.
+//!
+//! What no gate would have let through is refused here too, because not everything came past a gate. Refuses to run.
+
+use anyhow::Result;
+
+use crate::commands::changes::{Content, Manifest, Source};
+use crate::config::Dialect;
+use crate::engine::{Script, ScriptStatement};
+use crate::history::{Mode, statement_sum};
+use crate::migration::{Checksums, FileEntry, FileMode, Migration};
+use crate::plan::{Conflict, Step, resume_at};
+use crate::sql::facts::{Purpose, head};
+use crate::sql::split::split;
+use crate::text::line_column;
+
+/// Reads the content of a migration.
+///
+/// # Errors
+/// If it is missing or larger than `largest` bytes.
+pub fn bytes(source: &Source<'_>, migration: &Migration, largest: u64) -> Result<Vec<u8>> {
+    let entry = FileEntry { path: migration.path.clone(), mode: FileMode::Regular, blob: migration.blob.clone() };
+    match source.read(&entry, largest)? {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::TooLarge(size) => anyhow::bail!("the file has {size} bytes; the limit is {largest}"),
+    }
+}
+
+/// Makes the migration of a step ready.
+///
+/// # Errors
+/// What keeps it from running.
+pub fn prepare(source: &Source<'_>, manifest: &Manifest, step: &Step, dialect: Dialect) -> Result<Script, Conflict> {
+    let migration = &step.migration;
+    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project);
+    let largest = project.map_or(crate::config::LARGEST_FILE, |project| project.largest_file);
+    let bytes = bytes(source, migration, largest)
+        .map_err(|error| conflict(migration, &format!("{error:#}"), "push from a complete clone"))?;
+    let checksums = Checksums::of(&bytes);
+    let body = bytes.strip_prefix(crate::rules::bytes::MARK).unwrap_or(&bytes);
+    let text = std::str::from_utf8(body)
+        .ok()
+        .filter(|text| !text.contains('\0'))
+        .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
+    let statements = statements(migration, text, dialect)?;
+    let mode =
+        if statements.iter().any(|statement| statement.no_transaction) { Mode::Journal } else { Mode::Transaction };
+    let sums: Vec<String> = statements.iter().map(|statement| statement_sum(&statement.text)).collect();
+    let done = resume_at(step.earlier.as_ref(), &sums).map_err(|number| {
+        conflict(
+            migration,
+            &format!("statement {number} was edited, but it has run already when this file stopped half-way"),
+            "bring back the statements that ran; mend only what comes behind them",
+        )
+    })?;
+    let mode = if done > 0 { Mode::Journal } else { mode };
+    Ok(Script {
+        migration: migration.clone(),
+        statements,
+        mode,
+        done,
+        earlier: step.earlier.clone(),
+        out_of_order: step.out_of_order,
+        checksums,
+    })
+}
+
+fn statements(migration: &Migration, text: &str, dialect: Dialect) -> Result<Vec<ScriptStatement>, Conflict> {
+    let mut prepared = Vec::new();
+    for statement in split(text, dialect) {
+        let sql = statement.span.of(text);
+        let head = head(sql, dialect);
+        if statement.client || head.purpose(dialect) == Purpose::Transaction {
+            let line = line_column(text, statement.span.start).line;
+            let what = format!("line {line}: `{}` cannot be run by the program", head.verb);
+            return Err(conflict(migration, &what, "remove it; every file runs in a transaction already"));
+        }
+        let place = line_column(text, statement.span.start);
+        prepared.push(ScriptStatement {
+            text: sql.to_owned(),
+            line: place.line,
+            column: place.column,
+            no_transaction: head.needs_no_transaction(dialect),
+        });
+    }
+    Ok(prepared)
+}
+
+/// Says why a migration cannot run.
+pub fn conflict(migration: &Migration, message: &str, help: &str) -> Conflict {
+    Conflict { path: migration.path.display(), message: message.to_owned(), help: help.to_owned() }
+}
