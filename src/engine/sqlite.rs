@@ -42,9 +42,10 @@ pub fn connect(url: &str, folder: &Path, access: Access) -> Result<Box<dyn Sessi
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .create_if_missing(access == Access::Write)
-        .read_only(access == Access::Read)
         .foreign_keys(false)
         .busy_timeout(Duration::from_millis(if access == Access::Read { 5_000 } else { 200 }));
+    // A reader too must be able to roll back what a killed writer left, so it opens for writing and then refuses to.
+    let options = if access == Access::Read { options.pragma("query_only", "ON") } else { options };
     let connection = runtime.block_on(options.connect()).map_err(|error| explain(&path, &error))?;
     Ok(Box::new(Sqlite { runtime, connection, path, lock: None }))
 }
