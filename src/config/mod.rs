@@ -55,7 +55,8 @@ impl Dialect {
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
-    matcher: GlobMatcher,
+    /// None where the text stands for itself: most branch filters do, and compiling costs every hook.
+    matcher: Option<GlobMatcher>,
 }
 
 impl Pattern {
@@ -64,17 +65,20 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it.
     pub fn new(text: &str) -> Result<Self, String> {
+        if !text.contains(['*', '?', '[', ']', '{', '}', '\\']) {
+            return Ok(Self { text: text.to_owned(), matcher: None });
+        }
         let glob = GlobBuilder::new(text)
             .literal_separator(true)
             .backslash_escape(true)
             .build()
             .map_err(|error| error.kind().to_string())?;
-        Ok(Self { text: text.to_owned(), matcher: glob.compile_matcher() })
+        Ok(Self { text: text.to_owned(), matcher: Some(glob.compile_matcher()) })
     }
 
     /// Says whether the whole text matches.
     pub fn matches(&self, text: &str) -> bool {
-        self.matcher.is_match(text)
+        self.matcher.as_ref().map_or(self.text == text, |matcher| matcher.is_match(text))
     }
 
     /// Returns the pattern as written.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::environment as env;
 use crate::git::process;
-use crate::git::store::{Objects, fast, plumbing};
+use crate::git::store::{Lazy, Objects, plumbing};
 
 /// An opened repository.
 pub struct Repository {
@@ -25,6 +25,8 @@ pub struct Repository {
     pub objects: Box<dyn Objects>,
     /// Whether identities have 64 digits.
     pub sha256: bool,
+    /// The repository's own configuration.
+    own: git2::Config,
 }
 
 impl Repository {
@@ -79,10 +81,12 @@ impl Repository {
         if !common_dir.join("objects").is_dir() {
             bail!("{} is not a Git directory", common_dir.display());
         }
-        let format = config_value(&common_dir, "extensions.objectformat")?;
+        let own = read_config(&common_dir.join("config"))?;
+        let format = value(&own, "extensions.objectformat")?;
         let sha256 = format.is_some_and(|format| format.eq_ignore_ascii_case("sha256"));
-        let objects = if sha256 { plumbing(&git_dir) } else { fast(&object_folders(&common_dir))? };
-        Ok(Self { git_dir, common_dir, work_tree, hooks_dir, objects, sha256 })
+        let objects: Box<dyn Objects> =
+            if sha256 { plumbing(&git_dir) } else { Box::new(Lazy::new(object_folders(&common_dir))) };
+        Ok(Self { git_dir, common_dir, work_tree, hooks_dir, objects, sha256, own })
     }
 
     /// Reads a value of the repository's own configuration, or of the system's. The user's own files and the
@@ -91,10 +95,10 @@ impl Repository {
     /// # Errors
     /// If a configuration file does not parse.
     pub fn config(&self, key: &str) -> Result<Option<String>> {
-        match config_value(&self.common_dir, key)? {
-            Some(value) => Ok(Some(value)),
+        match value(&self.own, key)? {
+            Some(found) => Ok(Some(found)),
             None => match git2::Config::find_system() {
-                Ok(system) => read_config(&system, key),
+                Ok(system) => value(&read_config(&system)?, key),
                 Err(_) => Ok(None),
             },
         }
@@ -105,21 +109,19 @@ impl Repository {
     /// # Errors
     /// If the configuration does not parse.
     pub fn uses_reftable(&self) -> Result<bool> {
-        Ok(config_value(&self.common_dir, "extensions.refstorage")?
-            .is_some_and(|storage| storage.starts_with("reftable")))
+        Ok(value(&self.own, "extensions.refstorage")?.is_some_and(|storage| storage.starts_with("reftable")))
     }
 }
 
-fn config_value(common_dir: &Path, key: &str) -> Result<Option<String>> {
-    read_config(&common_dir.join("config"), key)
+fn read_config(file: &Path) -> Result<git2::Config> {
+    git2::Config::open(file).with_context(|| format!("{} does not parse", file.display()))
 }
 
-fn read_config(file: &Path, key: &str) -> Result<Option<String>> {
-    let config = git2::Config::open(file).with_context(|| format!("{} does not parse", file.display()))?;
+fn value(config: &git2::Config, key: &str) -> Result<Option<String>> {
     match config.get_string(key) {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("{key} in {} cannot be read", file.display())),
+        Err(error) => Err(error).with_context(|| format!("{key} of the configuration cannot be read")),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Two back ends. `git2` reads loose objects and packs directly; `git cat-file` serves what `git2` refuses
 //! (SHA-256). Neither follows replace references. Refuses to interpret objects.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -68,6 +68,37 @@ pub fn blob_id(content: &[u8], sha256: bool) -> ObjectId {
     }
     let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).unwrap_or(git2::Oid::ZERO_SHA1);
     ObjectId::from_raw(id.as_bytes())
+}
+
+/// A store that is opened at its first question: not every hook asks one.
+pub struct Lazy {
+    folders: Vec<PathBuf>,
+    opened: OnceCell<Box<dyn Objects>>,
+}
+
+impl Lazy {
+    /// Takes the object directories; see [`fast`].
+    pub fn new(folders: Vec<PathBuf>) -> Self {
+        Self { folders, opened: OnceCell::new() }
+    }
+
+    fn store(&self) -> Result<&dyn Objects> {
+        if let Some(store) = self.opened.get() {
+            return Ok(store.as_ref());
+        }
+        let store = fast(&self.folders)?;
+        Ok(self.opened.get_or_init(|| store).as_ref())
+    }
+}
+
+impl Objects for Lazy {
+    fn header(&self, id: &ObjectId) -> Result<Option<(ObjectKind, u64)>> {
+        self.store()?.header(id)
+    }
+
+    fn read(&self, id: &ObjectId) -> Result<Option<(ObjectKind, Vec<u8>)>> {
+        self.store()?.read(id)
+    }
 }
 
 /// Opens the store that reads with `git2`. `folders` are object directories; alternates of each are followed.
