@@ -177,7 +177,7 @@ fn single_files(files: &[(String, Option<Vec<u8>>)]) -> Result<Report> {
             before: None,
             policy: None,
             known: KnownNames::default(),
-            baseline: Baseline { revision: "HEAD".to_owned() },
+            baseline: Baseline { revision: "HEAD".to_owned(), on_server: false },
         };
         let path = RepoPath::from(inside.as_str());
         match read_path(&now.settings, &path, &blob_id(&bytes, false)) {

@@ -60,7 +60,7 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
         before: earlier.as_ref().map(|manifest| &manifest.settings),
         policy: case.server.map(|server| &server.policy),
         known: case.server.map(super::server::known_names).unwrap_or_default(),
-        baseline: Baseline { revision: case.baseline.clone() },
+        baseline: Baseline { revision: case.baseline.clone(), on_server: case.server.is_some() },
     };
     let unchanged = match (case.all, same || case.before.is_none()) {
         (true, _) => Unchanged::JudgeAll,

@@ -70,7 +70,7 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
             Some("failed") => {
                 step.outcome = "failed";
                 view.standing = Standing::Failed;
-                view.help = Some("mend the file and push it again, or run `schemagate apply` to try again".to_owned());
+                view.help = Some("mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try again with `schemagate apply`".to_owned());
             }
             Some(_) => {
                 let path = &step.path;

@@ -9,6 +9,9 @@ pub mod server;
 pub mod severities;
 mod units;
 
+#[cfg(test)]
+mod tests;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 /// The name of the manifest at the top of a repository.

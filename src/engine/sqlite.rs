@@ -266,7 +266,7 @@ impl Sqlite {
             script: index,
             error,
             left,
-            help: "mend the file and push it again, or run `schemagate apply` to try again".to_owned(),
+            help: "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try again with `schemagate apply`".to_owned(),
         })
     }
 
