@@ -25,7 +25,7 @@ pub enum Unchanged {
 pub struct States {
     /// What differs, under the base directories, sorted by path.
     pub changes: Vec<Change>,
-    /// The files of the state before, at least those in reach of [`Judge::reach`].
+    /// The files of the state before, at least those in reach of [`crate::check::Judge::reach`].
     pub released: Vec<FileEntry>,
     /// Folders that were seen beside these files.
     pub folders: Vec<RepoPath>,

@@ -86,53 +86,7 @@ fn migration_view(
     console: &mut Console<'_>,
 ) -> Exit {
     let findings = path_findings(known, project, migration, loaded);
-    let line: Vec<&Migration> = neighbours(known, migration);
-    let at = line.iter().position(|other| other.position() >= migration.position()).unwrap_or(line.len());
-    let before = at.checked_sub(1).map(|index| line[index].path.display());
-    let after = line.iter().find(|other| other.position() > migration.position()).map(|other| other.path.display());
-    let targets: Vec<String> = loaded
-        .map(|loaded| {
-            loaded
-                .server
-                .targets
-                .iter()
-                .filter(|target| takes(target, migration, project.group.as_deref()))
-                .map(|target| target.label())
-                .collect()
-        })
-        .unwrap_or_default();
-    let released = known.released.iter().any(|other| other.path == migration.path);
-    let optional = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-    let dialect = project.database(migration.database.as_ref()).map(|database| {
-        let version = database.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-        format!("{}{version}", database.dialect.title())
-    });
-    let environment =
-        migration.environment.as_ref().map_or("every one that has the database".to_owned(), ToString::to_string);
-    let rows: Vec<(&str, String)> = vec![
-        ("path", migration.path.display()),
-        ("template", project.template.text.clone()),
-        ("project", project.name.to_string()),
-        ("environment", environment),
-        (
-            "database",
-            migration
-                .database
-                .as_ref()
-                .map_or_else(|| format!("group {}", project.group.as_deref().unwrap_or("-")), ToString::to_string),
-        ),
-        ("dialect", optional(dialect)),
-        ("version", migration.version.to_string()),
-        ("type", migration.kind.to_string()),
-        ("description", migration.description.clone()),
-        ("released", if released { "yes: it may not be changed".to_owned() } else { "no".to_owned() }),
-        ("runs after", optional(before)),
-        ("runs before", optional(after)),
-        (
-            "targets",
-            if loaded.is_none() { "no server file here".to_owned() } else { crate::text::enumerate(&targets, 20) },
-        ),
-    ];
+    let rows = reading_rows(known, project, migration, loaded);
     match console.format {
         Format::Human => {
             for (name, value) in &rows {
@@ -160,6 +114,62 @@ fn migration_view(
         console.report(&report);
     }
     Exit::Findings
+}
+
+/// Everything that a path says, and where it stands among its neighbours.
+fn reading_rows(
+    known: &Known,
+    project: &Project,
+    migration: &Migration,
+    loaded: Option<&Loaded>,
+) -> Vec<(&'static str, String)> {
+    let line: Vec<&Migration> = neighbours(known, migration);
+    let at = line.iter().position(|other| other.position() >= migration.position()).unwrap_or(line.len());
+    let before = at.checked_sub(1).map(|index| line[index].path.display());
+    let after = line.iter().find(|other| other.position() > migration.position()).map(|other| other.path.display());
+    let targets: Vec<String> = loaded
+        .map(|loaded| {
+            loaded
+                .server
+                .targets
+                .iter()
+                .filter(|target| takes(target, migration, project.group.as_deref()))
+                .map(|target| target.label())
+                .collect()
+        })
+        .unwrap_or_default();
+    let released = known.released.iter().any(|other| other.path == migration.path);
+    let optional = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let dialect = project.database(migration.database.as_ref()).map(|database| {
+        let version = database.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
+        format!("{}{version}", database.dialect.title())
+    });
+    let environment =
+        migration.environment.as_ref().map_or("every one that has the database".to_owned(), ToString::to_string);
+    vec![
+        ("path", migration.path.display()),
+        ("template", project.template.text.clone()),
+        ("project", project.name.to_string()),
+        ("environment", environment),
+        (
+            "database",
+            migration
+                .database
+                .as_ref()
+                .map_or_else(|| format!("group {}", project.group.as_deref().unwrap_or("-")), ToString::to_string),
+        ),
+        ("dialect", optional(dialect)),
+        ("version", migration.version.to_string()),
+        ("type", migration.kind.to_string()),
+        ("description", migration.description.clone()),
+        ("released", if released { "yes: it may not be changed".to_owned() } else { "no".to_owned() }),
+        ("runs after", optional(before)),
+        ("runs before", optional(after)),
+        (
+            "targets",
+            if loaded.is_none() { "no server file here".to_owned() } else { crate::text::enumerate(&targets, 20) },
+        ),
+    ]
 }
 
 /// What is wrong with the path itself, and its order.
