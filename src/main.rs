@@ -22,7 +22,10 @@ fn main() -> ExitCode {
         }
     };
     std::panic::set_hook(Box::new(|_| {}));
-    let on_server = matches!(&cli.command, Command::Hook(args) if args.is_server());
+    let server_hook = match &cli.command {
+        Command::Hook(args) => args.on_server().map(str::to_owned),
+        _ => None,
+    };
     let thread = std::thread::Builder::new().stack_size(STACK).spawn(move || run(&cli));
     let result = match thread.map(std::thread::JoinHandle::join) {
         Ok(Ok(result)) => result,
@@ -35,11 +38,10 @@ fn main() -> ExitCode {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
             let words = format!("{error:#}");
-            if on_server {
-                output::complain(&commands::hook::blame(&words));
-            } else {
-                output::complain(&format!("error: {}\n", text::sanitize_block(&words)));
-            }
+            output::complain(&match server_hook {
+                Some(hook) => commands::hook::blame(&words, &hook),
+                None => format!("error: {}\n", text::sanitize_block(&words)),
+            });
             ExitCode::from(Exit::Failure as u8)
         }
     }

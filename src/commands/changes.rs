@@ -15,7 +15,7 @@ use crate::git::repository::Repository;
 use crate::git::store::{ObjectKind, blob_id};
 use crate::git::tree::Walker;
 use crate::migration::{FileEntry, FileMode, ObjectId};
-use crate::rules::config::MANIFEST_MISSING;
+use crate::rules::config::{MANIFEST_INVALID, MANIFEST_MISSING};
 
 /// A state of a repository's files.
 pub enum Source<'r> {
@@ -36,11 +36,11 @@ pub enum Content {
 }
 
 impl Source<'_> {
-    /// Returns the manifest's identity and text; `None` if there is none.
+    /// Returns the manifest's identity and bytes, or why what is there cannot be one; `None` if nothing is there.
     ///
     /// # Errors
-    /// If it cannot be read, or is larger than a configuration file may be.
-    pub fn manifest(&self) -> Result<Option<(String, Vec<u8>)>> {
+    /// If it cannot be read.
+    pub fn manifest(&self) -> Result<Option<Result<(String, Vec<u8>), String>>> {
         let entry = match self {
             Self::Tree(repository, tree) => Walker::new(repository.objects.as_ref()).find(tree, MANIFEST)?,
             Self::Index(repository) => {
@@ -49,17 +49,18 @@ impl Source<'_> {
             }
             Self::Folder(folder, _) => {
                 let text = disk::config(&folder.join(MANIFEST))?;
-                return Ok(text.map(|text| (blob_id(text.as_bytes(), false).to_string(), text.into_bytes())));
+                return Ok(text.map(|text| Ok((blob_id(text.as_bytes(), false).to_string(), text.into_bytes()))));
             }
         };
         let Some((mode, blob)) = entry else { return Ok(None) };
         if mode != FileMode::Regular {
-            bail!("{MANIFEST} must be a regular file, not a link");
+            return Ok(Some(Err("the manifest must be a regular file, not a link".to_owned())));
         }
         match self.read(&FileEntry { path: MANIFEST.into(), mode, blob: blob.clone() }, disk::LARGEST_CONFIG)? {
-            Content::Bytes(bytes) => Ok(Some((blob.to_string(), bytes))),
+            Content::Bytes(bytes) => Ok(Some(Ok((blob.to_string(), bytes)))),
             Content::TooLarge(size) => {
-                bail!("{MANIFEST} has {size} bytes; a configuration file has at most {}", disk::LARGEST_CONFIG)
+                let most = disk::LARGEST_CONFIG;
+                Ok(Some(Err(format!("the manifest has {size} bytes; a configuration file has at most {most}"))))
             }
         }
     }
@@ -166,18 +167,23 @@ pub struct Manifest {
 /// If it cannot be read. Mistakes in it, or its absence, come back as a report.
 pub fn manifest(source: &Source<'_>) -> Result<Result<Manifest, Report>> {
     let mut report = Report::default();
-    let Some((identity, bytes)) = source.manifest()? else {
+    let Some(found) = source.manifest()? else {
         let message =
             format!("there is no `{MANIFEST}` at the top of the repository, so nothing would be judged or applied");
         report.push(Finding::new(&MANIFEST_MISSING, Place::file(MANIFEST), message).help("schemagate init"));
         return Ok(Err(report));
     };
-    let Ok(text) = String::from_utf8(bytes) else {
-        report.push(
-            Finding::new(&crate::rules::config::MANIFEST_INVALID, Place::file(MANIFEST), "the manifest is not UTF-8")
-                .help("convert it: iconv -t UTF-8"),
-        );
-        return Ok(Err(report));
+    let text = found.and_then(|(identity, bytes)| {
+        let text = String::from_utf8(bytes).map_err(|_| "the manifest is not UTF-8; convert it with iconv".to_owned());
+        text.map(|text| (identity, text))
+    });
+    let (identity, text) = match text {
+        Ok(read) => read,
+        Err(why) => {
+            let finding = Finding::new(&MANIFEST_INVALID, Place::file(MANIFEST), why);
+            report.push(finding.help("`schemagate init` in an empty folder writes a complete one"));
+            return Ok(Err(report));
+        }
     };
     match read(&text) {
         Ok(settings) => Ok(Ok(Manifest { identity, settings, text })),

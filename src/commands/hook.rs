@@ -41,9 +41,9 @@ pub struct Args {
 }
 
 impl Args {
-    /// Says whether this is a hook of the server.
-    pub fn is_server(&self) -> bool {
-        super::shims::SERVER.contains(&self.name.as_str())
+    /// Returns the hook's name, if it is one of the server.
+    pub fn on_server(&self) -> Option<&str> {
+        Some(self.name.as_str()).filter(|name| super::shims::SERVER.contains(name))
     }
 }
 
@@ -157,33 +157,36 @@ fn push(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
 }
 
 /// The server file, or what is said to the pusher when there is none that can be used.
-fn server_file(repository: &Repository, console: &mut Console<'_>) -> Result<Option<Loaded>> {
+fn server_file(repository: &Repository, hook: &str, console: &mut Console<'_>) -> Result<Option<Loaded>> {
     match load(repository, None)? {
         Ok(loaded) => Ok(Some(loaded)),
         Err(Unusable::Absent(_)) => {
-            console.say(&blame("there is no server file for this repository, so nothing can be judged"));
+            console.say(&blame("there is no server file for this repository, so nothing can be done", hook));
             Ok(None)
         }
         Err(Unusable::Invalid(report)) => {
             let count = report.findings().len();
-            console.say(&blame(&format!("the server file has {}", text::count(count, "mistake"))));
+            console.say(&blame(&format!("the server file has {}", text::count(count, "mistake")), hook));
             Ok(None)
         }
     }
 }
 
-/// Says that the push is refused, and that it is not the pusher's fault.
-pub fn blame(what: &str) -> String {
-    let mut message = String::new();
-    for line in text::wrap(
-        &format!("error: schemagate could not judge this push: {}.", text::sanitize(what).trim_end_matches('.')),
-        72,
-    ) {
-        message.push_str(&line);
-        message.push('\n');
-    }
-    message
-        + "error: The fault is the server's, not yours; please tell its administrator\nerror: to run `schemagate status` in this repository. Nothing was accepted.\n"
+/// Says that we failed, whose fault it is not, and what became of the push.
+pub fn blame(what: &str, hook: &str) -> String {
+    let (deed, result) = match hook {
+        "post-receive" => {
+            ("apply what this push brought", "The push was accepted; `schemagate sync` applies it later.")
+        }
+        _ => ("judge this push", "Nothing was accepted."),
+    };
+    let what = text::sanitize(what);
+    let sentence = format!(
+        "schemagate could not {deed}: {}. The fault is the server's, not yours; please tell its administrator to run \
+         `schemagate status` in this repository. {result}",
+        what.trim_end_matches('.')
+    );
+    text::wrap(&sentence, 64).into_iter().map(|line| format!("error: {line}\n")).collect()
 }
 
 fn pre_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
@@ -192,7 +195,7 @@ fn pre_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
     if updates.is_empty() {
         return Ok(Exit::Clean);
     }
-    let Some(loaded) = server_file(&repository, console)? else { return Ok(Exit::Failure) };
+    let Some(loaded) = server_file(&repository, "pre-receive", console)? else { return Ok(Exit::Failure) };
     let pusher = pusher(&loaded.server.policy)?;
     check_certificate(&repository, &pusher, &updates)?;
     let report = receive::judge_push(&repository, &loaded, &updates)?;
@@ -229,7 +232,7 @@ fn check_certificate(repository: &Repository, pusher: &Pusher, updates: &[Update
 fn post_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
     let repository = Repository::of_hook()?;
     let updates = received(input)?;
-    let Some(loaded) = server_file(&repository, console)? else { return Ok(Exit::Failure) };
+    let Some(loaded) = server_file(&repository, "post-receive", console)? else { return Ok(Exit::Failure) };
     let mut branches = Vec::new();
     for update in updates.iter().filter(|update| !update.new.is_zero()) {
         let reference = crate::git::refs::resolve_symbolic(&repository, &update.reference)?;

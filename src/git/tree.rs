@@ -200,7 +200,8 @@ impl<'o> Walker<'o> {
 
     fn entries(&mut self, tree: &ObjectId, folder: &RepoPath, depth: usize) -> Result<Entries> {
         if depth > DEEPEST {
-            bail!("folder {} lies more than {DEEPEST} levels deep", folder.display());
+            self.malformed.push((folder.display(), format!("folders more than {DEEPEST} levels deep")));
+            return Ok(Entries::new());
         }
         let content = match self.objects.read(tree)? {
             Some((ObjectKind::Tree, content)) => content,
