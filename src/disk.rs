@@ -93,9 +93,9 @@ pub fn rights_complaint(path: &Path, holds_secret: bool) -> Result<Option<String
             metadata.uid()
         )));
     }
-    if mode & 0o002 != 0 {
+    if mode & 0o022 != 0 {
         return Ok(Some(format!(
-            "{} can be changed by every user (mode {:o}); run: chmod o-w '{}'",
+            "{} can be changed by others than its owner (mode {:o}); run: chmod go-w '{}'",
             path.display(),
             mode & 0o777,
             path.display()

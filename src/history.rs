@@ -79,7 +79,7 @@ pub struct RowError {
 /// One migration in one database.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Row {
-    /// Order of application, from 1.
+    /// Order in which migrations were first started, from 1; a later attempt keeps it.
     pub seq: i64,
     /// The project whose migration it is.
     pub project: ProjectName,

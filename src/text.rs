@@ -72,6 +72,29 @@ pub fn line_column(text: &str, offset: usize) -> LineColumn {
     }
 }
 
+/// The lines of a text, found once: for many places in one text.
+pub struct Lines<'t> {
+    text: &'t str,
+    starts: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    /// Finds the lines.
+    pub fn of(text: &'t str) -> Self {
+        let feeds = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self { text, starts: std::iter::once(0).chain(feeds).collect() }
+    }
+
+    /// Returns what [`line_column`] returns.
+    pub fn at(&self, offset: usize) -> LineColumn {
+        let offset = Span::new(offset, offset).clamped(self.text).start;
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let before = &self.text[self.starts[line - 1]..offset];
+        let column = if before.is_ascii() { before.len() } else { before.chars().count() };
+        LineColumn { line, column: column + 1 }
+    }
+}
+
 /// Says whether a character could act on a terminal or reorder what is read, instead of being shown.
 ///
 /// C0 controls, DEL, C1 controls and the bidirectional formatting characters of Unicode UAX #9.
@@ -218,6 +241,11 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn found_lines_agree_with_counted_ones(text in "[a\u{e4}\n\r]{0,40}", offset in 0usize..90) {
+            proptest::prop_assert_eq!(Lines::of(&text).at(offset), line_column(&text, offset));
+        }
+
         #[test]
         fn clamped_spans_always_slice(text in ".*", start in 0usize..64, end in 0usize..64) {
             let _ = Span { start, end }.of(&text);

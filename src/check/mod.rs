@@ -10,6 +10,7 @@ pub mod states;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use self::reading::{Reading, read_path};
+use self::reading::{dialect_of, meant_otherwise, statements};
 use self::states::{States, Unchanged, twins, unchanged};
 
 use crate::config::Dialect;
@@ -20,7 +21,6 @@ use crate::migration::{Change, DatabaseName, EnvironmentName, FileEntry, FileMod
 use crate::rules::naming::KnownNames;
 use crate::rules::released::Baseline;
 use crate::rules::{self, File, Script, Tally, bytes, naming, order, released};
-use crate::sql::split::split;
 
 /// The judge with the law it applies.
 pub struct Judge<'a> {
@@ -43,6 +43,8 @@ pub struct ToRead {
     pub migration: Migration,
     /// The database product it is for.
     pub dialect: Option<Dialect>,
+    /// The one that the manifest before says, where it says another: the content is judged for both.
+    pub dialect_before: Option<Dialect>,
     /// Largest size that is read, in bytes.
     pub largest: u64,
 }
@@ -198,7 +200,22 @@ impl<'a> Judge<'a> {
             let moved = if change.after.is_none() { arrivals.get(blob).copied() } else { None };
             released::judge(&migration, change, moved, &self.baseline)
         };
-        states.changes.iter().filter_map(judge).collect()
+        states.changes.iter().filter_map(judge).chain(self.reread(states)).collect()
+    }
+
+    /// Finds released files that did not change and that the new manifest gives another meaning.
+    fn reread(&self, states: &States) -> Option<Finding> {
+        let before = self.before.filter(|_| !self.policy.is_some_and(|policy| policy.layout_change))?;
+        let mut first: Option<(Box<Migration>, &str)> = None;
+        let mut count = 0;
+        for entry in states.released.iter().filter(|entry| unchanged(states, &entry.path)) {
+            let Reading::Migration(_, was) = read_path(before, &entry.path, &entry.blob) else { continue };
+            if let Some(how) = meant_otherwise(&was, &read_path(self.now, &entry.path, &entry.blob)) {
+                count += 1;
+                first.get_or_insert((was, how));
+            }
+        }
+        first.map(|(migration, how)| released::reread(&migration, how, count))
     }
 
     fn to_read(&self, states: &States) -> Vec<ToRead> {
@@ -211,10 +228,16 @@ impl<'a> Judge<'a> {
             let dialect = project.database(migration.database.as_ref()).map(|database| database.dialect);
             let earlier =
                 self.before.and_then(|before| before.projects.iter().find(|other| other.name == project.name));
-            let limits =
-                [Some(project.largest_file), earlier.map(|p| p.largest_file), self.policy.and_then(|p| p.largest_file)];
+            let strictest = self.before.and_then(|before| before.projects.iter().map(|other| other.largest_file).min());
+            let limits = [
+                Some(project.largest_file),
+                earlier.map_or(strictest, |earlier| Some(earlier.largest_file)),
+                self.policy.and_then(|policy| policy.largest_file),
+            ];
             let largest = limits.into_iter().flatten().min().unwrap_or(project.largest_file);
-            files.push(ToRead { migration: *migration, dialect, largest });
+            let before = self.before.and_then(|before| dialect_of(before, path, blob));
+            let dialect_before = before.filter(|before| Some(*before) != dialect);
+            files.push(ToRead { migration: *migration, dialect, dialect_before, largest });
         }
         files
     }
@@ -229,20 +252,18 @@ impl<'a> Judge<'a> {
         let text = std::str::from_utf8(content).ok();
         if let (true, Some(text)) = (fit, text) {
             let mark = if content.starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
-            let mut statements = split(&text[mark..], file.dialect.unwrap_or(Dialect::Postgres));
-            for statement in &mut statements {
-                statement.span = statement.span.shifted(mark);
-                statement.unclosed = statement.unclosed.map(|span| span.shifted(mark));
+            for dialect in file.dialect_before.map(Some).into_iter().chain([file.dialect]) {
+                let statements = statements(text, mark, dialect);
+                let kind = file.migration.kind;
+                let script = Script { name: &name, text, kind, dialect, statements: &statements };
+                let mut tally = Tally::default();
+                findings.extend(rules::look_at_script(&script, &mut tally));
+                if statements.is_empty() {
+                    findings.push(bytes::empty(&name));
+                }
+                report.statements = statements.len();
+                report.not_analysed = tally.not_analysed;
             }
-            let script =
-                Script { name: &name, text, kind: file.migration.kind, dialect: file.dialect, statements: &statements };
-            let mut tally = Tally::default();
-            findings.extend(rules::look_at_script(&script, &mut tally));
-            if statements.is_empty() {
-                findings.push(bytes::empty(&name));
-            }
-            report.statements = statements.len();
-            report.not_analysed = tally.not_analysed;
         }
         let project = self.now.projects.iter().find(|project| project.name == file.migration.project);
         report.extend(findings.into_iter().map(|finding| match project {
@@ -267,13 +288,15 @@ impl<'a> Judge<'a> {
     }
 
     fn severity(&self, rule: &'static Rule, project: Option<&Project>) -> Severity {
-        let manifests = self
-            .views()
-            .flat_map(|view| &view.projects)
-            .filter(|candidate| project.is_none_or(|project| project.name == candidate.name))
-            .map(|project| project.severity(rule))
-            .max()
-            .unwrap_or(rule.severity);
+        let mine = |candidate: &&Project| project.is_none_or(|project| project.name == candidate.name);
+        let now = self.now.projects.iter().filter(mine).map(|project| project.severity(rule)).max();
+        let before = self.before.map(|before| {
+            // A project that is new in this change has nothing looser than the strictest that was there.
+            let same = before.projects.iter().filter(mine).map(|project| project.severity(rule)).max();
+            let all = before.projects.iter().map(|project| project.severity(rule)).max();
+            same.or(all.max(Some(rule.severity))).unwrap_or(rule.severity)
+        });
+        let manifests = now.max(before).unwrap_or(rule.severity);
         let floor = self.policy.and_then(|policy| policy.severities.get(rule.name)).copied();
         floor.map_or(manifests, |floor| floor.max(manifests))
     }

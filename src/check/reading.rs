@@ -2,9 +2,11 @@
 //!
 //! Knows projects and their templates. Refuses to judge.
 
+use crate::config::Dialect;
 use crate::config::manifest::{Project, Settings};
 use crate::migration::{Migration, ObjectId, RepoPath};
 use crate::rules::naming;
+use crate::sql::split::{Statement, split};
 
 /// How a path reads.
 #[derive(Debug)]
@@ -48,4 +50,39 @@ pub fn read_path<'s>(settings: &'s Settings, path: &RepoPath, blob: &ObjectId) -
         (None, Some(project), Reading::Outside) if naming::looks_like_migration(path) => Reading::Mismatch(project),
         (None, _, other) => other,
     }
+}
+
+/// The product that a manifest says a path is for.
+pub(super) fn dialect_of(settings: &Settings, path: &RepoPath, blob: &ObjectId) -> Option<Dialect> {
+    match read_path(settings, path, blob) {
+        Reading::Migration(project, migration) => {
+            project.database(migration.database.as_ref()).map(|database| database.dialect)
+        }
+        _ => None,
+    }
+}
+
+/// Says how the meaning of a migration changed, if it did.
+pub(super) fn meant_otherwise(was: &Migration, now: &Reading<'_>) -> Option<&'static str> {
+    let Reading::Migration(_, now) = now else { return Some("would no longer be a migration") };
+    let place = |migration: &Migration| (migration.environment.clone(), migration.database.clone());
+    if now.project != was.project {
+        Some("would belong to another project and run again")
+    } else if place(now) != place(was) {
+        Some("would go to another database")
+    } else if now.position() != was.position() {
+        Some("would have another version or order")
+    } else {
+        None
+    }
+}
+
+/// Splits a text behind its byte order mark; places count in the whole text.
+pub(super) fn statements(text: &str, mark: usize, dialect: Option<Dialect>) -> Vec<Statement> {
+    let mut statements = split(&text[mark..], dialect.unwrap_or(Dialect::Postgres));
+    for statement in &mut statements {
+        statement.span = statement.span.shifted(mark);
+        statement.unclosed = statement.unclosed.map(|span| span.shifted(mark));
+    }
+    statements
 }

@@ -59,6 +59,9 @@ pub struct Args {
 /// If the repository or the server file cannot be read.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let stop = stop_flag()?;
+    if console.format == Format::Human && Repository::discover(&args.selection.repo)?.work_tree.is_some() {
+        console.say("note: this is a clone; the server's ledger does not learn what runs from here\n");
+    }
     selected(&args.selection, false, &|| stop.load(Ordering::Relaxed), console)
 }
 

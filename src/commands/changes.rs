@@ -27,6 +27,9 @@ pub enum Source<'r> {
     Folder(PathBuf, Option<&'r Repository>),
 }
 
+/// Identity and bytes of a manifest, or why what is there cannot be one.
+pub type Found = Result<(String, Vec<u8>), String>;
+
 /// Content that was asked for.
 pub enum Content {
     /// All of it.
@@ -40,7 +43,7 @@ impl Source<'_> {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn manifest(&self) -> Result<Option<Result<(String, Vec<u8>), String>>> {
+    pub fn manifest(&self) -> Result<Option<Found>> {
         let entry = match self {
             Self::Tree(repository, tree) => Walker::new(repository.objects.as_ref()).find(tree, MANIFEST)?,
             Self::Index(repository) => {

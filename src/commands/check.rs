@@ -78,6 +78,7 @@ pub fn staged_report(repository: &Repository) -> Result<Report> {
     let base = released_state(repository, &Source::Index(repository), head.as_ref())?;
     judge(&Case {
         before: tree_source(repository, base.commit.as_ref())?,
+        law: None,
         tip: tree_source(repository, base.tip.as_ref())?,
         after: Source::Index(repository),
         server: None,
@@ -123,7 +124,7 @@ fn working_tree(folder: &Path) -> Result<Report> {
         _ => (None, None),
     };
     let baseline = base.as_ref().map_or_else(|| "HEAD".to_owned(), |base| base.revision.clone());
-    judge(&Case { before, tip, after, server: None, baseline, all: true, changeable: &nothing_changeable })
+    judge(&Case { before, law: None, tip, after, server: None, baseline, all: true, changeable: &nothing_changeable })
 }
 
 fn same_folder(one: Option<&Path>, other: &Path) -> bool {
@@ -150,6 +151,7 @@ fn revisions(range: &str) -> Result<Report> {
     };
     judge(&Case {
         before: tree_source(&repository, old.as_ref())?,
+        law: None,
         tip: tree_source(&repository, tip.as_ref())?,
         after: Source::Tree(&repository, tree_of(&repository, &new)?),
         server: None,
@@ -185,7 +187,8 @@ fn single_files(files: &[(String, Option<Vec<u8>>)]) -> Result<Report> {
                 let dialect = project.database(migration.database.as_ref()).map(|database| database.dialect);
                 let found = names(project, &migration, &judge.known);
                 report.extend(found.into_iter().map(|finding| judge.weigh(finding, project)));
-                let file = ToRead { migration: *migration, dialect, largest: project.largest_file };
+                let file =
+                    ToRead { migration: *migration, dialect, dialect_before: None, largest: project.largest_file };
                 if bytes.len() as u64 > file.largest {
                     report.push(crate::check::too_large(&file, bytes.len() as u64));
                 } else {

@@ -144,6 +144,7 @@ fn push(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
         };
         report.merge(judge(&Case {
             before: tree_source(&repository, before.as_ref())?,
+            law: None,
             tip: tree_source(&repository, tip.as_ref())?,
             after,
             server: None,
@@ -175,18 +176,17 @@ fn server_file(repository: &Repository, hook: &str, console: &mut Console<'_>) -
 /// Says that we failed, whose fault it is not, and what became of the push.
 pub fn blame(what: &str, hook: &str) -> String {
     let (deed, result) = match hook {
-        "post-receive" => {
-            ("apply what this push brought", "The push was accepted; `schemagate sync` applies it later.")
-        }
-        _ => ("judge this push", "Nothing was accepted."),
+        "post-receive" => ("apply what this push brought", "the push was accepted; `schemagate sync` applies it later"),
+        _ => ("judge this push", "nothing was accepted"),
     };
     let what = text::sanitize(what);
-    let sentence = format!(
-        "schemagate could not {deed}: {}. The fault is the server's, not yours; please tell its administrator to run \
-         `schemagate status` in this repository. {result}",
-        what.trim_end_matches('.')
-    );
-    text::wrap(&sentence, 64).into_iter().map(|line| format!("error: {line}\n")).collect()
+    let lines = [
+        format!("error: schemagate could not {deed}: {}", what.trim_end_matches('.')),
+        "error: the fault is the server's, not yours; please tell its administrator".to_owned(),
+        "  to run `schemagate status` in this repository".to_owned(),
+        format!("hint: {result}"),
+    ];
+    lines.iter().flat_map(|line| text::wrap(line, 72)).map(|line| line + "\n").collect()
 }
 
 fn pre_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
@@ -196,8 +196,17 @@ fn pre_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
         return Ok(Exit::Clean);
     }
     let Some(loaded) = server_file(&repository, "pre-receive", console)? else { return Ok(Exit::Failure) };
-    let pusher = pusher(&loaded.server.policy)?;
-    check_certificate(&repository, &pusher, &updates)?;
+    let signed = IDENTITIES[loaded.server.policy.identity] == PUSH_CERT;
+    let pusher = pusher(&loaded.server.policy)
+        .and_then(|pusher| check_certificate(&repository, &pusher, &updates).map(|()| pusher));
+    match pusher {
+        // A push without a good signature is the pusher's to mend.
+        Err(error) if signed => {
+            console.say(&format!("error: {}\n", text::sanitize(&format!("{error:#}"))));
+            return Ok(Exit::Findings);
+        }
+        other => other?,
+    };
     let report = receive::judge_push(&repository, &loaded, &updates)?;
     if report.findings().is_empty() {
         return Ok(Exit::Clean);
@@ -205,9 +214,12 @@ fn pre_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
     Ok(console.report(&report))
 }
 
+/// The source of a name that signed pushes give.
+const PUSH_CERT: &str = "push-cert";
+
 /// A push certificate must list exactly the references of this push.
 fn check_certificate(repository: &Repository, pusher: &Pusher, updates: &[Update]) -> Result<()> {
-    if pusher.source != IDENTITIES[8] {
+    if pusher.source != PUSH_CERT {
         return Ok(());
     }
     let id = environment::text("GIT_PUSH_CERT").and_then(|id| crate::migration::ObjectId::parse(&id));

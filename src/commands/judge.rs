@@ -21,6 +21,8 @@ use crate::rules::released::Baseline;
 pub struct Case<'a> {
     /// The state before; none where nothing is released.
     pub before: Option<Source<'a>>,
+    /// The state whose manifest is the law before, where it is not `before`.
+    pub law: Option<Source<'a>>,
     /// The state that new migrations must come after, where it is not `before`: the tip of the branch they go to.
     pub tip: Option<Source<'a>>,
     /// The state that is judged.
@@ -49,7 +51,7 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
         Ok(now) => now,
         Err(report) => return Ok(report),
     };
-    let before = match &case.before {
+    let before = match case.law.as_ref().or(case.before.as_ref()) {
         Some(source) => manifest(source)?.ok(),
         None => None,
     };

@@ -1,8 +1,8 @@
 //! The ledger: what each target is known to have run, kept in the Git directory.
 //!
 //! A copy of each target's history, written after every rollout, so that a push can be judged without asking a
-//! database. It only ever lets a file be mended that no target has run; where it is missing or unreadable, nothing
-//! may be changed. The database is always right; the ledger is never used to decide what runs.
+//! database. What is about to run is written down first. It only ever lets a file be mended that no target has run, as far
+//! as this repository knows; where it is missing or unreadable, nothing may be changed. The database is always right; the ledger is never used to decide what runs.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,8 +24,17 @@ struct Entry {
     project: String,
     version_key: String,
     kind: String,
-    /// Whether something of it ran and stays, or may have.
-    ran: bool,
+    ran: Ran,
+}
+
+/// How much of a migration ran and stays, or may.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Ran {
+    Nothing,
+    /// Some statements: what comes behind them may be mended in place.
+    Partly,
+    All,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,23 +55,34 @@ fn path(common_dir: &Path, target: &Target) -> PathBuf {
     folder(common_dir).join("ledger").join(name + ".json")
 }
 
-/// Writes down what a target has run.
+/// Writes down what a target has run, and what it is about to run: that counts as run until the end is known.
 ///
 /// # Errors
 /// If the Git directory cannot be written.
-pub fn keep(common_dir: &Path, target: &Target, rows: &[Row]) -> Result<()> {
+pub fn keep<'m>(
+    common_dir: &Path,
+    target: &Target,
+    rows: &[Row],
+    about_to_run: impl Iterator<Item = &'m Migration>,
+) -> Result<()> {
     let entry = |row: &Row| Entry {
         project: row.project.as_str().to_owned(),
         version_key: row.version_key.clone(),
         kind: row.kind.word().to_owned(),
-        ran: match row.state {
-            State::Applied | State::Running => true,
-            State::Failed => {
-                row.mode == Mode::Journal && row.statements_total > 0 && row.statements_done == row.statements_total
-            }
+        ran: match (row.state, row.mode) {
+            (State::Applied | State::Running, _) => Ran::All,
+            (State::Failed, Mode::Journal) if row.statements_done > 0 => Ran::Partly,
+            (State::Failed, _) => Ran::Nothing,
         },
     };
-    let file = File { format: 1, target: target.label(), entries: rows.iter().map(entry).collect() };
+    let running = |migration: &Migration| Entry {
+        project: migration.project.as_str().to_owned(),
+        version_key: migration.version_key.clone(),
+        kind: migration.kind.word().to_owned(),
+        ran: Ran::All,
+    };
+    let entries = rows.iter().map(entry).chain(about_to_run.map(running)).collect();
+    let file = File { format: 1, target: target.label(), entries };
     let path = path(common_dir, target);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -97,7 +117,13 @@ impl<'r> Ledgers<'r> {
             for (_, file) in takers {
                 any = true;
                 let Some(file) = file else { return false };
-                if file.entries.iter().any(|entry| entry.ran && is_of(entry, &migration)) {
+                let in_place = change.after.is_some();
+                let forbids = |entry: &Entry| match entry.ran {
+                    Ran::Nothing => false,
+                    Ran::Partly => !in_place,
+                    Ran::All => true,
+                };
+                if file.entries.iter().any(|entry| is_of(entry, &migration) && forbids(entry)) {
                     return false;
                 }
             }

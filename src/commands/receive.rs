@@ -1,8 +1,8 @@
 //! Judging a push on the server: which references count, what each is compared with.
 //!
 //! - A watched branch that moves is judged by the net change from its old tip to its new one.
-//! - A new watched branch is compared with where it left the branch of HEAD, if that one is watched; else with nothing:
-//!   every file is judged.
+//! - A new watched branch is compared with where it left another watched one (that of HEAD first), by the law of that
+//!   one's tip too; the first watched branch with nothing: every file is judged. An unrelated one is refused.
 //! - Deleting or rewinding a watched branch is refused, unless policy allows it.
 //! - Symbolic references count as what they lead to. Tags, notes and other branches pass; `refs/replace/` never.
 //!
@@ -20,7 +20,7 @@ use crate::git::refs::{branches, is_ancestor, merge_base, resolve_symbolic};
 use crate::git::repository::Repository;
 use crate::git::tree::{Peeled, peel};
 use crate::migration::ObjectId;
-use crate::rules::push::{deleted, not_a_commit, replace_reference, rewound};
+use crate::rules::push::{deleted, not_a_commit, replace_reference, rewound, unrelated};
 
 /// Judges all references of a push in one report.
 ///
@@ -69,7 +69,15 @@ fn judge_branch(
             return Ok(report);
         }
     };
-    let old = if update.old.is_zero() { parent_branch(repository, loaded, &new.0)? } else { Some(update.old.clone()) };
+    let parent = if update.old.is_zero() { parent_branch(repository, loaded, &new.0)? } else { Parent::None };
+    let old = match &parent {
+        Parent::Unrelated if !policy.rewind_branch => {
+            report.push(unrelated(reference));
+            return Ok(report);
+        }
+        Parent::Branch { base, .. } => Some(base.clone()),
+        _ => Some(update.old.clone()).filter(|old| !old.is_zero()),
+    };
     if let Some(old) = old.as_ref().filter(|_| !update.old.is_zero())
         && !policy.rewind_branch
         && !is_ancestor(repository, old, &new.0)?
@@ -78,9 +86,14 @@ fn judge_branch(
         return Ok(report);
     }
     let before = crate::commands::check::tree_source(repository, old.as_ref())?;
+    let law = match &parent {
+        Parent::Branch { tip, .. } => crate::commands::check::tree_source(repository, Some(tip))?,
+        _ => None,
+    };
     let ledgers = Ledgers::new(repository, &loaded.server, branch);
     report.merge(judge(&Case {
         before,
+        law,
         tip: None,
         after: Source::Tree(repository, new.1),
         server: Some(&loaded.server),
@@ -91,11 +104,24 @@ fn judge_branch(
     Ok(report)
 }
 
-/// Where a new branch left the watched branch of HEAD.
-fn parent_branch(repository: &Repository, loaded: &Loaded, new: &ObjectId) -> Result<Option<ObjectId>> {
-    let head = branches(repository)?.into_iter().find(|branch| branch.is_head);
-    match head {
-        Some(head) if loaded.server.watches(&head.name) => merge_base(repository, &head.tip, new),
-        _ => Ok(None),
+/// What a new branch comes from.
+enum Parent {
+    /// Nothing is watched yet, or the branch is not new.
+    None,
+    /// A watched branch: where the new one left it, and its tip, whose manifest is the law before.
+    Branch { base: ObjectId, tip: ObjectId },
+    /// Watched branches are there, and it shares no commit with any of them.
+    Unrelated,
+}
+
+/// Finds the watched branch that a new one comes from: that of HEAD first, then by name.
+fn parent_branch(repository: &Repository, loaded: &Loaded, new: &ObjectId) -> Result<Parent> {
+    let mut any = false;
+    for branch in branches(repository)?.into_iter().filter(|branch| loaded.server.watches(&branch.name)) {
+        any = true;
+        if let Some(base) = merge_base(repository, &branch.tip, new)? {
+            return Ok(Parent::Branch { base, tip: branch.tip });
+        }
     }
+    Ok(if any { Parent::Unrelated } else { Parent::None })
 }

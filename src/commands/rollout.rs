@@ -21,7 +21,7 @@ use crate::git::repository::Repository;
 use crate::history::{Mode, Row};
 use crate::host;
 use crate::migration::{Checksums, FileEntry, FileMode, Migration};
-use crate::plan::{Plan, Policy, plan};
+use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
 
@@ -186,29 +186,35 @@ impl Work<'_> {
         let plan = self.plan(&rows);
         if self.order.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
             self.show(view, plan, dialect);
-            self.remember(&rows, view, repository);
+            self.remember(&rows, &[], view, repository);
             return Ok(());
         }
         let label = self.target.label();
-        let (mut session, _) = self.open(Access::Write)?;
+        let (mut session, _) = self.open(Access::Write(self.target.lock_wait))?;
         session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
-        let plan = self.plan(&session.history()?);
-        let scripts = self.show(view, plan, dialect);
+        let rows = session.history()?;
+        let plan = self.plan(&rows);
+        let steps = plan.steps.clone();
+        self.show(view, plan, dialect);
         let result = match view.standing {
-            Standing::Pending => self.execute(session.as_mut(), &scripts, view, tell),
+            Standing::Pending => {
+                self.remember(&rows, &steps, view, repository);
+                self.execute(session.as_mut(), dialect, &steps, view, tell)
+            }
             _ => Ok(()),
         };
         if let Ok(rows) = session.history() {
-            self.remember(&rows, view, repository);
+            self.remember(&rows, &[], view, repository);
         }
         result
     }
 
     /// Writes down what the target has run, for the judge of the next push.
-    fn remember(&self, rows: &[Row], view: &mut TargetView, repository: &Repository) {
+    fn remember(&self, rows: &[Row], about_to_run: &[Step], view: &mut TargetView, repository: &Repository) {
         if !self.order.dry
-            && let Err(error) = ledger::keep(&repository.common_dir, self.target, rows)
+            && let Err(error) =
+                ledger::keep(&repository.common_dir, self.target, rows, about_to_run.iter().map(|step| &step.migration))
         {
             view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
         }
@@ -221,21 +227,22 @@ impl Work<'_> {
         if let Ok((mut session, _)) = self.open(Access::Read)
             && let Ok(rows) = session.history()
         {
-            self.remember(&rows, view, repository);
+            self.remember(&rows, &[], view, repository);
         }
     }
 
-    /// Runs the scripts, each in its own transaction or all in one.
+    /// Runs the steps, each in its own transaction or all in one. Files are read as their turn comes.
     fn execute(
         &self,
         session: &mut dyn Session,
-        scripts: &[Script],
+        dialect: Dialect,
+        steps: &[Step],
         view: &mut TargetView,
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Trouble> {
         let label = self.target.label();
-        let size = if self.target.atomic_push { scripts.len().max(1) } else { 1 };
-        for (number, batch) in scripts.chunks(size).enumerate() {
+        let size = if self.target.atomic_push { steps.len().max(1) } else { 1 };
+        for (number, batch) in steps.chunks(size).enumerate() {
             if (self.order.stop)() {
                 view.standing = Standing::Failed;
                 view.left =
@@ -244,7 +251,16 @@ impl Work<'_> {
                 return Ok(());
             }
             let first = number * size;
-            match session.run(batch, &self.order.provenance)? {
+            let ready = batch.iter().map(|step| prepare(self.source, self.manifest, step, dialect));
+            let scripts = match ready.collect::<Result<Vec<Script>, Conflict>>() {
+                Ok(scripts) => scripts,
+                Err(conflict) => {
+                    view.standing = Standing::Conflict;
+                    view.conflicts.push(conflict);
+                    return Ok(());
+                }
+            };
+            match session.run(&scripts, &self.order.provenance)? {
                 Outcome::Applied(durations) => {
                     for (offset, duration) in durations.iter().enumerate() {
                         let step = &mut view.steps[first + offset];
@@ -296,38 +312,35 @@ impl Work<'_> {
         whole
     }
 
-    /// Takes a plan into the view and makes its scripts ready. With a conflict nothing is to run.
-    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> Vec<Script> {
+    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
+    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) {
         view.applied_before = plan.applied;
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
-        let mut scripts = Vec::new();
         for step in &plan.steps {
-            match prepare(self.source, self.manifest, step, dialect) {
-                Ok(script) => {
-                    if let Some(error) =
-                        script.earlier.as_ref().and_then(|row| row.error.clone()).filter(|_| self.order.dry)
-                    {
-                        view.error.get_or_insert(error);
-                    }
-                    view.steps.push(self.step_view(&script));
-                    scripts.push(script);
+            let script = match prepare(self.source, self.manifest, step, dialect) {
+                Ok(script) => script,
+                Err(conflict) => {
+                    view.conflicts.push(conflict);
+                    continue;
                 }
-                Err(conflict) => view.conflicts.push(conflict),
+            };
+            let earlier = script.earlier.as_ref().and_then(|row| row.error.clone());
+            if let Some(error) = earlier.filter(|_| self.order.dry) {
+                view.error.get_or_insert(error);
             }
+            if script.mode == Mode::Journal && self.target.atomic_push && plan.steps.len() > 1 {
+                let message =
+                    "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
+                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
+            }
+            view.steps.push(self.step_view(&script));
         }
-        let loose = scripts.iter().find(|script| script.mode == Mode::Journal);
-        if let Some(script) = loose.filter(|_| self.target.atomic_push && scripts.len() > 1) {
-            let message =
-                "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
-            view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
-        }
-        view.standing = match (view.conflicts.is_empty(), scripts.is_empty()) {
+        view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
             (false, _) => Standing::Conflict,
             (true, false) => Standing::Pending,
             (true, true) => Standing::Current,
         };
-        scripts
     }
 
     fn step_view(&self, script: &Script) -> StepView {

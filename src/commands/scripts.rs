@@ -12,7 +12,7 @@ use crate::migration::{Checksums, FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Step, resume_at};
 use crate::sql::facts::{Purpose, head};
 use crate::sql::split::split;
-use crate::text::line_column;
+use crate::text::Lines;
 
 /// Reads the content of a migration.
 ///
@@ -32,6 +32,11 @@ pub fn bytes(source: &Source<'_>, migration: &Migration, largest: u64) -> Result
 /// What keeps it from running.
 pub fn prepare(source: &Source<'_>, manifest: &Manifest, step: &Step, dialect: Dialect) -> Result<Script, Conflict> {
     let migration = &step.migration;
+    let declared = declared_dialect(manifest, migration);
+    if let Some(declared) = declared.filter(|declared| *declared != dialect) {
+        let message = format!("the manifest says {}, the target is {}", declared.title(), dialect.title());
+        return Err(conflict(migration, &message, "mend `dialect` in the manifest, or the target's url"));
+    }
     let project = manifest.settings.projects.iter().find(|project| project.name == migration.project);
     let largest = project.map_or(crate::config::LARGEST_FILE, |project| project.largest_file);
     let bytes = bytes(source, migration, largest)
@@ -65,17 +70,24 @@ pub fn prepare(source: &Source<'_>, manifest: &Manifest, step: &Step, dialect: D
     })
 }
 
+/// The product that the manifest says a migration is for.
+fn declared_dialect(manifest: &Manifest, migration: &Migration) -> Option<Dialect> {
+    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
+    project.database(migration.database.as_ref()).map(|database| database.dialect)
+}
+
 fn statements(migration: &Migration, text: &str, dialect: Dialect) -> Result<Vec<ScriptStatement>, Conflict> {
+    let lines = Lines::of(text);
     let mut prepared = Vec::new();
     for statement in split(text, dialect) {
         let sql = statement.span.of(text);
         let head = head(sql, dialect);
         if statement.client || head.purpose(dialect) == Purpose::Transaction {
-            let line = line_column(text, statement.span.start).line;
+            let line = lines.at(statement.span.start).line;
             let what = format!("line {line}: `{}` cannot be run by the program", head.verb);
             return Err(conflict(migration, &what, "remove it; every file runs in a transaction already"));
         }
-        let place = line_column(text, statement.span.start);
+        let place = lines.at(statement.span.start);
         prepared.push(ScriptStatement {
             text: sql.to_owned(),
             line: place.line,

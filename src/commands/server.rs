@@ -48,7 +48,7 @@ pub fn load(repository: &Repository, given: Option<&Path>) -> Result<Result<Load
         Ok(server) => server,
         Err(findings) => {
             let mut report = Report::default();
-            report.keep_source(name, content);
+            report.keep_source(name, masked(&content));
             report.extend(findings);
             report.sort();
             return Ok(Err(Unusable::Invalid(report)));
@@ -60,6 +60,26 @@ pub fn load(repository: &Repository, given: Option<&Path>) -> Result<Result<Load
     let path = std::fs::canonicalize(&path)?;
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
     Ok(Ok(Loaded { server, folder }))
+}
+
+/// The text with everything that may be a URL masked, byte for byte, so that places stay right.
+fn masked(content: &str) -> String {
+    let mask = |text: &str| "*".repeat(text.len());
+    let mut shown = String::with_capacity(content.len());
+    for line in content.split_inclusive('\n') {
+        let key = line.trim_start();
+        let start = if key.starts_with("url") || key.starts_with("\"url") {
+            line.find('=').map(|equals| equals + 1)
+        } else {
+            line.find("://").map(|at| line[..at].rfind(['"', '\'', ' ', '=']).map_or(0, |quote| quote + 1))
+        };
+        let end = line.trim_end().len();
+        match start.filter(|start| *start < end) {
+            Some(start) => shown.extend([&line[..start], &mask(&line[start..end]), &line[end..]]),
+            None => shown.push_str(line),
+        }
+    }
+    shown
 }
 
 /// As [`load`], for commands that cannot do without: mistakes are written to the console.

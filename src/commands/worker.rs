@@ -4,6 +4,7 @@
 //! signal to the hook's group or a full pipe reach only the hook.
 
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -57,14 +58,19 @@ pub fn start_and_follow(
     let file = std::fs::File::create(&journal).with_context(|| format!("{} cannot be written", journal.display()))?;
     let mut command = Command::new(std::env::current_exe().context("the program's own path is unknown")?);
     command
-        .args(["worker", "--pusher", &pusher.name, "--pusher-source", pusher.source, "--git-dir"])
+        .arg("worker")
+        .arg(format!("--pusher={}", pusher.name))
+        .arg(format!("--pusher-source={}", pusher.source))
+        .arg("--git-dir")
         .arg(&repository.git_dir)
+        // A group of its own from the first moment: a signal to the hook's group does not reach it.
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file);
     if branches.len() <= MOST_NAMED {
         for branch in branches {
-            command.arg("--branch").arg(branch);
+            command.arg(format!("--branch={branch}"));
         }
     }
     for name in environment::OF_GIT {
@@ -110,7 +116,6 @@ fn journal_file(common_dir: &Path) -> Result<PathBuf> {
 /// # Errors
 /// If the repository or the server file cannot be read.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
-    let _ = nix::unistd::setsid();
     let stop = stop_flag()?;
     let repository = Repository::discover(&args.git_dir)?;
     let loaded = match require(&repository, None, console)? {

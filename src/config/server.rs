@@ -124,6 +124,8 @@ pub struct Policy {
     pub delete_branch: bool,
     /// Whether a watched branch may be rewound or replaced.
     pub rewind_branch: bool,
+    /// Whether a manifest may give released migrations another meaning.
+    pub layout_change: bool,
     /// Largest migration, in bytes.
     pub largest_file: Option<u64>,
     /// Lowest severities.
@@ -138,6 +140,7 @@ impl Default for Policy {
             allowed_signers: None,
             delete_branch: false,
             rewind_branch: false,
+            layout_change: false,
             largest_file: None,
             severities: BTreeMap::new(),
         }
@@ -350,6 +353,7 @@ fn policy(section: &Section<'_>) -> Policy {
         allowed_signers: section.string("allowed-signers").map(|path| path.value.into()),
         delete_branch: section.boolean("allow-branch-deletion").unwrap_or(false),
         rewind_branch: section.boolean("allow-branch-rewind").unwrap_or(false),
+        layout_change: section.boolean("allow-layout-change").unwrap_or(false),
         largest_file: section.size("largest-file"),
         severities: section.section("rules").map(|table| severities(&table)).unwrap_or_default(),
     };

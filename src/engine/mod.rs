@@ -6,8 +6,12 @@
 pub mod lock;
 pub mod sqlite;
 mod sqlite_file;
+mod sqlite_keys;
 mod sqlite_rows;
 pub mod tables;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -128,8 +132,8 @@ pub trait Session {
 pub enum Access {
     /// Only to read: nothing is created.
     Read,
-    /// To apply.
-    Write,
+    /// To apply, waiting so long while it is busy.
+    Write(Duration),
 }
 
 /// An engine.

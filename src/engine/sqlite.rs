@@ -14,11 +14,15 @@ use tokio::runtime::Runtime;
 use crate::config::Dialect;
 use crate::engine::lock::{FileLock, take};
 use crate::engine::sqlite_file::{Absent, explain, is_busy, parse_url, words};
-use crate::engine::{Access, Outcome, Provenance, Script, Session, Trouble, sqlite_rows as rows, tables};
+use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
+use crate::engine::{Access, Outcome, Provenance, Script, ScriptStatement, Session, Trouble};
+use crate::engine::{sqlite_rows as rows, tables};
 use crate::history::{FORMAT, Mode, Row, RowError, State};
 
-/// How long a statement inside our transaction waits for readers, in milliseconds.
-const BUSY_MILLISECONDS: u64 = 60_000;
+/// How long SQLite itself waits before we ask again.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// How long a reader waits for a writer.
+const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
 ///
@@ -39,21 +43,24 @@ pub fn connect(url: &str, folder: &Path, access: Access) -> Result<Box<dyn Sessi
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Trouble::new(format!("the runtime could not be started: {error}"), "free some memory or threads")
     })?;
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .create_if_missing(access == Access::Write)
-        .foreign_keys(false)
-        .busy_timeout(Duration::from_millis(if access == Access::Read { 5_000 } else { 200 }));
+    let options = SqliteConnectOptions::new().filename(&path).foreign_keys(false).busy_timeout(FIRST_WAIT);
+    let wait = match access {
+        Access::Write(wait) => wait,
+        Access::Read => READ_WAIT,
+    };
+    let options = options.create_if_missing(access != Access::Read).busy_timeout(wait.min(FIRST_WAIT.max(READ_WAIT)));
     // A reader too must be able to roll back what a killed writer left, so it opens for writing and then refuses to.
     let options = if access == Access::Read { options.pragma("query_only", "ON") } else { options };
     let connection = runtime.block_on(options.connect()).map_err(|error| explain(&path, &error))?;
-    Ok(Box::new(Sqlite { runtime, connection, path, lock: None }))
+    Ok(Box::new(Sqlite { runtime, connection, path, wait, lock: None }))
 }
 
 struct Sqlite {
     runtime: Runtime,
     connection: SqliteConnection,
     path: PathBuf,
+    /// How long other writers and readers are waited for.
+    wait: Duration,
     lock: Option<FileLock>,
 }
 
@@ -61,8 +68,12 @@ struct Sqlite {
 enum Stop {
     /// A statement of a script (by index, both from 0), with the database's words.
     Statement(usize, usize, sqlx::Error),
-    /// Rows that refer to nothing, found before the commit of a script.
-    ForeignKeys(usize, String),
+    /// Rows that refer to nothing, found behind a statement of a script (by index, both from 0).
+    ForeignKeys(usize, usize, String),
+    /// Rows that refer to nothing, and may have done so before.
+    Suspicious,
+    /// A statement of a script (by index, both from 0) ended the transaction.
+    Ended(usize, usize),
     /// Our own bookkeeping.
     Record(sqlx::Error),
 }
@@ -116,45 +127,76 @@ impl Sqlite {
     fn begin(&mut self) -> Result<(), sqlx::Error> {
         let started = Instant::now();
         self.execute("PRAGMA foreign_keys = OFF")?;
+        self.execute(&format!("PRAGMA busy_timeout = {}", FIRST_WAIT.min(self.wait).as_millis()))?;
         loop {
             match self.execute("BEGIN IMMEDIATE") {
-                Err(error) if is_busy(&error) && started.elapsed() < Duration::from_millis(BUSY_MILLISECONDS) => {
-                    std::thread::sleep(Duration::from_millis(50));
+                Err(error) if is_busy(&error) && started.elapsed() < self.wait => {
+                    std::thread::sleep(Duration::from_millis(20));
                 }
                 other => {
                     other?;
-                    return self.execute(&format!("PRAGMA busy_timeout = {BUSY_MILLISECONDS}"));
+                    return self.execute(&format!("PRAGMA busy_timeout = {}", self.wait.as_millis()));
                 }
             }
         }
     }
 
-    /// Runs scripts in one transaction with their rows.
-    fn together(&mut self, scripts: &[Script], provenance: &Provenance) -> Result<Vec<Duration>, Stop> {
+    /// Says whether a transaction is open: inside of one SQLite refuses to begin another.
+    fn is_open(&mut self) -> bool {
+        match self.execute("BEGIN") {
+            Err(_) => true,
+            Ok(()) => {
+                let _ = self.execute("ROLLBACK");
+                false
+            }
+        }
+    }
+
+    /// Runs one statement inside our transaction, which must be open afterwards.
+    fn inside(&mut self, script: usize, number: usize, statement: &ScriptStatement) -> Result<(), Stop> {
+        self.execute(&statement.text).map_err(|error| Stop::Statement(script, number, error))?;
+        if self.is_open() { Ok(()) } else { Err(Stop::Ended(script, number)) }
+    }
+
+    /// Runs scripts in one transaction with their rows. `known` are references that were broken before.
+    fn together(
+        &mut self,
+        scripts: &[Script],
+        provenance: &Provenance,
+        known: Option<&Violations>,
+    ) -> Result<Vec<Duration>, Stop> {
         self.begin()?;
         let mut durations = Vec::new();
         for (index, script) in scripts.iter().enumerate() {
             let started = Instant::now();
-            let row = rows::row(script, provenance, State::Applied, script.statements.len());
-            let seq = self.record(&row)?;
+            let seq = self.record(&rows::row(script, provenance, State::Running, 0))?;
             for (number, statement) in script.statements.iter().enumerate() {
-                self.execute(&statement.text).map_err(|error| Stop::Statement(index, number, error))?;
+                self.inside(index, number, statement)?;
             }
             let elapsed = started.elapsed();
             self.execute(&rows::finish(seq, elapsed))?;
             self.execute(&rows::event(seq, "applied", ""))?;
             durations.push(elapsed);
         }
-        if let Some(problem) = self.broken_references()? {
-            return Err(Stop::ForeignKeys(scripts.len() - 1, problem));
+        let now = self.violations()?;
+        match known {
+            None if !now.is_empty() => return Err(Stop::Suspicious),
+            Some(known) => {
+                if let Some(problem) = newly_broken(&now, known) {
+                    let last = scripts.len() - 1;
+                    return Err(Stop::ForeignKeys(last, scripts[last].statements.len().max(1) - 1, problem));
+                }
+            }
+            None => {}
         }
         self.execute("COMMIT")?;
         Ok(durations)
     }
 
-    /// Runs one script statement by statement, recording progress behind each.
+    /// Runs one script statement by statement, recording progress with each.
     fn journal(&mut self, script: &Script, provenance: &Provenance) -> Result<Vec<Duration>, Stop> {
         let started = Instant::now();
+        let known = self.violations()?;
         self.begin()?;
         let seq = self.record(&rows::row(script, provenance, State::Running, script.done))?;
         self.execute(&rows::event(seq, "started", ""))?;
@@ -163,17 +205,17 @@ impl Sqlite {
             if statement.no_transaction {
                 self.execute(&statement.text).map_err(|error| Stop::Statement(0, number, error))?;
                 self.execute(&rows::progress(seq, number + 1))?;
-            } else {
-                self.begin()?;
-                self.execute(&statement.text).map_err(|error| Stop::Statement(0, number, error))?;
-                self.execute(&rows::progress(seq, number + 1))?;
-                self.execute("COMMIT")?;
+                continue;
             }
+            self.begin()?;
+            self.inside(0, number, statement)?;
+            if let Some(problem) = newly_broken(&self.violations()?, &known) {
+                return Err(Stop::ForeignKeys(0, number, problem));
+            }
+            self.execute(&rows::progress(seq, number + 1))?;
+            self.execute("COMMIT")?;
         }
         self.begin()?;
-        if let Some(problem) = self.broken_references()? {
-            return Err(Stop::ForeignKeys(0, problem));
-        }
         self.execute(&rows::finish(seq, started.elapsed()))?;
         self.execute(&rows::event(seq, "applied", ""))?;
         self.execute("COMMIT")?;
@@ -195,34 +237,8 @@ impl Sqlite {
         found.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
     }
 
-    /// Says which rows refer to nothing, unless they did so before this transaction too.
-    fn broken_references(&mut self) -> Result<Option<String>, sqlx::Error> {
-        let now = self.violations()?;
-        if now.is_empty() {
-            return Ok(None);
-        }
-        let before = self.violations_outside().unwrap_or_default();
-        let new = now
-            .iter()
-            .find(|(key, count)| before.iter().find(|(other, _)| other == key).is_none_or(|(_, had)| had < count));
-        Ok(new.map(|((table, parent), count)| {
-            format!("{count} row(s) of table {table} refer to rows of {parent} that do not exist (foreign key)")
-        }))
-    }
-
     fn violations(&mut self) -> Result<Violations, sqlx::Error> {
         counted(&self.fetch("PRAGMA foreign_key_check")?)
-    }
-
-    /// The same, as another connection sees it: before the open transaction.
-    fn violations_outside(&self) -> Result<Violations, sqlx::Error> {
-        let options = SqliteConnectOptions::new().filename(&self.path).read_only(true);
-        self.runtime.block_on(async {
-            let mut connection = options.connect().await?;
-            let rows = sqlx::raw_sql("PRAGMA foreign_key_check").fetch_all(&mut connection).await?;
-            connection.close().await?;
-            counted(&rows)
-        })
     }
 
     /// After a stop: takes back what is open, records the failure, and says what is left.
@@ -230,31 +246,21 @@ impl Sqlite {
         let _ = self.execute("ROLLBACK");
         let (index, number, (message, code)) = match stop {
             Stop::Record(error) => return self.after_lost_record(scripts, &error),
+            Stop::Suspicious => {
+                return Err(Trouble::new("broken references could not be told apart", "schemagate apply"));
+            }
             Stop::Statement(index, number, error) => (index, number, words(&error)),
-            Stop::ForeignKeys(index, problem) => {
-                (index, scripts[index].statements.len().max(1) - 1, (problem, "foreign-key".to_owned()))
+            Stop::ForeignKeys(index, number, problem) => (index, number, (problem, "foreign-key".to_owned())),
+            Stop::Ended(index, number) => {
+                return self.record_ended(scripts, provenance, index, number);
             }
         };
         let script = &scripts[index];
-        let place = script.statements.get(number);
-        let error = RowError {
-            message,
-            code,
-            statement: number + 1,
-            line: place.map_or(1, |statement| statement.line),
-            column: place.map_or(1, |statement| statement.column),
-        };
+        let error = rows::error(script, number, message, code);
         let journal = script.mode == Mode::Journal;
         let done = if journal { number } else { 0 };
         let row = Row { error: Some(error.clone()), ..rows::row(script, provenance, State::Failed, done) };
-        let recorded = self.begin().and_then(|()| {
-            let seq = self.record(&row)?;
-            self.execute(&rows::event(seq, "failed", &error.message))?;
-            self.execute("COMMIT")
-        });
-        if recorded.is_err() {
-            let _ = self.execute("ROLLBACK");
-        }
+        self.record_failure(&row, &error);
         let left = match (journal, scripts.len()) {
             (true, _) => format!("statements 1 to {done} of this file ran and stay; the others did not run"),
             (false, 1) => "nothing of this file stays; the database is as it was before it".to_owned(),
@@ -262,12 +268,37 @@ impl Sqlite {
                 format!("nothing of the {several} files of this push stays; the database is as it was before")
             }
         };
-        Ok(Outcome::Failed {
-            script: index,
-            error,
-            left,
-            help: "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try again with `schemagate apply`".to_owned(),
-        })
+        Ok(Outcome::Failed { script: index, error, left, help: MEND.to_owned() })
+    }
+
+    /// Writes a failed row of its own, behind the work that was taken back.
+    fn record_failure(&mut self, row: &Row, error: &RowError) {
+        let recorded = self.begin().and_then(|()| {
+            let seq = self.record(row)?;
+            self.execute(&rows::event(seq, "failed", &error.message))?;
+            self.execute("COMMIT")
+        });
+        if recorded.is_err() {
+            let _ = self.execute("ROLLBACK");
+        }
+    }
+
+    /// A statement ended our transaction: what ran up to it stays, and is recorded as far as it came.
+    fn record_ended(
+        &mut self,
+        scripts: &[Script],
+        provenance: &Provenance,
+        index: usize,
+        number: usize,
+    ) -> Result<Outcome, Trouble> {
+        let script = &scripts[index];
+        let message = "this statement ended the transaction in which the file runs".to_owned();
+        let error = rows::error(script, number, message, "transaction".to_owned());
+        let row = rows::row(script, provenance, State::Failed, number + 1);
+        self.record_failure(&Row { error: Some(error.clone()), mode: Mode::Journal, ..row }, &error);
+        let left = format!("statements 1 to {} of this file ran and may stay; the others did not run", number + 1);
+        let help = "look at what stayed; then mend only what comes behind these statements".to_owned();
+        Ok(Outcome::Failed { script: index, error, left, help })
     }
 
     /// Our own bookkeeping or the commit failed: the history decides whether the work is there.
@@ -285,16 +316,9 @@ impl Sqlite {
     }
 }
 
-type Violations = Vec<((String, String), usize)>;
-
-/// Counts the rows of `PRAGMA foreign_key_check` by table and parent.
-fn counted(rows: &[SqliteRow]) -> Result<Violations, sqlx::Error> {
-    let mut counts: std::collections::BTreeMap<(String, String), usize> = std::collections::BTreeMap::new();
-    for row in rows {
-        *counts.entry((row.try_get(0)?, row.try_get(2)?)).or_default() += 1;
-    }
-    Ok(counts.into_iter().collect())
-}
+/// What a failed file needs.
+const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
+                    again with `schemagate apply`";
 
 impl Session for Sqlite {
     fn history(&mut self) -> Result<Vec<Row>, Trouble> {
@@ -340,7 +364,20 @@ impl Session for Sqlite {
 
     fn run(&mut self, scripts: &[Script], provenance: &Provenance) -> Result<Outcome, Trouble> {
         let journal = scripts.len() == 1 && scripts[0].mode == Mode::Journal;
-        let result = if journal { self.journal(&scripts[0], provenance) } else { self.together(scripts, provenance) };
+        let result = if journal {
+            self.journal(&scripts[0], provenance)
+        } else {
+            match self.together(scripts, provenance, None) {
+                // Only now is it worth knowing what was broken before: once more, with that knowledge.
+                Err(Stop::Suspicious) => {
+                    let _ = self.execute("ROLLBACK");
+                    self.violations()
+                        .map_err(Stop::Record)
+                        .and_then(|known| self.together(scripts, provenance, Some(&known)))
+                }
+                other => other,
+            }
+        };
         match result {
             Ok(durations) => Ok(Outcome::Applied(durations)),
             Err(stop) => self.stopped(scripts, provenance, stop),

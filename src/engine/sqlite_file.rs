@@ -12,6 +12,9 @@ use crate::history::Row;
 pub(super) fn parse_url(url: &str) -> Result<(PathBuf, bool), Trouble> {
     let wrong = |message: &str| Trouble::new(message, "write sqlite:///srv/db/shop.sqlite");
     let rest = url.strip_prefix("sqlite:").ok_or_else(|| wrong("this is not a SQLite URL"))?;
+    if rest.starts_with("//") && !rest.starts_with("///") {
+        return Err(wrong("a SQLite URL has no host and no user"));
+    }
     let rest = rest.strip_prefix("//").unwrap_or(rest);
     let (path, options) = rest.split_once('?').unwrap_or((rest, ""));
     let create = match options {

@@ -64,6 +64,18 @@ pub(super) fn row(script: &Script, provenance: &Provenance, state: State, done: 
     }
 }
 
+/// The error of a statement (from 0), with its place in the file.
+pub(super) fn error(script: &Script, number: usize, message: String, code: String) -> RowError {
+    let place = script.statements.get(number);
+    RowError {
+        message,
+        code,
+        statement: number + 1,
+        line: place.map_or(1, |statement| statement.line),
+        column: place.map_or(1, |statement| statement.column),
+    }
+}
+
 /// The statement that writes a row in the place of an earlier attempt's, or behind all others.
 pub(super) fn replace(row: &Row) -> String {
     let unknown = RowError { message: String::new(), code: String::new(), statement: 0, line: 0, column: 0 };

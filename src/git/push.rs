@@ -71,7 +71,8 @@ fn identity(word: Option<&[u8]>) -> Option<ObjectId> {
     ObjectId::parse(std::str::from_utf8(word?).ok()?)
 }
 
-/// A reference's name; bytes that are not UTF-8 can only stand in names that no pattern matches.
+/// A reference's name; bytes that are not UTF-8 become the replacement character, which a pattern may match: such a
+/// branch is judged like any other.
 fn name(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -243,6 +243,9 @@ fn parse(content: &[u8], id_length: usize) -> Result<(Entries, Option<String>)> 
         if mode == FOLDER {
             key.push(b'/');
         }
+        if !matches!(mode, FOLDER | 0o100_644 | 0o100_755 | 0o100_664 | 0o120_000 | 0o160_000) {
+            complaint.get_or_insert_with(|| format!("an entry of the unknown mode {mode:o}"));
+        }
         if let Some(wrong) = name_complaint(name) {
             complaint.get_or_insert(wrong);
         } else if !last.is_empty() && key <= last {
@@ -282,6 +285,7 @@ mod tests {
         assert!(complaint(entry("100644", "a/b")).contains("a/b"));
         assert!(complaint(entry("40000", ".GIT")).contains(".GIT"));
         assert!(complaint(entry("100644", "..")).contains(".."));
+        assert!(complaint(entry("40755", "a")).contains("40755"));
     }
 
     proptest::proptest! {

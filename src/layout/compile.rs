@@ -79,6 +79,11 @@ pub fn compile(base: &str, template: &str, role: Role) -> Result<Template, Vec<T
             Err(wrong) => errors.extend(wrong),
         }
     }
+    let many = own.iter().filter(|(_, text)| *text == "**").collect::<Vec<_>>();
+    if let Some((start, _)) = many.get(2) {
+        let span = Span::new(*start, start + 2);
+        errors.push(error(span, "more than two `**` in one template".to_owned(), "name the folders, or use `*`"));
+    }
     if own.is_empty() {
         errors.push(error(
             Span::new(0, template.len()),

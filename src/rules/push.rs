@@ -25,6 +25,17 @@ pub static BRANCH_REWOUND: Rule = Rule {
                   `[policy]`; the files are then compared as in any other push.",
 };
 
+/// A new watched branch has nothing to do with the others.
+pub static BRANCH_UNRELATED: Rule = Rule {
+    name: "branch-unrelated",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A new watched branch shares no commit with any other watched branch.",
+    explanation: "Its files would be judged by its own manifest alone, and applied to databases that other branches \
+                  serve. Begin the branch from a watched one. The server file can allow it: `allow-branch-rewind = \
+                  true` under `[policy]`.",
+};
+
 /// A watched branch would not point at a commit.
 pub static NOT_A_COMMIT: Rule = Rule {
     name: "not-a-commit",
@@ -58,7 +69,7 @@ pub static TREE_MALFORMED: Rule = Rule {
 
 /// The family.
 pub const FAMILY: Family = Family {
-    rules: &[&BRANCH_DELETED, &BRANCH_REWOUND, &NOT_A_COMMIT, &REPLACE_REFERENCE, &TREE_MALFORMED],
+    rules: &[&BRANCH_DELETED, &BRANCH_REWOUND, &BRANCH_UNRELATED, &NOT_A_COMMIT, &REPLACE_REFERENCE, &TREE_MALFORMED],
     looks: Looks::Elsewhere,
 };
 
@@ -73,6 +84,12 @@ pub fn rewound(reference: &str, old: &ObjectId, new: &ObjectId) -> Finding {
     let message = format!("{reference} would lose commits: {} is not an ancestor of {}", old.short(), new.short());
     Finding::new(&BRANCH_REWOUND, Place::reference(reference), message)
         .help("git pull --rebase, then push without --force; to take a migration back, add one that undoes it")
+}
+
+/// Finds that a new branch has nothing to do with the others.
+pub fn unrelated(reference: &str) -> Finding {
+    let message = format!("{reference} is new and watched, and shares no commit with any other watched branch");
+    Finding::new(&BRANCH_UNRELATED, Place::reference(reference), message).help("begin the branch from a watched one")
 }
 
 /// Finds that a reference does not lead to a commit.

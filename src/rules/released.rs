@@ -44,9 +44,21 @@ pub static RELEASED_REPLACED: Rule = Rule {
     explanation: "What databases have run can then no longer be read. Bring the file back.",
 };
 
+/// The manifest reads released migrations as something else.
+pub static RELEASED_REREAD: Rule = Rule {
+    name: "released-reread",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A change of the manifest gives released migrations another meaning, or none.",
+    explanation: "Another project name, template, version order, base directory or `ignore` would let released files run \
+                  again, under another version or for another database, or take them out of what is judged. Keep the \
+                  old settings for what is released, and add a new [[project]] for what is to come. The server file \
+                  can allow it: `allow-layout-change = true` under `[policy]`.",
+};
+
 /// The family.
 pub const FAMILY: Family = Family {
-    rules: &[&RELEASED_EDITED, &RELEASED_DELETED, &RELEASED_RENAMED, &RELEASED_REPLACED],
+    rules: &[&RELEASED_EDITED, &RELEASED_DELETED, &RELEASED_RENAMED, &RELEASED_REPLACED, &RELEASED_REREAD],
     looks: Looks::Elsewhere,
 };
 
@@ -57,6 +69,17 @@ pub struct Baseline {
     pub revision: String,
     /// Whether a server judges, which knows from its ledger what ran nowhere. A clone does not.
     pub on_server: bool,
+}
+
+/// Finds that so many released migrations are read otherwise; `first` is one of them.
+pub fn reread(first: &Migration, how: &str, count: usize) -> Finding {
+    let files = crate::text::count(count, "released migration");
+    let message = format!(
+        "the changed manifest reads {files} otherwise: this one, version {} {}, {how}",
+        first.version, first.kind
+    );
+    Finding::new(&RELEASED_REREAD, Place::path(first.path.display(), None), message)
+        .help("keep these settings, and add a new [[project]] for what is to come")
 }
 
 /// Finds what a change does to a released migration. `renamed_to` is where its content went, if it went somewhere.

@@ -103,8 +103,11 @@ impl Splitter<'_> {
     /// Takes a line for a client program at a place where a statement could begin; returns its end.
     fn client_line(&mut self, at: usize) -> Option<usize> {
         let rest = &self.text[at..];
-        let line_end = at + rest.find('\n').unwrap_or(rest.len());
         let first = rest.chars().next()?;
+        if !matches!(first, '\\' | '.' | 'd' | 'D') {
+            return None;
+        }
+        let line_end = at + rest.find('\n').unwrap_or(rest.len());
         let line_start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let first_of_line = self.text[line_start..at].trim().is_empty();
         if self.mysql() && rest.get(..9).is_some_and(|word| word.eq_ignore_ascii_case("delimiter")) {
@@ -247,12 +250,22 @@ fn body_of(dialect: Dialect, head: &[String]) -> Body {
     match (dialect, words.first().copied().unwrap_or_default()) {
         (Dialect::Mariadb, "BEGIN") if words == ["BEGIN", "NOT"] => Body::Blocks,
         (Dialect::Mysql | Dialect::Mariadb, "ALTER") if words == ["ALTER", "EVENT"] => Body::Blocks,
-        (Dialect::Mysql | Dialect::Mariadb, "CREATE") if early && ROUTINES.contains(&last) => Body::Blocks,
-        (Dialect::Sqlite, "CREATE") if last == "TRIGGER" && words.len() <= 3 => Body::Trigger,
+        (Dialect::Mysql | Dialect::Mariadb, "CREATE") if early && routine(&words) => Body::Blocks,
+        (Dialect::Sqlite, _)
+            if matches!(words[..], ["CREATE", "TRIGGER"] | ["CREATE", "TEMP" | "TEMPORARY", "TRIGGER"]) =>
+        {
+            Body::Trigger
+        }
         (Dialect::Postgres, "CREATE") if last == "RULE" && words.len() <= 4 => Body::Parentheses,
         (Dialect::Postgres, "CREATE") if words.ends_with(&["BEGIN", "ATOMIC"]) => Body::Blocks,
         _ => Body::None,
     }
+}
+
+/// Says whether the last word says that a routine is created; a table may be called like one.
+fn routine(words: &[&str]) -> bool {
+    let others = ["TABLE", "VIEW", "INDEX", "DATABASE", "SCHEMA", "USER", "ROLE", "SEQUENCE", "SERVER"];
+    words.last().is_some_and(|last| ROUTINES.contains(last)) && !words.iter().any(|word| others.contains(word))
 }
 
 /// What MySQL and MariaDB create with a body.
@@ -308,6 +321,18 @@ mod tests {
     #[test]
     fn a_parenthesis_that_stays_open_swallows_nothing() {
         assert_eq!(pieces("create table a (b int; create table c (d int)", Dialect::Postgres).len(), 2);
+    }
+
+    #[test]
+    fn a_table_that_is_called_like_a_body_has_none() {
+        assert_eq!(pieces("CREATE TABLE trigger (a); COMMIT; SELECT 1; END;", Dialect::Sqlite).len(), 4);
+        assert_eq!(pieces("CREATE TABLE event (begin int); SELECT 1;", Dialect::Mysql).len(), 2);
+        assert_eq!(pieces("CREATE DEFINER=a@b PROCEDURE p() BEGIN SELECT 1; END; SELECT 2;", Dialect::Mysql).len(), 2);
+    }
+
+    #[test]
+    fn a_long_line_of_semicolons_takes_no_time_for_each() {
+        assert!(split(&";".repeat(1 << 20), Dialect::Sqlite).is_empty());
     }
 
     #[test]

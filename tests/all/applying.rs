@@ -396,3 +396,64 @@ fn environments_are_served_by_their_branches() {
     world.in_clone(&["push", "-q", "--no-verify", "origin", "HEAD:release/1"]).ok();
     assert_eq!(versions(&world, "prod-shop.sqlite"), "1:applied");
 }
+
+#[test]
+fn a_file_that_ran_in_part_may_be_mended_but_not_moved() {
+    let world = World::usual();
+    let path = world.migration("3", "CREATE TABLE a (id INTEGER);\nVACUUM;\nDROP TABLE nowhere;\n");
+    world.send("stops half-way").ok();
+    world.in_clone(&["mv", &path, "db/shop/4##ddl##change.sql"]).ok();
+    world.send("moved").refused(&["released-renamed"]);
+    world.in_clone(&["mv", "db/shop/4##ddl##change.sql", &path]).ok();
+    world.file(&path, "CREATE TABLE a (id INTEGER);\nVACUUM;\n");
+    world.send("mended in place").ok();
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "3:applied");
+}
+
+#[test]
+fn references_are_checked_statement_by_statement_too() {
+    let world = World::usual();
+    world.migration("1", "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (p INTEGER REFERENCES p (id));");
+    world.file("db/shop/2##dml##x.sql", "VACUUM;\nINSERT INTO p VALUES (1);\nINSERT INTO c VALUES (7);");
+    let text = world.send("orphan").ok();
+    assert!(flat(&text).contains("1 row(s) of table c refer to rows of p"), "{text}");
+    assert!(flat(&text).contains("statements 1 to 2 of this file ran and stay"), "{text}");
+    assert_eq!(world.sql("dev-shop.sqlite", "select (select count(*) from p), (select count(*) from c)"), "1|0");
+}
+
+#[test]
+fn an_edit_is_refused_while_the_old_content_runs() {
+    let world = World::usual();
+    world.migration("1", GOOD);
+    let slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000) INSERT INTO a SELECT i FROM n;";
+    world.file("db/shop/2##dml##slow.sql", slow);
+    world.commit("slow");
+    let mut command = world.command("git", &world.clone_());
+    let mut push =
+        command.args(["push", "-q", "--no-verify", "origin", "HEAD:main"]).stderr(Stdio::null()).spawn().unwrap();
+    let database = world.server().join("dev-shop.sqlite");
+    wait_until("the rollout begins", || database.exists() && database.metadata().unwrap().len() > 20_000);
+    world.file("db/shop/2##dml##slow.sql", &slow.replace("4000000", "5"));
+    world.send("while it runs").refused(&["released-edited"]);
+    push.wait().unwrap();
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:applied");
+}
+
+#[test]
+fn a_database_that_others_write_to_is_waited_for_as_long_as_configured() {
+    let world = World::new(MANIFEST, &ONE_TARGET.replace("url =", "lock-wait = \"400ms\"\nurl ="));
+    world.migration("1", GOOD);
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("one").ok();
+    let database = world.server().join("dev-shop.sqlite");
+    let mut holder = std::process::Command::new("sqlite3");
+    holder.arg(&database).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut holder = holder.spawn().unwrap();
+    use std::io::{Read as _, Write as _};
+    holder.stdin.as_mut().unwrap().write_all(b"BEGIN IMMEDIATE; SELECT 1;\n").unwrap();
+    holder.stdout.as_mut().unwrap().read_exact(&mut [0; 2]).unwrap();
+    world.on_server(&["apply"]).refused(&["database is locked", "another program holds the database"]);
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    world.on_server(&["apply"]).ok();
+}

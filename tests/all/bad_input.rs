@@ -226,6 +226,10 @@ fn urls_are_never_shown() {
     );
     let text = world.on_server(&["apply"]).refused(&["the URL of this target cannot be used"]);
     assert!(!text.contains(&format!("`{secret}")), "{text}");
+    assert!(!text.contains(secret), "the line itself is masked: {text}");
+    world.write_server_file(&ONE_TARGET.replace("sqlite:dev-shop.sqlite", &format!("sqlite://ada:{secret}@h/db")));
+    let text = world.on_server(&["apply"]).refused(&["has no host and no user"]);
+    assert!(!text.contains(secret), "{text}");
     world.write_server_file(&ONE_TARGET.replace("sqlite:dev-shop.sqlite", &format!("sqlite:x?password={secret}")));
     let text = world.on_server(&["apply"]).refused(&["no options but mode"]);
     assert!(!text.contains(secret), "{text}");
@@ -253,4 +257,19 @@ fn urls_may_come_from_elsewhere() {
     for name in ["from-file", "from-command", "from-env"] {
         assert!(world.server().join(format!("{name}.sqlite")).exists());
     }
+}
+
+#[test]
+fn templates_that_would_take_for_ever_are_refused() {
+    let world = World::usual();
+    world.file("schemagate.toml", &MANIFEST.replace("{{DB_NAME}}/", "**/b/**/b/**/b/{{DB_NAME}}/"));
+    world.send("many").refused(&["more than two `**` in one template"]);
+}
+
+#[test]
+fn folders_of_an_unknown_mode_and_endless_depth_are_refused() {
+    let world = World::usual();
+    let deep = format!("db/{}1##ddl##x.sql", "d/".repeat(140));
+    world.plant("100644", GOOD, deep.as_bytes());
+    world.send_index().refused(&["tree-malformed", "folders more than 128 levels deep"]);
 }

@@ -319,16 +319,94 @@ fn what_goes_wrong_on_the_server_refuses_and_says_whose_fault_it_is() {
     world.migration("1", GOOD);
     world.commit("good");
     world.write_server_file("branches = [");
-    world.push().refused(&["the server file has 1 mistake", "The fault is the server's, not yours"]);
+    world.push().refused(&[
+        "the server file has 1 mistake",
+        "the fault is the server's, not yours",
+        "hint: nothing was accepted",
+    ]);
     std::fs::remove_file(world.server().join("schemagate-server.toml")).unwrap();
     world.push().refused(&["there is no server file", "not yours"]);
     world.write_server_file(ONE_TARGET);
     let file = world.server().join("schemagate-server.toml");
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
-    world.push().refused(&["can be changed by every user", "chmod"]);
+    world.push().refused(&["can be changed by others than its owner", "chmod"]);
     world.write_server_file(&format!("{ONE_TARGET}\n[policy]\nidentity = \"gitolite\"\n"));
     world.push().refused(&["GL_USER", "not set"]);
+    world.write_server_file(&format!("{ONE_TARGET}\n[policy]\nidentity = \"push-cert\"\n"));
+    world.push().refused(&["error: the push is not signed by a known key"]);
     world.write_server_file(ONE_TARGET);
     world.push().ok();
+}
+
+#[test]
+fn a_manifest_cannot_give_released_files_another_meaning() {
+    let world = World::usual();
+    world.migration("1", GOOD);
+    world.send("one").ok();
+    world.in_clone(&["fetch", "-q"]).ok();
+    for (from, to, words) in [
+        ("\"shop\"\nbase", "\"other\"\nbase", "would belong to another project and run again"),
+        ("[project.databases", "version-order = \"text\"\n[project.databases", "would have another version or order"),
+        ("[project.databases", "ignore = [\"db/shop/1*\"]\n[project.databases", "would no longer be a migration"),
+        ("\"db\"", "\"elsewhere\"", "would no longer be a migration"),
+    ] {
+        world.file("schemagate.toml", &MANIFEST.replace(from, to));
+        world.send("another law").refused(&["released-reread", words, "1##ddl##change.sql"]);
+        world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    }
+    world.write_server_file(&format!("{ONE_TARGET}\n[policy]\nallow-layout-change = true\n"));
+    world.file("schemagate.toml", &MANIFEST.replace("\"db\"", "\"elsewhere\""));
+    world.send("with leave").ok();
+}
+
+#[test]
+fn a_new_project_is_no_way_around_the_rules() {
+    let world = World::usual();
+    let evil = "[[project]]\nname = \"evil\"\nbase-directory = \"evil\"\ndialect = \"sqlite\"\n\
+                file-path-template = \"{{DB_NAME}}/{{VERSION}}##{{TYPE}}##{{DESCRIPTION}}.sql\"\n[project.rules]\n\
+                type-mismatch = \"off\"\nother-database = \"off\"\n";
+    world.file("schemagate.toml", &format!("{MANIFEST}{evil}"));
+    world.file("evil/shop/1##ddl##x.sql", "INSERT INTO a VALUES (1); ATTACH 'x' AS x;");
+    world.send("a project of its own").refused(&["type-mismatch", "other-database"]);
+}
+
+#[test]
+fn another_dialect_is_no_way_around_the_rules() {
+    let world = World::usual();
+    world.file("schemagate.toml", &MANIFEST.replace("sqlite", "mysql"));
+    world.migration("1", "SELECT '\\'; ATTACH 'other.db' AS o; CREATE TABLE o.x (a INT); --';");
+    world.send("one string for MySQL").refused(&["other-database"]);
+    world.migration("1", GOOD);
+    let text = world.send("fit for both").ok();
+    assert!(flat(&text).contains("the manifest says MySQL, the target is SQLite"), "{text}");
+}
+
+#[test]
+fn an_unrelated_branch_is_no_way_around_the_rules() {
+    let world = World::usual();
+    world.migration("1", GOOD);
+    world.send("one").ok();
+    world.in_clone(&["checkout", "-q", "--orphan", "release/x"]).ok();
+    world.commit("nothing in common");
+    world.in_clone(&["push", "-q", "--no-verify", "origin", "release/x"]).refused(&["branch-unrelated"]);
+    world.in_clone(&["checkout", "-q", "-b", "release/y", "main"]).ok();
+    world.file("schemagate.toml", &format!("{MANIFEST}[project.rules]\ntype-mismatch = \"off\"\n"));
+    world.migration("2", "INSERT INTO a VALUES (1);");
+    world.commit("looser on a new branch");
+    world.in_clone(&["push", "-q", "--no-verify", "origin", "release/y"]).refused(&["type-mismatch"]);
+}
+
+#[test]
+fn branches_with_odd_names_are_served() {
+    let world = World::usual();
+    world.write_server_file(&ONE_TARGET.replace("\"release/*\"", "\"**\""));
+    world.migration("1", GOOD);
+    world.commit("one");
+    for name in ["-dash", "a$(id)b", "it's", "\u{fc}ml\u{e4}ut"] {
+        world
+            .in_clone(&["push", "-q", "--no-verify", "origin", &format!("HEAD:refs/heads/{name}")])
+            .says(&["dev/shop"])
+            .ok();
+    }
 }
