@@ -14,7 +14,7 @@ use crate::engine::Provenance;
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
 use crate::host;
-use crate::render::rollout::{Standing, step, target};
+use crate::render::rollout::{Standing, TargetView, step, target};
 use crate::render::{Format, json::text};
 
 /// Which repository, branch and targets a command is about.
@@ -99,7 +99,7 @@ pub fn selected(selection: &Selection, dry: bool, stop: &dyn Fn() -> bool, conso
         }
     }
     if console.format == Format::Json {
-        console.say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": views })));
+        write_json(&views, console);
     }
     let bad = views.iter().any(|view| view.standing.is_bad());
     Ok(if bad { Exit::Findings } else { exit })
@@ -167,7 +167,7 @@ fn head(branch: &Branch) -> String {
     format!("schemagate: {} at {}\n", crate::text::sanitize(&branch.name), branch.tip.short())
 }
 
-/// Rolls out one branch and writes what happens. `quiet` leaves out targets that were up to date.
+/// Rolls out one branch and, for people, writes what happens. `quiet` leaves out targets that were up to date.
 ///
 /// # Errors
 /// If the repository cannot be read.
@@ -178,19 +178,31 @@ pub fn branch(
     order: &Order<'_>,
     quiet: bool,
     console: &mut Console<'_>,
-) -> Result<Exit> {
-    if !quiet {
+) -> Result<(Exit, Vec<TargetView>)> {
+    let human = console.format == Format::Human;
+    if human && !quiet {
         console.say(&head(branch));
     }
-    let shown = roll_out(repository, loaded, branch, order, &mut |event| show(&event, false, quiet, console))?;
+    let shown = roll_out(repository, loaded, branch, order, &mut |event| {
+        if human {
+            show(&event, false, quiet, console);
+        }
+    })?;
     match shown {
         Ok(views) if views.iter().any(|view| view.standing.is_bad()) => {
-            console.say("error: not all databases are up to date; see above. The push itself stands.\n");
-            Ok(Exit::Findings)
+            if human {
+                console.say("error: not all databases are up to date; see above. The push itself stands.\n");
+            }
+            Ok((Exit::Findings, views))
         }
-        Ok(_) => Ok(Exit::Clean),
-        Err(report) => Ok(console.report(&report)),
+        Ok(views) => Ok((Exit::Clean, views)),
+        Err(report) => Ok((console.report(&report), Vec::new())),
     }
+}
+
+/// Writes targets for programs.
+pub fn write_json(views: &[TargetView], console: &mut Console<'_>) {
+    console.say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": views })));
 }
 
 fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {

@@ -1,5 +1,7 @@
 //! `schemagate explain`: how a path is read, or what a rule is about.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ use crate::commands::server::{Loaded, load};
 use crate::commands::{Console, Exit};
 use crate::config::manifest::Project;
 use crate::finding::{Finding, Report, Rule};
+use crate::git::repository::Repository;
 use crate::migration::{Migration, ObjectId, RepoPath};
 use crate::render::{Format, json::text};
 use crate::rules::naming::{KnownNames, mismatch, names};
@@ -21,7 +24,7 @@ use crate::text::wrap;
 /// Explains how a path is read, or what a rule is about.
 ///
 /// For a path, whether the file exists or not: project, environment, database, version, type, description, the targets
-/// on this server, its order among its neighbours; or why it is no migration.
+/// on this server, its order among its neighbours; or why it is no migration. In a bare repository the tip of HEAD is asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   schemagate explain 'migrations/dev/shop##0001##ddl##init.sql'
@@ -47,8 +50,15 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         console.say(&explain_rule(rule, console.format));
         return Ok(Exit::Clean);
     }
-    let (top, inside) = locate(&args.what, true)?;
-    let known = match Known::read(&top)? {
+    let bare = Repository::discover(Path::new(".")).ok().filter(|repository| repository.work_tree.is_none());
+    let (known, inside) = match bare {
+        Some(repository) => (Known::of_bare(repository)?, args.what.clone()),
+        None => {
+            let (top, inside) = locate(&args.what, true)?;
+            (Known::read(&top)?, inside)
+        }
+    };
+    let known = match known {
         Ok(known) => known,
         Err(report) => return Ok(console.report(&report)),
     };

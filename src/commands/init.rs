@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use serde_json::json;
 
 use crate::commands::{Console, Exit};
 use crate::config::{MANIFEST, SERVER_FILE};
 use crate::disk;
 use crate::git::repository::Repository;
+use crate::render::{Format, json};
 
 /// Writes a commented manifest, or with --server a commented server file with SQLite targets.
 ///
@@ -45,10 +47,10 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         let databases = repository.common_dir.join("schemagate").join("databases");
         std::fs::create_dir_all(&databases)?;
         put(&repository.common_dir.join(SERVER_FILE), SERVER_TEXT, 0o600, args.force, console)?;
-        console.say("next: schemagate install --server\n");
+        next("schemagate install --server", console);
     } else {
         put(&args.folder.join(MANIFEST), MANIFEST_TEXT, 0o644, args.force, console)?;
-        console.say("next: schemagate new --environment dev --database shop --type ddl 'first table'\n");
+        next("schemagate new --environment dev --database shop --type ddl 'first table'", console);
     }
     Ok(Exit::Clean)
 }
@@ -58,6 +60,15 @@ fn put(path: &Path, text: &str, mode: u32, force: bool, console: &mut Console<'_
         bail!("{} is there already; --force replaces it", path.display());
     }
     disk::write(path, text.as_bytes(), mode)?;
-    console.say(&format!("written: {}\n", path.display()));
+    match console.format {
+        Format::Human => console.say(&format!("written: {}\n", path.display())),
+        Format::Json => console.say(&json::text(&json!({ "written": path.display().to_string() }))),
+    }
     Ok(())
+}
+
+fn next(command: &str, console: &mut Console<'_>) {
+    if console.format == Format::Human {
+        console.say(&format!("next: {command}\n"));
+    }
 }

@@ -9,6 +9,7 @@ use crate::commands::server::{Unusable, load};
 use crate::commands::shims::{self, CLIENT, SERVER};
 use crate::commands::{Console, Exit};
 use crate::git::repository::Repository;
+use crate::render::Format;
 
 /// Installs the hooks into a repository.
 ///
@@ -52,18 +53,18 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let folder = hooks_folder(&repository, args.shared_hooks)?;
     let program = program(args.program.as_deref())?;
     let hooks: &[&str] = if server { &SERVER } else { &CLIENT };
-    let mut texts = Vec::new();
+    let (mut texts, mut changes) = (Vec::new(), Vec::new());
     for hook in hooks {
         texts.push((hook, shims::text(hook, &program, args.strict)?));
     }
     for (hook, text) in &texts {
-        let change = shims::install(&folder, hook, text)?;
-        console.say(&format!("{}: {}\n", folder.join(hook).display(), change.words()));
+        changes.push((folder.join(hook), shims::install(&folder, hook, text)?));
     }
+    shims::tell(&changes, console);
     for hook in hooks {
         prove(&repository, &folder, hook)?;
     }
-    if server {
+    if server && console.format == Format::Human {
         server_notes(&repository, console)?;
     }
     Ok(Exit::Clean)

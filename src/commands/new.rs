@@ -187,6 +187,23 @@ impl Known {
         Ok(Ok(Self { top, repository, manifest, present, released }))
     }
 
+    /// Reads a bare repository: the tip of the branch of HEAD is all there is.
+    ///
+    /// # Errors
+    /// If it cannot be read, or HEAD names no commit. Mistakes in the manifest come back as a report.
+    pub fn of_bare(repository: Repository) -> Result<Result<Self, crate::finding::Report>> {
+        let head = resolve(&repository, "HEAD")?.context("HEAD names no commit yet")?;
+        let source = Source::Tree(&repository, crate::git::refs::tree_of(&repository, &head)?);
+        let manifest = match manifest(&source)? {
+            Ok(manifest) => manifest,
+            Err(report) => return Ok(Err(report)),
+        };
+        let present = super::rollout::migrations(&source, &manifest)?;
+        drop(source);
+        let (top, released) = (repository.git_dir.clone(), present.clone());
+        Ok(Ok(Self { top, repository: Some(repository), manifest, present, released }))
+    }
+
     /// Returns the version after the highest one of a database and environment.
     ///
     /// # Errors

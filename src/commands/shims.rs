@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use serde_json::json;
+
+use crate::commands::Console;
 use crate::disk;
+use crate::render::{Format, json::text as text_of};
 
 /// What is appended to the name of a hook that was there before.
 pub const KEPT: &str = ".schemagate-prev";
@@ -47,6 +51,21 @@ impl Change {
             Self::Removed => "removed",
             Self::Restored => "removed; the hook that was here before is back",
         }
+    }
+}
+
+/// Writes what happened to hooks.
+pub fn tell(changes: &[(PathBuf, Change)], console: &mut Console<'_>) {
+    if console.format == Format::Json {
+        let hooks: Vec<_> = changes
+            .iter()
+            .map(|(path, change)| json!({ "path": path.display().to_string(), "change": change.words() }))
+            .collect();
+        console.say(&text_of(&json!({ "hooks": hooks })));
+        return;
+    }
+    for (path, change) in changes {
+        console.say(&format!("{}: {}\n", path.display(), change.words()));
     }
 }
 

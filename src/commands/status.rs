@@ -1,13 +1,12 @@
 //! `schemagate status`: where each target stands.
 
 use anyhow::Result;
-use serde_json::json;
 
-use crate::commands::apply::{Selection, local_provenance, open};
+use crate::commands::apply::{Selection, local_provenance, open, write_json};
 use crate::commands::rollout::{Order, roll_out};
 use crate::commands::{Console, Exit};
+use crate::render::Format;
 use crate::render::rollout::{Standing, TargetView, target};
-use crate::render::{Format, json::text};
 
 /// Shows where each target stands: applied, pending, failed, unreachable.
 ///
@@ -49,7 +48,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         }
     }
     if console.format == Format::Json {
-        console.say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": views })));
+        write_json(&views, console);
     } else {
         for view in &views {
             console.say(&target(view));

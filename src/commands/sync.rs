@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Result;
 
-use crate::commands::apply::local_provenance;
+use crate::commands::apply::{local_provenance, write_json};
 use crate::commands::server::require;
 use crate::commands::worker::{stop_flag, until_still};
 use crate::commands::{Console, Exit};
 use crate::git::repository::Repository;
+use crate::render::Format;
+use crate::render::rollout::TargetView;
 
 /// Brings every target to the tip of its branch; says nothing where nothing is to do.
 ///
@@ -35,10 +37,13 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let stop = stop_flag()?;
     let mut exit = Exit::Clean;
     let mut failure = None;
+    let mut views = Vec::new();
     for repo in &args.repos {
         match one(repo, &|| stop.load(Ordering::Relaxed), console) {
-            Ok(Exit::Clean) => {}
-            Ok(other) => exit = other,
+            Ok((one, shown)) => {
+                exit = if one == Exit::Clean { exit } else { one };
+                views.extend(shown);
+            }
             Err(error) => {
                 let error = error.context(format!("{} was not synchronised", repo.display()));
                 if let Some(earlier) = failure.replace(error) {
@@ -47,14 +52,17 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             }
         }
     }
+    if console.format == Format::Json {
+        write_json(&views, console);
+    }
     failure.map_or(Ok(exit), Err)
 }
 
-fn one(repo: &std::path::Path, stop: &dyn Fn() -> bool, console: &mut Console<'_>) -> Result<Exit> {
+fn one(repo: &std::path::Path, stop: &dyn Fn() -> bool, console: &mut Console<'_>) -> Result<(Exit, Vec<TargetView>)> {
     let repository = Repository::discover(repo)?;
     let loaded = match require(&repository, None, console)? {
         Ok(loaded) => loaded,
-        Err(exit) => return Ok(exit),
+        Err(exit) => return Ok((exit, Vec::new())),
     };
     until_still(&repository, &loaded, &|_| true, &local_provenance(), stop, true, console)
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::commands::shims::{self, CLIENT, Change, SERVER};
 use crate::commands::{Console, Exit};
 use crate::git::repository::Repository;
+use crate::render::Format;
 
 /// Removes the hooks that `install` wrote and puts back those that were there before.
 ///
@@ -29,15 +30,15 @@ pub struct Args {
 /// If the hooks folder cannot be written.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let repository = Repository::discover(&args.repo)?;
-    let mut any = false;
+    let mut changes = Vec::new();
     for hook in CLIENT.iter().chain(&SERVER) {
         let change = shims::remove(&repository.hooks_dir, hook)?;
         if change != Change::Unchanged {
-            any = true;
-            console.say(&format!("{}: {}\n", repository.hooks_dir.join(hook).display(), change.words()));
+            changes.push((repository.hooks_dir.join(hook), change));
         }
     }
-    if !any {
+    shims::tell(&changes, console);
+    if changes.is_empty() && console.format == Format::Human {
         console.say("no hooks of schemagate are installed here\n");
     }
     Ok(Exit::Clean)

@@ -20,6 +20,7 @@ use crate::engine::Provenance;
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
 use crate::host::{self, Pusher};
+use crate::render::rollout::TargetView;
 use crate::{environment, output};
 
 /// Rolls out after a push. The post-receive hook starts this; people use `sync`.
@@ -130,7 +131,8 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         commit: String::new(),
     };
     let wanted = |branch: &Branch| args.branch.is_empty() || args.branch.contains(&branch.name);
-    until_still(&repository, &loaded, &wanted, &provenance, &|| stop.load(Ordering::Relaxed), false, console)
+    let stopped = || stop.load(Ordering::Relaxed);
+    Ok(until_still(&repository, &loaded, &wanted, &provenance, &stopped, false, console)?.0)
 }
 
 /// Rolls out the watched branches, and again those that moved meanwhile, until they stand still.
@@ -145,22 +147,24 @@ pub fn until_still(
     stop: &dyn Fn() -> bool,
     quiet: bool,
     console: &mut Console<'_>,
-) -> Result<Exit> {
+) -> Result<(Exit, Vec<TargetView>)> {
     let tips = || -> Result<Vec<Branch>> {
         let all = branches(repository)?;
         Ok(all.into_iter().filter(|branch| wanted(branch) && loaded.server.watches(&branch.name)).collect())
     };
     let mut done: Vec<Branch> = Vec::new();
     let mut exit = Exit::Clean;
+    let mut views = Vec::new();
     loop {
         let moved: Vec<Branch> = tips()?.into_iter().filter(|branch| !done.contains(branch)).collect();
         if moved.is_empty() || stop() {
-            return Ok(exit);
+            return Ok((exit, views));
         }
         for branch in moved {
             let provenance = Provenance { commit: branch.tip.to_string(), ..provenance.clone() };
             let order = Order { environment: None, database: None, dry: false, provenance, stop };
-            let one = apply::branch(repository, loaded, &branch, &order, quiet, console)?;
+            let (one, shown) = apply::branch(repository, loaded, &branch, &order, quiet, console)?;
+            views.extend(shown);
             exit = if one == Exit::Clean { exit } else { one };
             done.push(branch);
         }

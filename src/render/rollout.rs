@@ -148,6 +148,15 @@ pub fn target(view: &TargetView) -> String {
     if let (Some(error), Some(step)) = (&view.error, view.steps.iter().find(|step| step.outcome == "failed")) {
         block(&mut text, "error", &format!("{}:{}:{}: {}", step.path, error.line, error.column, error.message));
     }
+    let waiting: Vec<String> = view
+        .steps
+        .iter()
+        .filter(|step| step.outcome == "not-run" && view.standing.is_bad())
+        .map(|step| format!("{} {}", step.version, step.kind))
+        .collect();
+    if !waiting.is_empty() {
+        block(&mut text, "not run", &crate::text::enumerate(&waiting, 8));
+    }
     if let Some(trouble) = &view.trouble {
         block(&mut text, "error", trouble);
     }

@@ -72,6 +72,7 @@ fn the_first_failure_stops_that_database_and_its_later_environments() {
         "dev/shop failed 2 ddl",
         "dev/shop FAILED after 1 of 3 pending",
         "2##ddl##change.sql:2:1: no such table: nowhere",
+        "not run: 3 ddl",
         "nothing of this file stays",
         "test/shop held back",
         "prod/shop held back",

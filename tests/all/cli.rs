@@ -139,6 +139,8 @@ fn explain_tells_how_a_path_is_read() {
     ] {
         assert!(text.contains(line), "`{line}` is missing in:\n{text}");
     }
+    world.send("for the server").ok();
+    world.on_server(&["explain", path]).says(&["targets: dev/shop", "runs after: db/shop/1##ddl##change.sql"]);
     world.sg(&["explain", "db/shop/2##dlm##x.sql"]).refused(&["is not a migration", "git mv", "2##dml##x.sql"]);
     world.sg(&["explain", "src/a.sql"]).refused(&["outside of every base directory (db)"]);
     world.sg(&["explain", "out-of-order"]).says(&["schemagate renumber PATH", "severity: error"]).ok();
@@ -195,6 +197,19 @@ fn history_and_selection() {
     world.on_server(&["status", "-e", "dve"]).refused(&["no environment `dve`", "did you mean `dev`?"]);
     world.on_server(&["status", "-b", "nope"]).refused(&["no watched branch `nope`"]);
     world.run(world.path(), &["status", "-C", "server.git", "-d", "shop"]).says(&["up to date, 1 applied"]).ok();
+}
+
+#[test]
+fn every_command_speaks_json() {
+    let world = World::usual();
+    world.migration("1", GOOD);
+    world.send("one").ok();
+    for arguments in [&["install"][..], &["uninstall"], &["plan"], &["apply"], &["sync"], &["status"], &["history"]] {
+        let done = world.on_server(&[arguments, &["--format", "json"]].concat());
+        assert!(done.json().is_object(), "{arguments:?}: {}", done.text);
+    }
+    let json = world.sg(&["init", "--force", "--format", "json"]).json();
+    assert_eq!(json["written"], "./schemagate.toml");
 }
 
 #[test]

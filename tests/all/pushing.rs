@@ -197,7 +197,7 @@ fn all_references_of_a_push_are_judged_in_one_report() {
 }
 
 #[test]
-fn a_thousand_references_at_once_are_judged() {
+fn hundreds_of_references_at_once_are_judged() {
     let world = World::usual();
     world.migration("1", GOOD);
     world.commit("good");
