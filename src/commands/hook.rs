@@ -32,18 +32,37 @@ pub struct Args {
     /// The shim that calls; a hook kept beside it runs first
     #[arg(long, value_name = "FILE")]
     shim: Option<PathBuf>,
-    /// Which hook
-    #[arg(value_parser = ["pre-commit", "pre-merge-commit", "pre-push", "pre-receive", "post-receive"])]
-    name: String,
+    /// Which hook; or the file of the hook, as the system passes it when the program stands in its first line
+    #[arg(value_name = "NAME", value_parser = known_hook)]
+    name: PathBuf,
     /// The hook's own arguments
     #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<std::ffi::OsString>,
 }
 
+/// Accepts the name of a hook, with or without a folder before it.
+fn known_hook(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let mut hooks = super::shims::CLIENT.iter().chain(&super::shims::SERVER);
+    if hooks.any(|hook| *hook == name) { Ok(path) } else { Err("not a hook that schemagate serves".to_owned()) }
+}
+
 impl Args {
+    /// Returns the name of the hook.
+    fn hook(&self) -> &str {
+        self.name.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Returns the file of the installed hook, if one called.
+    fn shim(&self) -> Option<&Path> {
+        let direct = self.name.parent().filter(|folder| !folder.as_os_str().is_empty()).map(|_| self.name.as_path());
+        self.shim.as_deref().or(direct)
+    }
+
     /// Returns the hook's name, if it is one of the server.
     pub fn on_server(&self) -> Option<&str> {
-        Some(self.name.as_str()).filter(|name| super::shims::SERVER.contains(name))
+        Some(self.hook()).filter(|name| super::shims::SERVER.contains(name))
     }
 }
 
@@ -55,7 +74,7 @@ const LARGEST_INPUT: u64 = 256 << 20;
 /// # Errors
 /// If the world goes wrong; the caller's exit code refuses the push.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
-    let takes_input = matches!(args.name.as_str(), "pre-receive" | "post-receive" | "pre-push");
+    let takes_input = matches!(args.hook(), "pre-receive" | "post-receive" | "pre-push");
     let mut input = Vec::new();
     if takes_input {
         std::io::stdin()
@@ -68,10 +87,10 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         }
     }
     let earlier = previous(args, &input)?;
-    if args.name != "post-receive" && earlier != 0 {
+    if args.hook() != "post-receive" && earlier != 0 {
         return Ok(Exit::Findings);
     }
-    let exit = match args.name.as_str() {
+    let exit = match args.hook() {
         "pre-commit" | "pre-merge-commit" => commit(console)?,
         "pre-push" => push(console, &input)?,
         "pre-receive" => pre_receive(console, &input)?,
@@ -82,8 +101,8 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
 
 /// Runs the hook that was there before ours, if there is one, and returns its exit code.
 fn previous(args: &Args, input: &[u8]) -> Result<i32> {
-    let Some(shim) = &args.shim else { return Ok(0) };
-    let mut path = shim.clone().into_os_string();
+    let Some(shim) = args.shim() else { return Ok(0) };
+    let mut path = shim.as_os_str().to_owned();
     path.push(super::shims::KEPT);
     let path = PathBuf::from(path);
     if !path.exists() {

@@ -22,6 +22,7 @@ pub const CLIENT: [&str; 3] = ["pre-commit", "pre-merge-commit", "pre-push"];
 /// The hooks of a server's repository.
 pub const SERVER: [&str; 2] = ["pre-receive", "post-receive"];
 
+const DIRECT_TEXT: &str = include_str!("../../hooks/direct");
 const SERVER_TEXT: &str = include_str!("../../hooks/server.sh");
 const CLIENT_TEXT: &str = include_str!("../../hooks/client.sh");
 const MARK: &str = "# schemagate hook ";
@@ -75,9 +76,19 @@ pub fn text(hook: &str, program: &Path, strict: bool) -> Result<String> {
     if program.contains(['\n', '\r']) {
         bail!("the program's path holds a line break");
     }
+    let warns = CLIENT.contains(&hook) && !strict;
+    if !warns && fits_first_line(program) {
+        return Ok(DIRECT_TEXT.replace("@HOOK@", hook).replace("@PROGRAM@", program));
+    }
     let quoted = format!("'{}'", program.replace('\'', "'\\''"));
-    let template = if CLIENT.contains(&hook) && !strict { CLIENT_TEXT } else { SERVER_TEXT };
+    let template = if warns { CLIENT_TEXT } else { SERVER_TEXT };
     Ok(template.replace("@HOOK@", hook).replace("@PROGRAM@", &quoted))
+}
+
+/// Says whether a path can stand in the first line of a script: Linux splits it at white space and cuts it at 255
+/// bytes, older kernels at 127 (execve(2)).
+fn fits_first_line(program: &str) -> bool {
+    program.len() <= 100 && program.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Says whether a file is one of our shims.

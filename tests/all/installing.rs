@@ -34,6 +34,8 @@ fn installing_twice_changes_nothing_and_uninstalling_brings_everything_back() {
     let before = state(&hooks);
     world.on_server(&["install"]).says(&["the hook that was here runs first"]).ok();
     let installed = state(&hooks);
+    let text = std::fs::read_to_string(hooks.join("pre-receive")).unwrap();
+    assert!(text.starts_with("#!/") && text.lines().next().unwrap().ends_with("/schemagate hook"), "{text}");
     world.on_server(&["install"]).says(&["unchanged"]).ok();
     assert_eq!(state(&hooks), installed);
     world.on_server(&["uninstall"]).says(&["the hook that was here before is back"]).ok();
@@ -130,6 +132,8 @@ fn a_program_in_a_folder_with_odd_characters_runs() {
     std::fs::copy(crate::support::PROGRAM, &program).unwrap();
     world.on_server(&["install", "--program", program.to_str().unwrap()]).ok();
     world.sg(&["install", "--program", program.to_str().unwrap()]).ok();
+    let hook = std::fs::read_to_string(world.server().join("hooks/pre-receive")).unwrap();
+    assert!(hook.starts_with("#!/bin/sh\n"), "a path with spaces cannot stand in the first line: {hook}");
     world.migration("1", "CREATE TABLE a (id INTEGER);");
     world.in_clone(&["add", "."]).ok();
     assert_eq!(world.in_clone(&["commit", "-qm", "x"]).ok(), "");
