@@ -230,6 +230,13 @@ impl Report {
         }
     }
 
+    /// Gives the findings of a rule another remedy.
+    pub fn help_for(&mut self, rule: &Rule, help: &str) {
+        for finding in self.findings.iter_mut().filter(|finding| finding.rule == rule) {
+            finding.help = Some(help.to_owned());
+        }
+    }
+
     /// Keeps the text of a file, so that its findings can be shown in it.
     pub fn keep_source(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) {
         self.sources.insert(name.into(), text.into());

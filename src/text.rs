@@ -100,7 +100,7 @@ impl<'t> Lines<'t> {
 /// C0 controls, DEL, C1 controls and the bidirectional formatting characters of Unicode UAX #9.
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{feff}' | '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Makes foreign text safe for a terminal: every unsafe character becomes a visible escape such as

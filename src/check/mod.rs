@@ -13,9 +13,9 @@ pub use self::reading::{Reading, read_path};
 use self::reading::{dialect_of, meant_otherwise, statements};
 use self::states::{States, Unchanged, twins, unchanged};
 
-use crate::config::Dialect;
 use crate::config::manifest::{Project, Settings};
 use crate::config::server::Policy;
+use crate::config::{Dialect, MANIFEST};
 use crate::finding::{Finding, Place, Report, Rule, Severity};
 use crate::migration::{Change, DatabaseName, EnvironmentName, FileEntry, FileMode, Migration, ObjectId, RepoPath};
 use crate::rules::naming::KnownNames;
@@ -95,7 +95,8 @@ impl<'a> Judge<'a> {
         let mut findings = self.view(self.now, states, true);
         if let Some(before) = self.before {
             let earlier = self.view(before, states, false);
-            findings.extend(earlier.into_iter().map(|finding| {
+            findings.extend(earlier.into_iter().map(|mut finding| {
+                finding.related.retain(|other| other.place.name != MANIFEST);
                 finding.note("judged by the manifest as it was before: a change of it counts from the next push on")
             }));
         }
@@ -124,6 +125,8 @@ impl<'a> Judge<'a> {
         let Some(before) = self.before else { return false };
         match (read_path(self.now, &entry.path, &entry.blob), read_path(before, &entry.path, &entry.blob)) {
             (Reading::Migration(_, now), Reading::Migration(_, before)) => now == before,
+            // Said once for all of them, by `released-reread`.
+            (Reading::Mismatch(_), Reading::Migration(..)) => !self.policy.is_some_and(|policy| policy.layout_change),
             (Reading::Mismatch(_), Reading::Mismatch(_)) | (Reading::Outside, Reading::Outside) => true,
             (now, _) => !matches!(now, Reading::Migration(..) | Reading::Mismatch(_) | Reading::Twice(..)),
         }

@@ -221,7 +221,7 @@ fn not_a_migration(manifest: &Manifest, path: &RepoPath, reading: &Reading<'_>, 
         _ => {
             let near = manifest.settings.projects.iter().find(|project| path.is_under(&project.base));
             match near {
-                Some(project) => ("it does not look like a migration".to_owned(), Some(mismatch(project, path))),
+                Some(project) => (format!("it does not look like one (template: {})", project.template.text), None),
                 None => {
                     let bases: Vec<&str> =
                         manifest.settings.projects.iter().map(|project| project.base.as_str()).collect();

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::commands::apply::{Selection, open};
+use crate::commands::rollout::READ_WAIT;
 use crate::commands::{Console, Exit};
 use crate::engine::{Access, engine_of};
 use crate::history::Row;
@@ -44,7 +45,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         let read = || -> Result<Vec<Row>, String> {
             let url = host::url(&target.url, &opened.loaded.folder).map_err(|error| format!("{error:#}"))?;
             let engine = engine_of(&url).map_err(|trouble| trouble.message)?;
-            let session = (engine.connect)(&url, &opened.loaded.folder, Access::Read);
+            let session = (engine.connect)(&url, &opened.loaded.folder, Access::Read(READ_WAIT));
             session.and_then(|mut session| session.history()).map_err(|trouble| trouble.message)
         };
         match read() {

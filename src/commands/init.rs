@@ -47,7 +47,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         let databases = repository.common_dir.join("schemagate").join("databases");
         std::fs::create_dir_all(&databases)?;
         put(&repository.common_dir.join(SERVER_FILE), SERVER_TEXT, 0o600, args.force, console)?;
-        next("schemagate install --server", console);
+        next(&format!("schemagate install --server '{}'", args.folder.display()), console);
     } else {
         put(&args.folder.join(MANIFEST), MANIFEST_TEXT, 0o644, args.force, console)?;
         next("schemagate new --environment dev --database shop --type ddl 'first table'", console);
@@ -56,6 +56,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
 }
 
 fn put(path: &Path, text: &str, mode: u32, force: bool, console: &mut Console<'_>) -> Result<()> {
+    if path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) {
+        bail!("the folder of {} does not exist", path.display());
+    }
     if path.exists() && !force {
         bail!("{} is there already; --force replaces it", path.display());
     }

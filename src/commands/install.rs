@@ -97,10 +97,10 @@ fn program(given: Option<&Path>) -> Result<PathBuf> {
         None => std::env::current_exe().context("the program's own path is unknown")?,
     };
     let program = std::fs::canonicalize(&program).with_context(|| format!("{} does not exist", program.display()))?;
-    let status = Command::new(&program).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
-    match status {
-        Ok(status) if status.success() => Ok(program),
-        _ => bail!("{} does not run", program.display()),
+    let output = Command::new(&program).arg("--version").stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() && output.stdout.starts_with(b"schemagate ") => Ok(program),
+        _ => bail!("{} does not run, or is not schemagate", program.display()),
     }
 }
 
@@ -145,7 +145,8 @@ fn server_notes(repository: &Repository, console: &mut Console<'_>) -> Result<()
     ];
     for (key, value, setting, why) in wanted {
         if repository.config(key)?.as_deref() != Some(value) {
-            console.say(&format!("hint: git config {setting}   ({why})\n"));
+            let folder = repository.git_dir.display();
+            console.say(&format!("hint: git -C '{folder}' config {setting}   ({why})\n"));
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::config::server::Server;
 use crate::finding::Report;
 use crate::git::tree::Walker;
 use crate::migration::{Change, FileEntry, RepoPath};
+use crate::rules::config::MANIFEST_MISSING;
 use crate::rules::push::malformed;
 use crate::rules::released::Baseline;
 
@@ -49,7 +50,7 @@ pub fn nothing_changeable(_: &[&Change], _: &Judge<'_>) -> BTreeSet<RepoPath> {
 pub fn judge(case: &Case<'_>) -> Result<Report> {
     let now = match manifest(&case.after)? {
         Ok(now) => now,
-        Err(report) => return Ok(report),
+        Err(report) => return Ok(brought_back(report, case)),
     };
     let before = match case.law.as_ref().or(case.before.as_ref()) {
         Some(source) => manifest(source)?.ok(),
@@ -83,6 +84,15 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     keep_manifest(&mut report, &now);
     report.sort();
     Ok(report)
+}
+
+/// A manifest that was there before is better brought back than written anew.
+fn brought_back(mut report: Report, case: &Case<'_>) -> Report {
+    let had = |source: &Source<'_>| source.manifest().is_ok_and(|found| found.is_some());
+    if case.before.as_ref().is_some_and(had) {
+        report.help_for(&MANIFEST_MISSING, &format!("git checkout {} -- {MANIFEST}", case.baseline));
+    }
+    report
 }
 
 /// The manifest's text is kept only where a finding points into it.

@@ -24,6 +24,8 @@ struct Entry {
     project: String,
     version_key: String,
     kind: String,
+    /// The content that ran: another file under the same version never did.
+    blob: String,
     ran: Ran,
 }
 
@@ -69,6 +71,7 @@ pub fn keep<'m>(
         project: row.project.as_str().to_owned(),
         version_key: row.version_key.clone(),
         kind: row.kind.word().to_owned(),
+        blob: row.blob_id.clone(),
         ran: match (row.state, row.mode) {
             (State::Applied | State::Running, _) => Ran::All,
             (State::Failed, Mode::Journal) if row.statements_done > 0 => Ran::Partly,
@@ -79,6 +82,7 @@ pub fn keep<'m>(
         project: migration.project.as_str().to_owned(),
         version_key: migration.version_key.clone(),
         kind: migration.kind.word().to_owned(),
+        blob: migration.blob.as_str().to_owned(),
         ran: Ran::All,
     };
     let entries = rows.iter().map(entry).chain(about_to_run.map(running)).collect();
@@ -143,6 +147,7 @@ fn is_of(entry: &Entry, migration: &Migration) -> bool {
     entry.project == migration.project.as_str()
         && entry.version_key == migration.version_key
         && entry.kind == migration.kind.word()
+        && entry.blob == migration.blob.as_str()
 }
 
 /// Says whether a target takes a migration. `group` is that of the migration's project.

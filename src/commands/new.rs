@@ -66,7 +66,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let project = choose(&known.manifest, args.project.as_deref())?;
     check_names(project, args)?;
     let version = match &args.version {
-        Some(version) => version.clone(),
+        Some(version) => {
+            if let Some(complaint) = project.version_format.complaint(version) {
+                bail!("version `{}` has the wrong format: {complaint}", crate::text::sanitize(version));
+            }
+            version.clone()
+        }
         None => known.next(project, args.environment.as_deref(), args.database.as_deref())?,
     };
     let description = args.description.join(" ").trim().replace(' ', "_");
@@ -92,6 +97,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     if project.template.matches(&path).is_none() {
         bail!("the path `{path}` would not match the template {}", project.template.text);
     }
+    known.refuse_taken(project, &path)?;
     if !args.dry_run {
         write(&known.top.join(&path), &path)?;
     }
@@ -202,6 +208,23 @@ impl Known {
         drop(source);
         let (top, released) = (repository.git_dir.clone(), present.clone());
         Ok(Ok(Self { top, repository: Some(repository), manifest, present, released }))
+    }
+
+    /// Refuses a path whose version and type are taken.
+    fn refuse_taken(&self, project: &Project, path: &str) -> Result<()> {
+        let blob = crate::migration::ObjectId::from_raw(&[0; 20]);
+        let Some(new) = project.migration(&crate::migration::RepoPath::from(path), &blob) else { return Ok(()) };
+        let stream = crate::rules::order::stream(&new);
+        let twin = self.present.iter().chain(&self.released).find(|other| {
+            other.project == new.project
+                && crate::rules::order::stream(other) == stream
+                && other.position() == new.position()
+                && other.path != new.path
+        });
+        match twin {
+            Some(twin) => bail!("version {} {} is taken by `{}`", new.version, new.kind, twin.path.display()),
+            None => Ok(()),
+        }
     }
 
     /// Returns the version after the highest one of a database and environment.

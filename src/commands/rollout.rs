@@ -4,6 +4,7 @@
 //! stops later versions of that database and its later environments; other databases go on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::Result;
 
@@ -24,6 +25,9 @@ use crate::migration::{Checksums, FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
+
+/// How long a question that changes nothing waits for a busy database.
+pub const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// What a rollout tells while it runs.
 pub enum Event<'e> {
@@ -180,7 +184,8 @@ impl Work<'_> {
         tell: &mut dyn FnMut(Event<'_>),
         repository: &Repository,
     ) -> Result<(), Trouble> {
-        let (mut session, dialect) = self.open(Access::Read)?;
+        let patience = if self.order.dry { READ_WAIT.min(self.target.lock_wait) } else { self.target.lock_wait };
+        let (mut session, dialect) = self.open(Access::Read(patience))?;
         let rows = session.history()?;
         drop(session);
         let plan = self.plan(&rows);
@@ -224,7 +229,7 @@ impl Work<'_> {
     fn hold_back(&self, view: &mut TargetView, repository: &Repository) {
         view.standing = Standing::HeldBack;
         view.help = Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
-        if let Ok((mut session, _)) = self.open(Access::Read)
+        if let Ok((mut session, _)) = self.open(Access::Read(READ_WAIT))
             && let Ok(rows) = session.history()
         {
             self.remember(&rows, &[], view, repository);

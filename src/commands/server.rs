@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use crate::config::SERVER_FILE;
-use crate::config::server::{Server, read};
+use crate::config::server::{Audience, Server, Target, read};
 use crate::finding::Report;
 use crate::git::repository::Repository;
 use crate::rules::naming::KnownNames;
@@ -111,5 +111,10 @@ pub fn known_names(server: &Server) -> KnownNames {
             (environment.name.clone(), databases)
         })
         .collect();
-    KnownNames { environments, source: "the server file" }
+    let group = |target: &Target| match &target.audience {
+        Audience::Group(name, _) => Some(name.clone()),
+        Audience::Database(_) => None,
+    };
+    let groups = (!server.targets.is_empty()).then(|| server.targets.iter().filter_map(group).collect());
+    KnownNames { environments, groups, source: "the server file" }
 }

@@ -40,6 +40,8 @@ pub enum Change {
     Removed,
     /// It was removed, and the one that was there before is back.
     Restored,
+    /// Somebody wrote over it; both that file and the kept one are left.
+    Foreign,
 }
 
 impl Change {
@@ -50,6 +52,9 @@ impl Change {
             Self::Written => "installed",
             Self::Chained => "installed; the hook that was here runs first",
             Self::Removed => "removed",
+            Self::Foreign => {
+                "left: somebody wrote over it; the hook that was here before is beside it, ending in .schemagate-prev"
+            }
             Self::Restored => "removed; the hook that was here before is back",
         }
     }
@@ -147,10 +152,11 @@ pub fn install(folder: &Path, hook: &str, text: &str) -> Result<Change> {
 /// If the folder cannot be written.
 pub fn remove(folder: &Path, hook: &str) -> Result<Change> {
     let path = folder.join(hook);
-    if !is_ours(&path) {
-        return Ok(Change::Unchanged);
-    }
     let kept = kept(&path);
+    if !is_ours(&path) {
+        let left = std::fs::symlink_metadata(&kept).is_ok();
+        return Ok(if left { Change::Foreign } else { Change::Unchanged });
+    }
     if std::fs::symlink_metadata(&kept).is_ok() {
         std::fs::rename(&kept, &path).with_context(|| format!("{} cannot be put back", path.display()))?;
         return Ok(Change::Restored);

@@ -50,7 +50,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     if console.format == Format::Json {
         write_json(&views, console);
     } else {
+        let mut branch = "";
         for view in &views {
+            if opened.branches.len() > 1 && branch != view.branch {
+                branch = &view.branch;
+                console.say(&format!("{}\n", crate::text::sanitize(branch)));
+            }
             console.say(&target(view));
         }
         console.say(&summary(&views));
@@ -69,7 +74,7 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
             Some("failed") => {
                 step.outcome = "failed";
                 view.standing = Standing::Failed;
-                view.help = Some("mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try again with `schemagate apply`".to_owned());
+                view.help = Some("mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try again on the server: schemagate apply".to_owned());
             }
             Some(_) => {
                 let path = &step.path;

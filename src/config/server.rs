@@ -206,8 +206,14 @@ pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
             section.finish();
         }
         let environments: Vec<Environment> = environments.into_iter().map(|(_, environment)| environment).collect();
-        let mut targets =
-            Targets { environments: &environments, problems, seen: Vec::new(), holds_secret: false, list: Vec::new() };
+        let mut targets = Targets {
+            environments: &environments,
+            problems,
+            seen: Vec::new(),
+            urls: Vec::new(),
+            holds_secret: false,
+            list: Vec::new(),
+        };
         for section in top.sections("target") {
             targets.read(&section);
             section.finish();
@@ -231,6 +237,7 @@ struct Targets<'s> {
     environments: &'s [Environment],
     problems: &'s Problems,
     seen: Vec<(EnvironmentName, DatabaseName, Span)>,
+    urls: Vec<String>,
     holds_secret: bool,
     list: Vec<Target>,
 }
@@ -295,6 +302,15 @@ impl Targets<'_> {
                 );
                 return None;
             }
+            if self.urls.contains(&url.value) {
+                self.problems.add(
+                    url.span,
+                    "two targets have the same URL, so their histories would mix",
+                    "the second one",
+                    "give each target a database of its own",
+                );
+            }
+            self.urls.push(url.value.clone());
             self.holds_secret |= has_password(&url.value);
             return Some(UrlSource::Inline(url.value));
         }
@@ -318,6 +334,9 @@ impl Targets<'_> {
     }
 }
 
+/// The schemes that a URL may have.
+const SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"];
+
 /// Checks the form of a URL without connecting. The answer never repeats the URL: it may hold a password.
 ///
 /// # Errors
@@ -328,6 +347,9 @@ pub fn check_url(url: &str) -> Result<(), String> {
     };
     if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') || scheme.is_empty() {
         return Err("it does not begin with a scheme such as `sqlite:`".to_owned());
+    }
+    if !SCHEMES.contains(&scheme) {
+        return Err(format!("its scheme is none of {}", enumerate(&SCHEMES, 9)));
     }
     if rest.trim_start_matches('/').is_empty() {
         return Err(format!("nothing follows `{scheme}:`"));

@@ -130,8 +130,8 @@ pub trait Session {
 /// How a connection is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Only to read: nothing is created.
-    Read,
+    /// Only to read, waiting so long while it is busy: nothing is created.
+    Read(Duration),
     /// To apply, waiting so long while it is busy.
     Write(Duration),
 }

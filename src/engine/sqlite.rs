@@ -21,9 +21,6 @@ use crate::history::{FORMAT, Mode, Row, RowError, State};
 
 /// How long SQLite itself waits before we ask again.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
-/// How long a reader waits for a writer.
-const READ_WAIT: Duration = Duration::from_secs(5);
-
 /// Opens a database; see [`crate::engine::Engine::connect`].
 ///
 /// # Errors
@@ -32,7 +29,9 @@ pub fn connect(url: &str, folder: &Path, access: Access) -> Result<Box<dyn Sessi
     let (file, create) = parse_url(url)?;
     let path = folder.join(file);
     let exists = path.exists();
-    if !exists && access == Access::Read {
+    let (Access::Read(wait) | Access::Write(wait)) = access;
+    let reads = matches!(access, Access::Read(_));
+    if !exists && reads {
         return Ok(Box::new(Absent));
     }
     let parent = path.parent().unwrap_or(Path::new("."));
@@ -44,13 +43,9 @@ pub fn connect(url: &str, folder: &Path, access: Access) -> Result<Box<dyn Sessi
         Trouble::new(format!("the runtime could not be started: {error}"), "free some memory or threads")
     })?;
     let options = SqliteConnectOptions::new().filename(&path).foreign_keys(false).busy_timeout(FIRST_WAIT);
-    let wait = match access {
-        Access::Write(wait) => wait,
-        Access::Read => READ_WAIT,
-    };
-    let options = options.create_if_missing(access != Access::Read).busy_timeout(wait.min(FIRST_WAIT.max(READ_WAIT)));
+    let options = options.create_if_missing(!reads).busy_timeout(if reads { wait } else { FIRST_WAIT.min(wait) });
     // A reader too must be able to roll back what a killed writer left, so it opens for writing and then refuses to.
-    let options = if access == Access::Read { options.pragma("query_only", "ON") } else { options };
+    let options = if reads { options.pragma("query_only", "ON") } else { options };
     let connection = runtime.block_on(options.connect()).map_err(|error| explain(&path, &error))?;
     Ok(Box::new(Sqlite { runtime, connection, path, wait, lock: None }))
 }
@@ -318,7 +313,7 @@ impl Sqlite {
 
 /// What a failed file needs.
 const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
-                    again with `schemagate apply`";
+                    again on the server: schemagate apply";
 
 impl Session for Sqlite {
     fn history(&mut self) -> Result<Vec<Row>, Trouble> {

@@ -45,6 +45,9 @@ impl Repository {
     /// # Errors
     /// If there is none, or Git refuses to use it.
     pub fn discover(start: &Path) -> Result<Self> {
+        if !start.is_dir() {
+            bail!("the folder {} does not exist", start.display());
+        }
         let arguments = [
             "rev-parse",
             "--path-format=absolute",

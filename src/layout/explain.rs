@@ -144,7 +144,7 @@ fn suggest(template: &Template, path: &str) -> Option<String> {
 /// The name with the ending that the template wants.
 fn lengthened(parts: &[Part], name: &str) -> Option<String> {
     let Some(Part::Literal(ending)) = parts.last() else { return None };
-    let stem = name.find(ending.as_str()).map_or(name, |at| &name[..at]);
+    let stem = name.find(ending.as_str()).or_else(|| name.rfind('.')).map_or(name, |at| &name[..at]);
     Some(format!("{stem}{ending}"))
 }
 
@@ -153,8 +153,14 @@ fn respelled(parts: &[Part], name: &str) -> Option<String> {
     let Some(Part::Literal(ending)) = parts.last() else { return None };
     let stem = name.strip_suffix(ending.as_str()).unwrap_or(name);
     let fields = parts.iter().filter(|part| matches!(part, Part::Field(_))).count();
-    for separator in ["##", "#", "__", "-", "_", ".", " "] {
-        let mut values = stem.splitn(fields, separator).map(|value| value.trim_matches(['#', '-', '_', ' ']));
+    for separator in ['#', '-', '_', '.', ' '] {
+        let pieces: Vec<&str> = stem.split(separator).filter(|piece| !piece.is_empty()).collect();
+        if pieces.len() < fields || fields == 0 {
+            continue;
+        }
+        let (first, last) = pieces.split_at(fields - 1);
+        let last = last.join("_");
+        let mut values = first.iter().copied().chain([last.as_str()]);
         let respelled: Option<String> = parts
             .iter()
             .map(|part| match part {

@@ -118,6 +118,8 @@ fn a_near_miss_says_where_and_what_was_meant() {
     assert!(miss("db/prod/shop##1##dll##x.sql").problem.contains("not a TYPE"));
     assert_eq!(miss("db/prod/shop-1-DDL-init.sql").suggestion.unwrap(), "db/prod/shop##1##ddl##init.sql");
     assert_eq!(miss("db/prod/shop##1##ddl##x.sql.bak").suggestion.unwrap(), "db/prod/shop##1##ddl##x.sql");
+    assert_eq!(miss("db/prod/shop#2##ddl##near.sql").suggestion.unwrap(), "db/prod/shop##2##ddl##near.sql");
+    assert_eq!(miss("db/prod/shop##9##ddl##x.SQL").suggestion.unwrap(), "db/prod/shop##9##ddl##x.sql");
     assert!(miss("db/shop##1##ddl##x.sql").segments.last().unwrap().found.is_none());
     let deep = miss("db/prod/sub/shop##1##ddl##x.sql");
     assert!(deep.segments.iter().any(|segment| segment.problem.as_deref() == Some("one folder too many")));

@@ -121,6 +121,8 @@ pub const FAMILY: Family = Family {
 pub struct KnownNames {
     /// Each environment with its databases, in rollout order; empty if nothing is known of environments.
     pub environments: Vec<(EnvironmentName, Vec<DatabaseName>)>,
+    /// The groups that have targets; none where nothing is known of targets.
+    pub groups: Option<Vec<String>>,
     /// Who says so, for messages: the manifest or the server file.
     pub source: &'static str,
 }
@@ -205,6 +207,7 @@ pub fn names(project: &Project, migration: &Migration, known: &KnownNames) -> Ve
         let span = found.as_ref().and_then(|found| found.fields[field as usize]);
         Place::path(path.clone(), Some(span.unwrap_or(Span::new(0, path.len()))))
     };
+    findings.extend(unknown_group(project, known, &path));
     findings.extend(unknown_environment(project, migration, known, place(Field::Environment)));
     findings.extend(unknown_database(project, migration, known, &place(Field::Database)));
     if let Some(complaint) = project.version_format.complaint(migration.version.as_str()) {
@@ -236,6 +239,17 @@ fn candidates(given: &str, names: &[&str], source: &str) -> String {
         Some(near) => format!("did you mean `{near}`? {source} has {}", enumerate(names, 12)),
         None => format!("{source} has {}", enumerate(names, 12)),
     }
+}
+
+fn unknown_group(project: &Project, known: &KnownNames, path: &str) -> Option<Finding> {
+    let (group, groups) = (project.group.as_ref()?, known.groups.as_ref()?);
+    if groups.contains(group) {
+        return None;
+    }
+    let names: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let message = format!("no target belongs to the group `{group}`, so this would run nowhere");
+    let finding = Finding::new(&UNKNOWN_DATABASE, Place::path(path, None), message);
+    Some(finding.help(candidates(group, &names, known.source)))
 }
 
 fn unknown_environment(project: &Project, migration: &Migration, known: &KnownNames, place: Place) -> Option<Finding> {

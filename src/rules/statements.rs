@@ -7,6 +7,7 @@ use crate::finding::{Finding, Place, Rule, Severity};
 use crate::migration::Kind;
 use crate::rules::{Family, Looks, Script, Tally};
 use crate::sql::facts::{Head, Purpose, head};
+use crate::sql::lex::{Lexer, Token, TokenKind};
 use crate::text::Span;
 
 /// Type against content.
@@ -51,9 +52,18 @@ pub static NO_TRANSACTION: Rule = Rule {
                   statement it stopped. Keep such statements in a file of their own.",
 };
 
+/// The program's own tables.
+pub static HISTORY_TABLE: Rule = Rule {
+    name: "history-table",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A migration names a table whose name begins with `schemagate_`.",
+    explanation: "These tables say what has run. A change of them would let migrations run again, or never.",
+};
+
 /// The family.
 pub const FAMILY: Family = Family {
-    rules: &[&TYPE_MISMATCH, &TRANSACTION_CONTROL, &OTHER_DATABASE, &NO_TRANSACTION],
+    rules: &[&TYPE_MISMATCH, &TRANSACTION_CONTROL, &OTHER_DATABASE, &NO_TRANSACTION, &HISTORY_TABLE],
     looks: Looks::AtScript(look),
 };
 
@@ -69,6 +79,7 @@ fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
         if !(fills && script.kind == Kind::Ddl) {
             findings.extend(purpose(script, &head, span, head.purpose(dialect)));
         }
+        findings.extend(history_table(script, statement.span, dialect));
         if head.needs_no_transaction(dialect) {
             let message =
                 format!("{} cannot run in a transaction, so this file runs statement by statement", head.verb);
@@ -79,6 +90,19 @@ fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn history_table(script: &Script<'_>, statement: Span, dialect: Dialect) -> Option<Finding> {
+    let text = statement.of(script.text);
+    let named = |token: &Token| {
+        let name = token.span.of(text).trim_start_matches(['"', '`', '[']);
+        matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
+            && name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("schemagate_"))
+    };
+    let token = Lexer::new(text, dialect).find(named)?;
+    let place = Place::content(script.name, token.span.shifted(statement.start));
+    let message = "this names a table of the program itself: it says what has run, and no migration may touch it";
+    Some(Finding::new(&HISTORY_TABLE, place, message).help("choose another name, or leave the table alone"))
 }
 
 fn purpose(script: &Script<'_>, head: &Head, span: Span, purpose: Purpose) -> Option<Finding> {

@@ -60,6 +60,8 @@ pub const GAPS: &[(&[Dialect], &str)] = &[
     (&[Sqlite], "PRAGMA"),
     (&[Sqlite], "REINDEX"),
     (&[Sqlite], "VACUUM"),
+    (&[Sqlite], "ATTACH"),
+    (&[Sqlite], "DETACH"),
     (&[Sqlite], "ANALYZE"),
     (&[Sqlite], "CREATE TRIGGER"),
     (&[Sqlite], "CREATE TEMP TRIGGER"),

@@ -458,3 +458,29 @@ fn a_database_that_others_write_to_is_waited_for_as_long_as_configured() {
     holder.wait().unwrap();
     world.on_server(&["apply"]).ok();
 }
+
+#[test]
+fn no_migration_may_touch_the_history() {
+    let world = World::usual();
+    world.migration("1", GOOD);
+    world.file("db/shop/2##dml##x.sql", "DELETE FROM \"schemagate_migration\";");
+    world.migration("3", "DROP TABLE Schemagate_Meta;");
+    world.send("history").refused(&["history-table", "2##dml##x.sql:1:13", "3##ddl##change.sql:1:12"]);
+}
+
+#[test]
+fn two_branches_that_used_one_version_can_be_put_right() {
+    let world = World::usual();
+    world.in_clone(&["push", "-q", "--no-verify", "origin", "HEAD:release/1"]).ok();
+    world.in_clone(&["checkout", "-qb", "release/1"]).ok();
+    world.file("db/shop/2##ddl##r.sql", "CREATE TABLE r (x);");
+    world.commit("on release");
+    world.in_clone(&["push", "-q", "--no-verify", "origin", "release/1"]).ok();
+    world.in_clone(&["checkout", "-q", "main"]).ok();
+    world.file("db/shop/2##ddl##m.sql", "CREATE TABLE m (x);");
+    let text = world.send("the same version on main").ok();
+    assert!(flat(&text).contains("history and files disagree"), "{text}");
+    world.in_clone(&["mv", "db/shop/2##ddl##m.sql", "db/shop/3##ddl##m.sql"]).ok();
+    world.send("it ran nowhere, so it may move").ok();
+    assert_eq!(versions(&world, "dev-shop.sqlite"), "2:applied,3:applied");
+}

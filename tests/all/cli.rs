@@ -158,6 +158,10 @@ fn new_checks_what_it_is_given() {
     let path = world.sg(&["new", "-d", "shop", "-t", "ddl", "--version", "7", "x"]).ok();
     assert_eq!(path, "db/shop/7##ddl##x.sql\n");
     world.sg(&["new", "-d", "shop", "-t", "ddl", "--version", "7", "x"]).refused(&["is there already"]);
+    world
+        .sg(&["new", "-d", "shop", "-t", "ddl", "--version", "07", "y"])
+        .refused(&["is taken by `db/shop/7##ddl##x.sql`"]);
+    world.run(world.path(), &["status", "-C", "/nope"]).refused(&["the folder /nope does not exist"]);
     let json = world.sg(&["new", "-d", "shop", "-t", "dml", "--dry-run", "--format", "json", "y"]).json();
     assert_eq!((json["path"].as_str(), json["written"].as_bool()), (Some("db/shop/8##dml##y.sql"), Some(false)));
 }

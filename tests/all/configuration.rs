@@ -185,3 +185,15 @@ fn formats_of_versions_and_descriptions_are_asked_for() {
     let path = world.sg(&["renumber", "db/shop/20240230000000##ddl##Bad Name.sql"]).ok();
     assert!(path.contains("-> db/shop/20"), "{path}");
 }
+
+#[test]
+fn targets_must_not_share_a_database_and_groups_need_targets() {
+    let twice = ONE_TARGET.to_owned()
+        + "[[target]]\nenvironment = \"dev\"\ndatabase = \"other\"\nurl = \"sqlite:dev-shop.sqlite\"\n";
+    says(&server_mistakes(&twice), &["two targets have the same URL"]);
+    says(&server_mistakes(&ONE_TARGET.replace("sqlite:dev", "oracle:dev")), &["its scheme is none of sqlite"]);
+    let manifest = "[[project]]\nname = \"t\"\nbase-directory = \"t\"\ngroup = \"shops\"\ndialect = \"sqlite\"\n";
+    let world = World::new(manifest, ONE_TARGET);
+    world.file("t/1##ddl##x.sql", "CREATE TABLE a (x);");
+    world.send("nobody takes it").refused(&["no target belongs to the group `shops`"]);
+}

@@ -118,6 +118,7 @@ fn a_state_that_lets_pushes_through_is_not_left() {
     world.on_server(&["install"]).refused(&["not an executable file"]);
     std::fs::remove_file(hooks.join("pre-receive")).unwrap();
     world.on_server(&["install", "--program", "/bin/false"]).refused(&["does not run"]);
+    world.on_server(&["install", "--program", "/bin/true"]).refused(&["is not schemagate"]);
     std::fs::remove_dir_all(&hooks).unwrap();
     world.on_server(&["install"]).says(&["every push is refused"]).ok();
     assert!(hooks.join("pre-receive").exists());
