@@ -51,6 +51,12 @@ impl RepoPath {
             || (self.0.len() > base.len() && self.0.starts_with(base.as_bytes()) && self.0[base.len()] == b'/')
     }
 
+    /// Says whether this path lies under `base` when upper and lower case are not told apart.
+    pub fn is_nearly_under(&self, base: &str) -> bool {
+        let folder = self.0.get(..base.len()).unwrap_or_default();
+        self.is_under(base) || (folder.eq_ignore_ascii_case(base.as_bytes()) && self.0.get(base.len()) == Some(&b'/'))
+    }
+
     /// Returns the last segment.
     pub fn file_name(&self) -> &[u8] {
         self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()

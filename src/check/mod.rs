@@ -138,6 +138,9 @@ impl<'a> Judge<'a> {
         let mut added: BTreeMap<&str, (&Project, Vec<Migration>)> = BTreeMap::new();
         for (path, mode, blob) in self.added(view, states) {
             if !view.projects.iter().any(|project| path.is_under(&project.base)) {
+                let near = view.projects.iter().find(|project| path.is_nearly_under(&project.base));
+                let miscased = near.filter(|_| full && naming::looks_like_migration(path));
+                findings.extend(miscased.map(|project| self.weigh(naming::miscased(project, path), project)));
                 continue;
             }
             if let Some(finding) = naming::unreadable(path) {

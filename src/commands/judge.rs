@@ -140,12 +140,13 @@ fn states(
                 _ => None,
             };
             let mut walker = Walker::new(repository.objects.as_ref());
+            let lower: Vec<String> = bases.iter().map(|base| base.to_lowercase()).collect();
             let enter = |path: &RepoPath| match path.as_str() {
-                Some(folder) => leads_to(folder, &bases),
+                Some(folder) => leads_to(&folder.to_lowercase(), &lower),
                 None => bases.iter().any(|base| path.is_under(base)),
             };
             states.changes = walker.compare(old, Some(new), &enter)?;
-            states.changes.retain(|change| bases.iter().any(|base| change.path.is_under(base)));
+            states.changes.retain(|change| bases.iter().any(|base| change.path.is_nearly_under(base)));
             let tip = match &case.tip {
                 Some(Source::Tree(_, tree)) => Some(tree),
                 _ => old,

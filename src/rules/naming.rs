@@ -307,6 +307,17 @@ pub fn folded(path: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Finds a migration in a folder that differs only in case from a base directory: it would never run.
+pub fn miscased(project: &Project, path: &RepoPath) -> Finding {
+    let shown = path.display();
+    let message = format!("this file would never run: the base directory is `{}`, in exactly this case", project.base);
+    let span = Span::new(0, project.base.len().min(shown.len()));
+    let target = format!("{}{}", project.base, shown.get(project.base.len()..).unwrap_or_default());
+    Finding::new(&PATH_TWIN, Place::path(shown.clone(), Some(span)), message)
+        .label("other case")
+        .help(format!("git mv '{shown}' '{target}'"))
+}
+
 /// Finds that `path` is a twin of `other`.
 pub fn twin(path: &RepoPath, other: &RepoPath) -> Finding {
     let message = format!(

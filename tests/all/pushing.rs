@@ -140,6 +140,9 @@ fn names_that_differ_only_in_case_are_refused() {
     world.send("one").ok();
     world.file("db/SHOP/2##ddl##x.sql", "CREATE TABLE b (id INTEGER);");
     world.send("twin").refused(&["path-twin"]);
+    world.in_clone(&["reset", "-q", "--hard", "HEAD~1"]).ok();
+    world.file("DB/shop/2##ddl##x.sql", "CREATE TABLE b (id INTEGER);");
+    world.send("another base").refused(&["path-twin", "git mv 'DB/shop/2##ddl##x.sql' 'db/shop/2##ddl##x.sql'"]);
 }
 
 #[test]
