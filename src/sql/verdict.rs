@@ -62,7 +62,7 @@ pub fn judge(file: &str, statement: &Statement, dialect: Dialect) -> Verdict {
         Ok(()) => Verdict::Accepted,
         Err(error) => {
             let span = error.span.shifted(statement.span.start);
-            match gaps::known_gap(text, dialect) {
+            match gaps::known_gap(text, dialect, error.span.start) {
                 Some(_) => Verdict::Unknown { span, why: error.message },
                 None => Verdict::Rejected { span, message: error.message, help: None },
             }
