@@ -484,3 +484,27 @@ fn two_branches_that_used_one_version_can_be_put_right() {
     world.send("it ran nowhere, so it may move").ok();
     assert_eq!(versions(&world, "dev-shop.sqlite"), "2:applied,3:applied");
 }
+
+#[test]
+fn a_pipe_that_is_closed_or_full_does_not_stop_the_rollout() {
+    for read_nothing in [true, false] {
+        let world = World::usual();
+        std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+        for number in 1..=1200 {
+            world.migration(&number.to_string(), &format!("CREATE TABLE t{number} (id INTEGER);"));
+        }
+        world.send("more lines than a pipe holds").ok();
+        let head = world.in_clone(&["rev-parse", "HEAD"]).ok();
+        let mut command = world.command(PROGRAM, &world.server());
+        command.args(["hook", "post-receive"]).env("GIT_DIR", ".").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut hook = command.stderr(Stdio::null()).spawn().unwrap();
+        let reader = hook.stdout.take();
+        let kept = if read_nothing { reader } else { None };
+        let line = format!("{} {} refs/heads/main\n", "0".repeat(40), head.trim());
+        std::io::Write::write_all(&mut hook.stdin.take().unwrap(), line.as_bytes()).unwrap();
+        hook.wait().unwrap();
+        drop(kept);
+        let count = "select count(*) from schemagate_migration where state = 'applied'";
+        assert_eq!(world.sql("dev-shop.sqlite", count), "1200");
+    }
+}
