@@ -126,7 +126,7 @@ impl<'a> Judge<'a> {
         match (read_path(self.now, &entry.path, &entry.blob), read_path(before, &entry.path, &entry.blob)) {
             (Reading::Migration(_, now), Reading::Migration(_, before)) => now == before,
             // Said once for all of them, by `released-reread`.
-            (Reading::Mismatch(_), Reading::Migration(..)) => !self.policy.is_some_and(|policy| policy.layout_change),
+            (Reading::Mismatch(_), Reading::Migration(..)) => !self.may_reinterpret(),
             (Reading::Mismatch(_), Reading::Mismatch(_)) | (Reading::Outside, Reading::Outside) => true,
             (now, _) => !matches!(now, Reading::Migration(..) | Reading::Mismatch(_) | Reading::Twice(..)),
         }
@@ -166,19 +166,30 @@ impl<'a> Judge<'a> {
             }
         }
         for (project, added) in added.into_values() {
+            let anew: BTreeSet<&RepoPath> = added.iter().map(|migration| &migration.path).collect();
             let mut released = self.kept(project, states);
-            released.retain(|kept| !added.iter().any(|added| added.path == kept.path));
+            released.retain(|kept| !anew.contains(&kept.path));
             let judged = order::judge(project, &released, &added);
             findings.extend(judged.into_iter().map(|finding| self.weigh(finding, project)));
         }
         findings
     }
 
+    /// The project of that name in the manifest before.
+    fn earlier(&self, project: &Project) -> Option<&'a Project> {
+        self.before.and_then(|before| before.projects.iter().find(|other| other.name == project.name))
+    }
+
+    /// Says whether the server lets a manifest give released migrations another meaning.
+    fn may_reinterpret(&self) -> bool {
+        self.policy.is_some_and(|policy| policy.layout_change)
+    }
+
     /// The released migrations of a project that the new state keeps, as the project orders them.
     fn kept(&self, project: &'a Project, states: &States) -> Vec<Migration> {
         let gone: BTreeSet<&RepoPath> =
             states.changes.iter().filter(|change| change.after.is_none()).map(|change| &change.path).collect();
-        let earlier = self.before.and_then(|before| before.projects.iter().find(|other| other.name == project.name));
+        let earlier = self.earlier(project);
         let read = |entry: &FileEntry| {
             project.migration(&entry.path, &entry.blob).or_else(|| {
                 let mut migration = earlier?.migration(&entry.path, &entry.blob)?;
@@ -211,7 +222,7 @@ impl<'a> Judge<'a> {
 
     /// Finds released files that did not change and that the new manifest gives another meaning.
     fn reread(&self, states: &States) -> Option<Finding> {
-        let before = self.before.filter(|_| !self.policy.is_some_and(|policy| policy.layout_change))?;
+        let before = self.before.filter(|_| !self.may_reinterpret())?;
         let mut first: Option<(Box<Migration>, &str)> = None;
         let mut count = 0;
         for entry in states.released.iter().filter(|entry| unchanged(states, &entry.path)) {
@@ -232,8 +243,7 @@ impl<'a> Judge<'a> {
             }
             let Reading::Migration(project, migration) = read_path(self.now, path, blob) else { continue };
             let dialect = project.database(migration.database.as_ref()).map(|database| database.dialect);
-            let earlier =
-                self.before.and_then(|before| before.projects.iter().find(|other| other.name == project.name));
+            let earlier = self.earlier(project);
             let strictest = self.before.and_then(|before| before.projects.iter().map(|other| other.largest_file).min());
             let limits = [
                 Some(project.largest_file),

@@ -201,8 +201,8 @@ pub fn branch(
 }
 
 /// Writes targets for programs.
-pub fn write_json(views: &[TargetView], console: &mut Console<'_>) {
-    console.say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": views })));
+pub fn write_json(targets: &impl serde::Serialize, console: &mut Console<'_>) {
+    console.say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": targets })));
 }
 
 fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {

@@ -3,13 +3,11 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::commands::apply::{Selection, open};
-use crate::commands::rollout::READ_WAIT;
+use crate::commands::apply::{Selection, open, write_json};
+use crate::commands::rollout::{self, READ_WAIT};
 use crate::commands::{Console, Exit};
-use crate::engine::{Access, engine_of};
-use crate::history::Row;
-use crate::host;
-use crate::render::{Format, json::text, rollout};
+use crate::engine::Access;
+use crate::render::{Format, rollout as render};
 
 /// Lists what has run in each target: when, which file of which commit, how long, who pushed it.
 #[derive(Debug, clap::Args)]
@@ -42,20 +40,16 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         if skip(&selection.environment, environment) || skip(&selection.database, database) {
             continue;
         }
-        let read = || -> Result<Vec<Row>, String> {
-            let url = host::url(&target.url, &opened.loaded.folder).map_err(|error| format!("{error:#}"))?;
-            let engine = engine_of(&url).map_err(|trouble| trouble.message)?;
-            let session = (engine.connect)(&url, &opened.loaded.folder, Access::Read(READ_WAIT));
-            session.and_then(|mut session| session.history()).map_err(|trouble| trouble.message)
-        };
-        match read() {
+        let session = rollout::open(target, &opened.loaded, Access::Read(READ_WAIT));
+        let rows = session.and_then(|(mut session, _)| session.history());
+        match rows {
             Ok(rows) if console.format == Format::Json => {
                 values.push(json!({ "environment": environment, "database": database, "rows": rows }));
             }
-            Ok(rows) => console.say(&rollout::history(&target.label(), &rows)),
+            Ok(rows) => console.say(&render::history(&target.label(), &rows)),
             Err(trouble) => {
                 exit = Exit::Findings;
-                let shown = crate::text::sanitize(&trouble).into_owned();
+                let shown = crate::text::sanitize(&trouble.message).into_owned();
                 if console.format == Format::Json {
                     values.push(json!({ "environment": environment, "database": database, "trouble": shown }));
                 } else {
@@ -65,8 +59,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         }
     }
     if console.format == Format::Json {
-        console
-            .say(&text(&json!({ "program": "schemagate", "version": env!("CARGO_PKG_VERSION"), "targets": values })));
+        write_json(&values, console);
     }
     Ok(exit)
 }

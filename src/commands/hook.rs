@@ -122,14 +122,11 @@ fn previous(args: &Args, input: &[u8]) -> Result<i32> {
 
 fn commit(console: &mut Console<'_>) -> Result<Exit> {
     let repository = Repository::discover(Path::new("."))?;
-    let head = resolve(&repository, "HEAD")?;
-    let head_tree = head.map(|head| tree_of(&repository, &head)).transpose()?;
-    let had_manifest = match head_tree {
-        Some(tree) => Source::Tree(&repository, tree).manifest()?.is_some(),
-        None => false,
-    };
-    if !had_manifest && Source::Index(&repository).manifest()?.is_none() {
-        return Ok(Exit::Clean);
+    if Source::Index(&repository).manifest()?.is_none() {
+        let head = tree_source(&repository, resolve(&repository, "HEAD")?.as_ref())?;
+        if head.map(|head| head.manifest()).transpose()?.flatten().is_none() {
+            return Ok(Exit::Clean);
+        }
     }
     let report = staged_report(&repository)?;
     if report.findings().is_empty() {
@@ -268,11 +265,7 @@ fn post_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
     for update in updates.iter().filter(|update| !update.new.is_zero()) {
         let reference = crate::git::refs::resolve_symbolic(&repository, &update.reference)?;
         let Some(branch) = reference.strip_prefix("refs/heads/") else { continue };
-        let serves = loaded
-            .server
-            .served_by(branch)
-            .any(|environment| loaded.server.targets.iter().any(|target| target.environment == environment.name));
-        if serves && !branches.iter().any(|known| known == branch) {
+        if loaded.server.targets_of(branch).next().is_some() && !branches.iter().any(|known| known == branch) {
             branches.push(branch.to_owned());
         }
     }

@@ -102,9 +102,8 @@ pub struct Ledgers<'r> {
 
 impl<'r> Ledgers<'r> {
     /// Chooses the targets; nothing is read yet.
-    pub fn new(repository: &'r Repository, server: &'r Server, branch: &str) -> Self {
-        let serving: Vec<_> = server.served_by(branch).map(|environment| environment.name.clone()).collect();
-        let targets = server.targets.iter().filter(|target| serving.contains(&target.environment)).collect();
+    pub fn new(repository: &'r Repository, server: &'r Server, branch: &'r str) -> Self {
+        let targets = server.targets_of(branch).collect();
         Self { common_dir: &repository.common_dir, targets }
     }
 

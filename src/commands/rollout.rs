@@ -69,7 +69,7 @@ pub fn roll_out(
         Ok(manifest) => manifest,
         Err(report) => return Ok(Err(report)),
     };
-    let targets: Vec<&Target> = served(loaded, &branch.name).collect();
+    let targets: Vec<&Target> = loaded.server.targets_of(&branch.name).collect();
     let enter = |folder: &str| targets.iter().any(|target| reaches(&manifest, target, folder));
     let migrations = migrations_where(&source, &manifest, &enter)?;
     let mut stopped: BTreeSet<String> = BTreeSet::new();
@@ -100,12 +100,6 @@ pub fn roll_out(
     Ok(Ok(views))
 }
 
-/// The targets that a branch serves.
-fn served<'l>(loaded: &'l Loaded, branch: &'l str) -> impl Iterator<Item = &'l Target> {
-    let environments: Vec<_> = loaded.server.served_by(branch).map(|environment| &environment.name).collect();
-    loaded.server.targets.iter().filter(move |target| environments.contains(&&target.environment))
-}
-
 /// Says whether a folder may hold migrations of a target.
 fn reaches(manifest: &Manifest, target: &Target, folder: &str) -> bool {
     let environment = Some(target.environment.as_str());
@@ -114,6 +108,17 @@ fn reaches(manifest: &Manifest, target: &Target, folder: &str) -> bool {
         (Audience::Group(name, _), Some(group)) => name == group && project.template.reaches(folder, None, None),
         _ => false,
     })
+}
+
+/// Connects to a target.
+///
+/// # Errors
+/// If its URL cannot be had, or the database cannot be opened.
+pub fn open(target: &Target, loaded: &Loaded, access: Access) -> Result<(Box<dyn Session>, Dialect), Trouble> {
+    let url = host::url(&target.url, &loaded.folder)
+        .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
+    let engine = engine_of(&url)?;
+    Ok(((engine.connect)(&url, &loaded.folder, access)?, engine.dialect))
 }
 
 /// All migrations of a state, under its manifest.
@@ -170,13 +175,6 @@ impl Work<'_> {
         }
     }
 
-    fn open(&self, access: Access) -> Result<(Box<dyn Session>, Dialect), Trouble> {
-        let url = host::url(&self.target.url, &self.loaded.folder)
-            .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
-        let engine = engine_of(&url)?;
-        Ok(((engine.connect)(&url, &self.loaded.folder, access)?, engine.dialect))
-    }
-
     /// Looks first without a lock; only what is pending is locked, planned again and run.
     fn work(
         &self,
@@ -185,7 +183,7 @@ impl Work<'_> {
         repository: &Repository,
     ) -> Result<(), Trouble> {
         let patience = if self.order.dry { READ_WAIT.min(self.target.lock_wait) } else { self.target.lock_wait };
-        let (mut session, dialect) = self.open(Access::Read(patience))?;
+        let (mut session, dialect) = open(self.target, self.loaded, Access::Read(patience))?;
         let rows = session.history()?;
         drop(session);
         let plan = self.plan(&rows);
@@ -195,7 +193,7 @@ impl Work<'_> {
             return Ok(());
         }
         let label = self.target.label();
-        let (mut session, _) = self.open(Access::Write(self.target.lock_wait))?;
+        let (mut session, _) = open(self.target, self.loaded, Access::Write(self.target.lock_wait))?;
         session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
         let rows = session.history()?;
@@ -229,7 +227,7 @@ impl Work<'_> {
     fn hold_back(&self, view: &mut TargetView, repository: &Repository) {
         view.standing = Standing::HeldBack;
         view.help = Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
-        if let Ok((mut session, _)) = self.open(Access::Read(READ_WAIT))
+        if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read(READ_WAIT))
             && let Ok(rows) = session.history()
         {
             self.remember(&rows, &[], view, repository);

@@ -74,7 +74,7 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
             Some("failed") => {
                 step.outcome = "failed";
                 view.standing = Standing::Failed;
-                view.help = Some("mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try again on the server: schemagate apply".to_owned());
+                view.help = Some(crate::engine::MEND.to_owned());
             }
             Some(_) => {
                 let path = &step.path;

@@ -47,7 +47,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             Err(error) => {
                 let error = error.context(format!("{} was not synchronised", repo.display()));
                 if let Some(earlier) = failure.replace(error) {
-                    super::worker::complain(&format!("error: {earlier:#}\n"));
+                    crate::output::complain(&format!("error: {earlier:#}\n"));
                 }
             }
         }

@@ -17,11 +17,11 @@ use crate::commands::rollout::Order;
 use crate::commands::server::{Loaded, require};
 use crate::commands::{Console, Exit, apply, ledger};
 use crate::engine::Provenance;
+use crate::environment;
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
-use crate::host::{self, Pusher};
+use crate::host::Pusher;
 use crate::render::rollout::TargetView;
-use crate::{environment, output};
 
 /// Rolls out after a push. The post-receive hook starts this; people use `sync`.
 #[derive(Debug, clap::Args)]
@@ -126,9 +126,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let provenance = Provenance {
         pusher: args.pusher.clone(),
         pusher_source: args.pusher_source.clone(),
-        host: host::host_name(),
-        process: std::process::id(),
-        commit: String::new(),
+        ..apply::local_provenance()
     };
     let wanted = |branch: &Branch| args.branch.is_empty() || args.branch.contains(&branch.name);
     let stopped = || stop.load(Ordering::Relaxed);
@@ -181,9 +179,4 @@ pub fn stop_flag() -> Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&flag)).context("signal handlers cannot be set")?;
     }
     Ok(flag)
-}
-
-/// Tells of something that went wrong where nobody else can.
-pub fn complain(text: &str) {
-    output::complain(text);
 }

@@ -162,6 +162,12 @@ impl Server {
         })
     }
 
+    /// Returns the targets of the environments that a branch serves, in the order of the file.
+    pub fn targets_of<'s>(&'s self, branch: &'s str) -> impl Iterator<Item = &'s Target> {
+        let serving: Vec<&EnvironmentName> = self.served_by(branch).map(|environment| &environment.name).collect();
+        self.targets.iter().filter(move |target| serving.contains(&&target.environment))
+    }
+
     /// Returns the database names that an environment maps (every environment for `None`), sorted, each once.
     pub fn databases(&self, environment: Option<&EnvironmentName>) -> Vec<&DatabaseName> {
         let mut names: Vec<&DatabaseName> = self

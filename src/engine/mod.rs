@@ -19,6 +19,10 @@ use crate::config::Dialect;
 use crate::history::{Mode, Row, RowError};
 use crate::migration::{Checksums, Migration};
 
+/// What a failed file needs.
+pub const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
+                        again on the server: schemagate apply";
+
 /// Why a database cannot be worked with. Messages never hold a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {

@@ -15,7 +15,7 @@ use crate::config::Dialect;
 use crate::engine::lock::{FileLock, take};
 use crate::engine::sqlite_file::{Absent, explain, is_busy, parse_url, words};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
-use crate::engine::{Access, Outcome, Provenance, Script, ScriptStatement, Session, Trouble};
+use crate::engine::{Access, MEND, Outcome, Provenance, Script, ScriptStatement, Session, Trouble};
 use crate::engine::{sqlite_rows as rows, tables};
 use crate::history::{FORMAT, Mode, Row, RowError, State};
 
@@ -42,7 +42,7 @@ pub fn connect(url: &str, folder: &Path, access: Access) -> Result<Box<dyn Sessi
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Trouble::new(format!("the runtime could not be started: {error}"), "free some memory or threads")
     })?;
-    let options = SqliteConnectOptions::new().filename(&path).foreign_keys(false).busy_timeout(FIRST_WAIT);
+    let options = SqliteConnectOptions::new().filename(&path).foreign_keys(false);
     let options = options.create_if_missing(!reads).busy_timeout(if reads { wait } else { FIRST_WAIT.min(wait) });
     // A reader too must be able to roll back what a killed writer left, so it opens for writing and then refuses to.
     let options = if reads { options.pragma("query_only", "ON") } else { options };
@@ -310,10 +310,6 @@ impl Sqlite {
         if applied { Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()])) } else { Err(self.explain(error)) }
     }
 }
-
-/// What a failed file needs.
-const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
-                    again on the server: schemagate apply";
 
 impl Session for Sqlite {
     fn history(&mut self) -> Result<Vec<Row>, Trouble> {
