@@ -39,11 +39,21 @@ done
 case $prefix in /*) ;; *) prefix=$caller/$prefix ;; esac
 program=$prefix/bin/schemagate
 
+# libclang in another place: where LIBCLANG_PATH or the linker's list says.
+find_libclang() {
+  for library in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so*; do
+    [ ! -e "$library" ] || return 0
+  done
+  [ -n "${LIBCLANG_PATH:-}" ] || ldconfig -p 2>/dev/null | grep -q libclang
+}
+
 # Installs the commands that the build needs and that are missing, where we may.
 need() {
   missing=
   command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
   command -v git >/dev/null 2>&1 || missing="$missing git"
+  # The parser of PostgreSQL is C; its declarations are read with libclang.
+  find_libclang || missing="$missing libclang-dev"
   if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
       echo "installing:$missing"

@@ -14,12 +14,24 @@ esac
 
 say() { printf '\n== %s\n' "$*"; }
 
+# Says whether one of the files behind the name is there.
+found() {
+  shift
+  for file in "$@"; do
+    [ ! -e "$file" ] || return 0
+  done
+  return 1
+}
+
 # Installs what is missing, where we may.
 need() {
   missing=
   command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
   command -v git >/dev/null 2>&1 || missing="$missing git"
   command -v sqlite3 >/dev/null 2>&1 || missing="$missing sqlite3"
+  found libclang /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* || missing="$missing libclang-dev"
+  command -v initdb >/dev/null 2>&1 || found initdb /usr/lib/postgresql/*/bin/initdb || missing="$missing postgresql"
+  command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] || missing="$missing mariadb-server"
   command -v shellcheck >/dev/null 2>&1 || missing="$missing shellcheck"
   if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

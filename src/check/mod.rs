@@ -4,23 +4,25 @@
 //! read; [`Judge::content`] looks at one of these. So contents are read one at a time, and never of unchanged files.
 //! Refuses to know where trees and contents come from.
 
+pub mod content;
 pub mod reading;
 pub mod states;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use self::content::ToRead;
+use self::reading::meant_otherwise;
 pub use self::reading::{Reading, read_path};
-use self::reading::{dialect_of, meant_otherwise, statements};
 use self::states::{States, Unchanged, twins, unchanged};
 
+use crate::config::MANIFEST;
 use crate::config::manifest::{Project, Settings};
 use crate::config::server::Policy;
-use crate::config::{Dialect, MANIFEST};
-use crate::finding::{Finding, Place, Report, Rule, Severity};
+use crate::finding::{Finding, Place, Rule, Severity};
 use crate::migration::{Change, DatabaseName, EnvironmentName, FileEntry, FileMode, Migration, ObjectId, RepoPath};
 use crate::rules::naming::KnownNames;
 use crate::rules::released::Baseline;
-use crate::rules::{self, File, Script, Tally, bytes, naming, order, released};
+use crate::rules::{naming, order, released};
 
 /// The judge with the law it applies.
 pub struct Judge<'a> {
@@ -34,19 +36,6 @@ pub struct Judge<'a> {
     pub known: KnownNames,
     /// What is called released.
     pub baseline: Baseline,
-}
-
-/// A file whose content is to be judged.
-#[derive(Debug, Clone)]
-pub struct ToRead {
-    /// What its path says.
-    pub migration: Migration,
-    /// The database product it is for.
-    pub dialect: Option<Dialect>,
-    /// The one that the manifest before says, where it says another: the content is judged for both.
-    pub dialect_before: Option<Dialect>,
-    /// Largest size that is read, in bytes.
-    pub largest: u64,
 }
 
 /// Which folders must be listed to judge the order of some changes.
@@ -235,63 +224,6 @@ impl<'a> Judge<'a> {
         first.map(|(migration, how)| released::reread(&migration, how, count))
     }
 
-    fn to_read(&self, states: &States) -> Vec<ToRead> {
-        let mut files = Vec::new();
-        for (path, mode, blob) in self.added(self.now, states) {
-            if mode != FileMode::Regular || naming::unreadable(path).is_some() {
-                continue;
-            }
-            let Reading::Migration(project, migration) = read_path(self.now, path, blob) else { continue };
-            let dialect = project.database(migration.database.as_ref()).map(|database| database.dialect);
-            let earlier = self.earlier(project);
-            let strictest = self.before.and_then(|before| before.projects.iter().map(|other| other.largest_file).min());
-            let limits = [
-                Some(project.largest_file),
-                earlier.map_or(strictest, |earlier| Some(earlier.largest_file)),
-                self.policy.and_then(|policy| policy.largest_file),
-            ];
-            let largest = limits.into_iter().flatten().min().unwrap_or(project.largest_file);
-            let before = self.before.and_then(|before| dialect_of(before, path, blob));
-            let dialect_before = before.filter(|before| Some(*before) != dialect);
-            files.push(ToRead { migration: *migration, dialect, dialect_before, largest });
-        }
-        files
-    }
-
-    /// Judges the content of one file.
-    pub fn content(&self, file: &ToRead, content: &[u8]) -> Report {
-        let name = file.migration.path.display();
-        let mut report = Report::default();
-        report.migrations = 1;
-        let mut findings = rules::look_at_bytes(&File { name: &name, bytes: content });
-        let fit = !findings.iter().any(|finding| finding.severity == Severity::Error);
-        let text = std::str::from_utf8(content).ok();
-        if let (true, Some(text)) = (fit, text) {
-            let mark = if content.starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
-            for dialect in file.dialect_before.map(Some).into_iter().chain([file.dialect]) {
-                let statements = statements(text, mark, dialect);
-                let kind = file.migration.kind;
-                let script = Script { name: &name, text, kind, dialect, statements: &statements };
-                let mut tally = Tally::default();
-                findings.extend(rules::look_at_script(&script, &mut tally));
-                if statements.is_empty() {
-                    findings.push(bytes::empty(&name));
-                }
-                report.statements = statements.len();
-                report.not_analysed = tally.not_analysed;
-            }
-        }
-        let project = self.now.projects.iter().find(|project| project.name == file.migration.project);
-        report.extend(findings.into_iter().map(|finding| match project {
-            Some(project) => self.weigh(finding, project),
-            None => finding,
-        }));
-        if let (false, Some(text)) = (report.findings().is_empty(), text) {
-            report.keep_source(name, text);
-        }
-        report
-    }
-
     /// Gives a finding its weight: the highest of the server's policy and the manifests before and now.
     pub fn weigh(&self, mut finding: Finding, project: &Project) -> Finding {
         finding.severity = self.severity(finding.rule, Some(project));
@@ -337,9 +269,4 @@ fn claimed_twice(path: &RepoPath, first: &Project, second: &Project) -> Finding 
         format!("projects `{}` and `{}` both match this path, so it would run for both", first.name, second.name);
     Finding::new(&naming::PATH_CLAIMED_TWICE, Place::path(path.display(), None), message)
         .help("give the projects base directories or templates that do not overlap")
-}
-
-/// Finds that a file could not be read within its limit.
-pub fn too_large(file: &ToRead, size: u64) -> Finding {
-    bytes::too_large(&file.migration.path.display(), size, file.largest)
 }

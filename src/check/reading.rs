@@ -3,6 +3,7 @@
 //! Knows projects and their templates. Refuses to judge.
 
 use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::config::manifest::{Project, Settings};
 use crate::migration::{Migration, ObjectId, RepoPath};
 use crate::rules::naming;
@@ -53,10 +54,10 @@ pub fn read_path<'s>(settings: &'s Settings, path: &RepoPath, blob: &ObjectId) -
 }
 
 /// The product that a manifest says a path is for.
-pub(super) fn dialect_of(settings: &Settings, path: &RepoPath, blob: &ObjectId) -> Option<Dialect> {
+pub(super) fn flavour_of(settings: &Settings, path: &RepoPath, blob: &ObjectId) -> Option<Flavour> {
     match read_path(settings, path, blob) {
         Reading::Migration(project, migration) => {
-            project.database(migration.database.as_ref()).map(|database| database.dialect)
+            project.database(migration.database.as_ref()).map(|database| database.flavour)
         }
         _ => None,
     }
@@ -78,8 +79,8 @@ pub(super) fn meant_otherwise(was: &Migration, now: &Reading<'_>) -> Option<&'st
 }
 
 /// Splits a text behind its byte order mark; places count in the whole text.
-pub(super) fn statements(text: &str, mark: usize, dialect: Option<Dialect>) -> Vec<Statement> {
-    let mut statements = split(&text[mark..], dialect.unwrap_or(Dialect::Postgres));
+pub(super) fn statements(text: &str, mark: usize, flavour: Option<Flavour>) -> Vec<Statement> {
+    let mut statements = split(&text[mark..], flavour.unwrap_or_else(|| Dialect::Postgres.into()));
     for statement in &mut statements {
         statement.span = statement.span.shifted(mark);
         statement.unclosed = statement.unclosed.map(|span| span.shifted(mark));

@@ -2,20 +2,24 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::check::{Judge, Reading, ToRead, read_path};
-use crate::commands::changes::{Source, manifest};
-use crate::commands::judge::{Case, judge, nothing_changeable};
+use crate::check::content::{Court, ToRead, too_large};
+use crate::check::states::States;
+use crate::check::{Judge, Reading, read_path};
+use crate::commands::changes::{Content, Source, manifest};
+use crate::commands::judge::{Case, content, judge, nothing_changeable, read};
+use crate::commands::replay::{Step, lineages};
 use crate::commands::{Console, Exit};
-use crate::config::MANIFEST;
+use crate::config::{Dialect, MANIFEST};
 use crate::finding::Report;
 use crate::git::baseline::{Released, released};
 use crate::git::refs::{merge_base, resolve, tree_of};
 use crate::git::repository::Repository;
 use crate::git::store::blob_id;
-use crate::migration::{ObjectId, RepoPath};
+use crate::migration::{Change, FileMode, Migration, ObjectId, RepoPath};
 use crate::rules::naming::{KnownNames, mismatch, names};
 use crate::rules::released::Baseline;
 
@@ -182,17 +186,22 @@ fn single_files(files: &[(String, Option<Vec<u8>>)]) -> Result<Report> {
             baseline: Baseline { revision: "HEAD".to_owned(), on_server: false },
         };
         let path = RepoPath::from(inside.as_str());
-        match read_path(&now.settings, &path, &blob_id(&bytes, false)) {
+        let blob = blob_id(&bytes, false);
+        match read_path(&now.settings, &path, &blob) {
             Reading::Migration(project, migration) => {
-                let dialect = project.database(migration.database.as_ref()).map(|database| database.dialect);
                 let found = names(project, &migration, &judge.known);
                 report.extend(found.into_iter().map(|finding| judge.weigh(finding, project)));
-                let file =
-                    ToRead { migration: *migration, dialect, dialect_before: None, largest: project.largest_file };
+                let file = ToRead {
+                    flavour: project.database(migration.database.as_ref()).map(|database| database.flavour),
+                    flavour_before: None,
+                    largest: project.largest_file,
+                    limits: project.limits,
+                    migration: *migration,
+                };
                 if bytes.len() as u64 > file.largest {
-                    report.push(crate::check::too_large(&file, bytes.len() as u64));
+                    report.push(too_large(&file, bytes.len() as u64));
                 } else {
-                    report.merge(judge.content(&file, &bytes));
+                    report.merge(single_content(&judge, &top, file, &bytes)?);
                 }
             }
             Reading::Mismatch(project) => report.push(judge.weigh(mismatch(project, &path), project)),
@@ -203,6 +212,36 @@ fn single_files(files: &[(String, Option<Vec<u8>>)]) -> Result<Report> {
         }
     }
     report.sort();
+    Ok(report)
+}
+
+/// Judges the content of one file; what stands before it is read from the folder.
+fn single_content(judge: &Judge<'_>, top: &Path, file: ToRead, bytes: &[u8]) -> Result<Report> {
+    let source = Source::Folder(top.to_owned(), None);
+    let mut states = States::default();
+    if file.flavour.is_some_and(|flavour| flavour.dialect == Dialect::Sqlite) {
+        let bases: Vec<String> = judge.now.projects.iter().map(|project| project.base.clone()).collect();
+        states.released = source.files(&bases)?;
+        let after = Some((FileMode::Regular, file.migration.blob.clone()));
+        states.changes = vec![Change { path: file.migration.path.clone(), before: None, after }];
+    }
+    let path = file.migration.path.clone();
+    let read = |migration: &Migration, largest: u64| match migration.path == path {
+        true => Ok(Content::Bytes(bytes.to_vec())),
+        false => read(&source, migration, largest),
+    };
+    let clock = Instant::now();
+    let clock = || clock.elapsed();
+    let mut report = Report::default();
+    for lineage in lineages(judge, &states, vec![file]) {
+        let replay = lineage.replay(None, &read)?;
+        let court = Court { replay: replay.as_ref(), clock: &clock };
+        for step in &lineage.steps {
+            if let Step::Judge(file) = step {
+                report.merge(content(judge, file, &court, &read)?);
+            }
+        }
+    }
     Ok(report)
 }
 

@@ -150,10 +150,7 @@ fn reading_rows(
         .unwrap_or_default();
     let released = known.released.iter().any(|other| other.path == migration.path);
     let optional = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-    let dialect = project.database(migration.database.as_ref()).map(|database| {
-        let version = database.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-        format!("{}{version}", database.dialect.title())
-    });
+    let dialect = project.database(migration.database.as_ref()).map(|database| database.flavour.title());
     let environment =
         migration.environment.as_ref().map_or("every one that has the database".to_owned(), ToString::to_string);
     vec![

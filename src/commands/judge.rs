@@ -3,17 +3,20 @@
 //! The same for every gate: commit, push, `check`. Refuses to know where output goes.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::check::Judge;
+use crate::check::content::{Court, ToRead, too_large};
 use crate::check::states::{States, Unchanged, differences};
-use crate::check::{Judge, ToRead, too_large};
 use crate::commands::changes::{Content, Manifest, Source, base_directories, leads_to, manifest};
+use crate::commands::replay::{Read, Step, lineages, pass};
 use crate::config::MANIFEST;
 use crate::config::server::Server;
 use crate::finding::Report;
 use crate::git::tree::Walker;
-use crate::migration::{Change, FileEntry, RepoPath};
+use crate::migration::{Change, FileEntry, Migration, RepoPath};
 use crate::rules::config::MANIFEST_MISSING;
 use crate::rules::push::malformed;
 use crate::rules::released::Baseline;
@@ -36,6 +39,17 @@ pub struct Case<'a> {
     pub all: bool,
     /// Asked which of the changed released files no target has run.
     pub changeable: &'a dyn Fn(&[&Change], &Judge<'_>) -> BTreeSet<RepoPath>,
+}
+
+impl Case<'_> {
+    /// The folder where what can be made again may be kept.
+    fn cache(&self) -> Option<std::path::PathBuf> {
+        let repository = match &self.after {
+            Source::Tree(repository, _) | Source::Index(repository) | Source::Folder(_, Some(repository)) => repository,
+            Source::Folder(_, None) => return None,
+        };
+        Some(repository.common_dir.join("schemagate"))
+    }
 }
 
 /// Nothing that is released may be changed.
@@ -78,8 +92,19 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     }
     let (findings, files) = judge.layout(&states);
     report.extend(findings);
-    for file in &files {
-        report.merge(content(case, &judge, file)?);
+    let clock = Instant::now();
+    let clock = || clock.elapsed();
+    let read = |migration: &Migration, largest: u64| read(&case.after, migration, largest);
+    for lineage in lineages(&judge, &states, files) {
+        let replay = lineage.replay(case.cache().as_deref(), &read)?;
+        let court = Court { replay: replay.as_ref(), clock: &clock };
+        for step in &lineage.steps {
+            match (step, &replay) {
+                (Step::Judge(file), _) => report.merge(content(&judge, file, &court, &read)?),
+                (Step::Follow(migration), Some(replay)) => pass(replay, migration, &read),
+                (Step::Follow(_), None) => {}
+            }
+        }
     }
     keep_manifest(&mut report, &now);
     report.sort();
@@ -105,14 +130,19 @@ fn keep_manifest(report: &mut Report, now: &Manifest) {
     }
 }
 
-fn content(case: &Case<'_>, judge: &Judge<'_>, file: &ToRead) -> Result<Report> {
-    let entry = FileEntry {
-        path: file.migration.path.clone(),
-        mode: crate::migration::FileMode::Regular,
-        blob: file.migration.blob.clone(),
-    };
-    match case.after.read(&entry, file.largest)? {
-        Content::Bytes(bytes) => Ok(judge.content(file, &bytes)),
+/// Reads the content of a migration of a state.
+pub fn read(source: &Source<'_>, migration: &Migration, largest: u64) -> Result<Content> {
+    let mode = crate::migration::FileMode::Regular;
+    source.read(&FileEntry { path: migration.path.clone(), mode, blob: migration.blob.clone() }, largest)
+}
+
+/// Judges one file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn content(judge: &Judge<'_>, file: &ToRead, court: &Court<'_>, read: Read<'_>) -> Result<Report> {
+    match read(&file.migration, file.largest)? {
+        Content::Bytes(bytes) => Ok(judge.content(file, &bytes, court)),
         Content::TooLarge(size) => {
             let mut report = Report::default();
             report.migrations = 1;

@@ -18,6 +18,7 @@ pub mod new;
 pub mod plan;
 pub mod receive;
 pub mod renumber;
+pub mod replay;
 pub mod rollout;
 pub mod scripts;
 pub mod server;

@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::databases::{Database, database, databases};
+use crate::config::limits::{Limits, limits};
 use crate::config::reader::{At, Section, document};
 use crate::config::severities::severities;
-use crate::config::{Dialect, LARGEST_FILE, MANIFEST, Pattern};
+use crate::config::{LARGEST_FILE, MANIFEST, Pattern};
 use crate::finding::{Finding, Severity};
 use crate::layout::compile::{Role, TemplateError, compile};
 use crate::layout::template::{Field, Match, Template};
@@ -58,21 +60,14 @@ pub struct Project {
     pub description_format: Option<regex::Regex>,
     /// Largest file, in bytes.
     pub largest_file: u64,
+    /// How much of a file is judged.
+    pub limits: Limits,
     /// Paths under the base directory that are nobody's concern.
     pub ignored: Vec<Pattern>,
     /// Configured severities, by rule name.
     pub severities: BTreeMap<&'static str, Severity>,
     /// Where settings stand in the manifest, by key: for findings that a setting caused.
     pub places: BTreeMap<&'static str, Span>,
-}
-
-/// What a database is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Database {
-    /// The product.
-    pub dialect: Dialect,
-    /// Its version as written, such as `15` or `10.6`.
-    pub version: Option<String>,
 }
 
 impl Project {
@@ -187,8 +182,7 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
     let template = template(section, "file-path-template", &base, group.is_some());
     let schema_template = schema_template(section, &base, group.is_some());
     let databases = databases(section, group.is_some());
-    let dialect = section.choice("dialect", &Dialect::WORDS).map(|word| Dialect::ALL[word.value]);
-    let version = section.string("dialect-version").map(|version| version.value);
+    let dialect = database(section, "dialect-version");
     if databases.is_empty() && dialect.is_none() && !section.has("databases") && !section.has("dialect") {
         section.missing(
             "databases",
@@ -200,6 +194,7 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
     let version_format = version_format(section);
     let description_format = pattern(section, "description-format");
     let largest_file = section.size("largest-file").unwrap_or(LARGEST_FILE);
+    let limits = limits(section, Limits::default());
     let ignored = section.patterns("ignore").unwrap_or_default();
     let severities = weights(section);
     let mut project = Project {
@@ -207,13 +202,14 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
         template: template?,
         schema_template,
         databases,
-        dialect: dialect.map(|dialect| Database { dialect, version }),
+        dialect,
         group,
         environments: environments.into_iter().map(|name| EnvironmentName::new(name.value)).collect(),
         order,
         version_format,
         description_format,
         largest_file,
+        limits,
         ignored,
         severities,
         places: BTreeMap::new(),
@@ -300,39 +296,6 @@ fn compiled(
 /// The place in the file of a part of a quoted text. Exact where the text needed no escapes.
 fn inside(span: Span, text: &str, error: &TemplateError) -> Span {
     if span.end - span.start == text.len() + 2 { error.span.shifted(span.start + 1) } else { span }
-}
-
-fn databases(section: &Section<'_>, group: bool) -> BTreeMap<DatabaseName, Database> {
-    let mut databases = BTreeMap::new();
-    let Some(table) = section.section("databases") else { return databases };
-    if group {
-        section.problems().add(
-            table.span,
-            "a project with a `group` has no `databases`: its files go to every database of the group",
-            "not here",
-            "set `dialect` for the whole project",
-        );
-    }
-    for (name, database) in table.named_sections() {
-        if let Some(complaint) = super::name_complaint(&name.value) {
-            section.problems().add(
-                name.span,
-                format!("not a usable database name: {complaint}"),
-                "this name",
-                "use letters, digits, `-` and `_`",
-            );
-        }
-        let dialect = database.choice("dialect", &Dialect::WORDS);
-        if dialect.is_none() && !database.has("dialect") {
-            database.missing("dialect", "dialect = \"postgres\", \"mysql\", \"mariadb\" or \"sqlite\"");
-        }
-        let version = database.string("version").map(|version| version.value);
-        if let Some(dialect) = dialect {
-            databases.insert(DatabaseName::new(name.value), Database { dialect: Dialect::ALL[dialect.value], version });
-        }
-        database.finish();
-    }
-    databases
 }
 
 fn order(section: &Section<'_>) -> Order {

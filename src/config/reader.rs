@@ -219,6 +219,19 @@ impl<'d> Section<'d> {
         None
     }
 
+    /// Reads a whole number that is not negative.
+    pub fn whole(&self, key: &'static str) -> Option<At<u64>> {
+        let (value, span) = self.value(key)?;
+        let number = match value {
+            DeValue::Integer(number) => whole(number.as_str(), number.radix()),
+            _ => None,
+        };
+        if number.is_none() {
+            self.wrong_type(key, span, "a whole number", value);
+        }
+        number.map(|value| At { value, span })
+    }
+
     /// Reads a list of texts.
     pub fn strings(&self, key: &'static str) -> Option<Vec<At<String>>> {
         let (value, span) = self.value(key)?;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::Pattern;
+use crate::config::limits::{Limits, UNBOUNDED, limits};
 use crate::config::reader::{At, Problems, Section, document};
 use crate::config::severities::severities;
 use crate::finding::{Finding, Severity};
@@ -128,6 +129,8 @@ pub struct Policy {
     pub layout_change: bool,
     /// Largest migration, in bytes.
     pub largest_file: Option<u64>,
+    /// How much of a file is judged at most.
+    pub limits: Limits,
     /// Lowest severities.
     pub severities: BTreeMap<&'static str, Severity>,
 }
@@ -142,6 +145,7 @@ impl Default for Policy {
             rewind_branch: false,
             layout_change: false,
             largest_file: None,
+            limits: UNBOUNDED,
             severities: BTreeMap::new(),
         }
     }
@@ -383,6 +387,7 @@ fn policy(section: &Section<'_>) -> Policy {
         rewind_branch: section.boolean("allow-branch-rewind").unwrap_or(false),
         layout_change: section.boolean("allow-layout-change").unwrap_or(false),
         largest_file: section.size("largest-file"),
+        limits: limits(section, UNBOUNDED),
         severities: section.section("rules").map(|table| severities(&table)).unwrap_or_default(),
     };
     if IDENTITIES[policy.identity] == "ssh-key" && policy.allowed_signers.is_none() {

@@ -3,6 +3,7 @@
 //! A family is one file: the static data of its rules and the plain functions that look for them. [`FAMILIES`] is the
 //! only list; severities in configuration, `explain RULE` and the documentation derive from it.
 
+pub mod analysis;
 pub mod bytes;
 pub mod config;
 pub mod naming;
@@ -12,10 +13,14 @@ pub mod released;
 pub mod statements;
 pub mod syntax;
 
+use std::collections::BTreeSet;
+
 use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::finding::{Finding, Rule};
 use crate::migration::Kind;
 use crate::sql::split::Statement;
+use crate::sql::verdict::Bench;
 
 /// What a family looks at.
 pub enum Looks {
@@ -44,6 +49,7 @@ pub static FAMILIES: &[Family] = &[
     order::FAMILY,
     bytes::FAMILY,
     syntax::FAMILY,
+    analysis::FAMILY,
     statements::FAMILY,
 ];
 
@@ -73,16 +79,27 @@ pub struct Script<'f> {
     pub text: &'f str,
     /// What its path says it holds.
     pub kind: Kind,
-    /// The database product it is for; `None` when the database is unknown.
-    pub dialect: Option<Dialect>,
+    /// By whom it is judged; `None` when the database is unknown.
+    pub bench: Option<Bench<'f>>,
     /// Its statements.
     pub statements: &'f [Statement],
+    /// Says whether the time for this file is up.
+    pub late: &'f dyn Fn() -> bool,
+}
+
+impl Script<'_> {
+    /// Returns by whom the file is read; PostgreSQL where that is unknown.
+    pub fn flavour(&self) -> Flavour {
+        self.bench.map_or_else(|| Dialect::Postgres.into(), |bench| bench.flavour)
+    }
 }
 
 /// What was counted on the way.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Tally {
-    /// Statements whose grammar was not decided.
+    /// Where the statements begin that are not well formed or were not judged.
+    pub refused: BTreeSet<usize>,
+    /// Statements that were not decided, or whose meaning is not known to the rules.
     pub not_analysed: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::migration::Kind;
 use crate::rules::{Family, Looks, Script, Tally};
@@ -68,18 +68,19 @@ pub const FAMILY: Family = Family {
 };
 
 fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
-    let dialect = script.dialect.unwrap_or(Dialect::Postgres);
+    let flavour = script.flavour();
+    let dialect = flavour.dialect;
     let mut findings = Vec::new();
     let mut created = BTreeSet::new();
     for statement in script.statements.iter().filter(|statement| !statement.client) {
-        let head = head(statement.span.of(script.text), dialect);
+        let head = head(statement.span.of(script.text), flavour);
         let span = head.verb_span.shifted(statement.span.start);
         created.extend(head.creates_table());
         let fills = head.fills_from_query().is_some_and(|table| created.contains(&table));
         if !(fills && script.kind == Kind::Ddl) {
             findings.extend(purpose(script, &head, span, head.purpose(dialect)));
         }
-        findings.extend(history_table(script, statement.span, dialect));
+        findings.extend(history_table(script, statement.span, flavour));
         if head.needs_no_transaction(dialect) {
             let message =
                 format!("{} cannot run in a transaction, so this file runs statement by statement", head.verb);
@@ -92,14 +93,14 @@ fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
     findings
 }
 
-fn history_table(script: &Script<'_>, statement: Span, dialect: Dialect) -> Option<Finding> {
+fn history_table(script: &Script<'_>, statement: Span, flavour: Flavour) -> Option<Finding> {
     let text = statement.of(script.text);
     let named = |token: &Token| {
         let name = token.span.of(text).trim_start_matches(['"', '`', '[']);
         matches!(token.kind, TokenKind::Word | TokenKind::QuotedName)
             && name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("schemagate_"))
     };
-    let token = Lexer::new(text, dialect).find(named)?;
+    let token = Lexer::new(text, flavour).find(named)?;
     let place = Place::content(script.name, token.span.shifted(statement.start));
     let message = "this names a table of the program itself: it says what has run, and no migration may touch it";
     Some(Finding::new(&HISTORY_TABLE, place, message).help("choose another name, or leave the table alone"))

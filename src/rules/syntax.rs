@@ -3,7 +3,8 @@
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::rules::{Family, Looks, Script, Tally};
 use crate::sql::split::Statement;
-use crate::sql::verdict::{DEEPEST, Verdict, judge};
+use crate::sql::verdict::{Verdict, judge};
+use crate::text::{Span, sanitize};
 
 /// Not well formed.
 pub static SYNTAX_ERROR: Rule = Rule {
@@ -11,28 +12,53 @@ pub static SYNTAX_ERROR: Rule = Rule {
     severity: Severity::Error,
     configurable: true,
     summary: "A statement is not well formed.",
-    explanation: "The database would refuse it in the middle of a rollout. Every bad statement of a file is reported. \
-                  The verdict is that of a parser for the dialect; where it is known not to understand a construct, \
-                  `syntax-not-understood` warns instead.",
+    explanation: "The database would refuse it in the middle of a rollout. Every bad statement of a file is reported. The \
+                  verdict is the engine's: for PostgreSQL its own parser (bodies of functions and DO blocks included), for \
+                  SQLite its library, for MySQL and MariaDB a recogniser written from their manuals. A checking server \
+                  (`verify-url` in the server file) makes it that of your very release.",
 };
 
-/// Not understood.
-pub static SYNTAX_NOT_UNDERSTOOD: Rule = Rule {
-    name: "syntax-not-understood",
-    severity: Severity::Warning,
+/// Not decided.
+pub static SYNTAX_UNDECIDED: Rule = Rule {
+    name: "syntax-undecided",
+    severity: Severity::Note,
     configurable: true,
-    summary: "A statement could not be judged: its construct is one that the parser is known not to understand.",
-    explanation: "It is let through and counted as not analysed. Review it by hand. Policy can make this an error.",
+    summary: "Whether a statement is well formed could not be decided.",
+    explanation: "It is let through and counted as not analysed. A checking server (`verify-url` in the server file) \
+                  decides it; policy can make this an error.",
 };
 
-/// Too deep.
-pub static NESTED_TOO_DEEPLY: Rule = Rule {
-    name: "nested-too-deeply",
+/// Against the schema.
+pub static SCHEMA_ERROR: Rule = Rule {
+    name: "schema-error",
+    severity: Severity::Error,
+    configurable: true,
+    summary: "A statement does not fit the tables that the migrations before it make.",
+    explanation: "SQLite carried out the structure of all earlier migrations of this database in memory and refused this \
+                  statement: a table or column is missing, a name is taken, or an ALTER cannot work. If tables were made \
+                  outside of the migrations, add a first migration that creates them (with IF NOT EXISTS), or lower this \
+                  rule in the manifest.",
+};
+
+/// For a newer release.
+pub static NEWER_SYNTAX: Rule = Rule {
+    name: "newer-syntax",
+    severity: Severity::Error,
+    configurable: true,
+    summary: "A statement needs a newer release than the manifest declares.",
+    explanation: "The database would refuse it as a syntax error. Write it in the older way, or raise `version` of the \
+                  database in the manifest if its server is newer.",
+};
+
+/// Beyond a bound.
+pub static TOO_MUCH: Rule = Rule {
+    name: "too-much",
     severity: Severity::Error,
     configurable: false,
-    summary: "A statement nests parentheses more deeply than is judged.",
-    explanation: "Databases stop at a few thousand levels themselves. Statements beyond 1,000 levels are refused before \
-                  any parser sees them.",
+    summary: "A statement or file is beyond a bound, so it was not judged.",
+    explanation: "`limits` in the manifest bounds how deep brackets nest, how long a statement is, how many statements a \
+                  file has and how long its check may take; the server file may bound them further. What is beyond is \
+                  refused before any parser sees it.",
 };
 
 /// A client's command.
@@ -47,28 +73,56 @@ pub static CLIENT_COMMAND: Rule = Rule {
 
 /// The family.
 pub const FAMILY: Family = Family {
-    rules: &[&SYNTAX_ERROR, &SYNTAX_NOT_UNDERSTOOD, &NESTED_TOO_DEEPLY, &CLIENT_COMMAND],
+    rules: &[&SYNTAX_ERROR, &SYNTAX_UNDECIDED, &SCHEMA_ERROR, &NEWER_SYNTAX, &TOO_MUCH, &CLIENT_COMMAND],
     looks: Looks::AtScript(look),
 };
 
 fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
-    let Some(dialect) = script.dialect else {
+    let Some(bench) = script.bench else {
         tally.not_analysed += script.statements.len();
         return Vec::new();
     };
+    if script.statements.len() > bench.limits.statements {
+        tally.refused.extend(script.statements.iter().map(|statement| statement.span.start));
+        return vec![too_many(script, bench.limits.statements)];
+    }
     let mut findings = Vec::new();
-    for statement in script.statements {
+    for (number, statement) in script.statements.iter().enumerate() {
+        if (script.late)() {
+            findings.push(late(script, statement, script.statements.len() - number));
+            break;
+        }
         if statement.client {
             findings.push(client_command(script, statement));
             continue;
         }
-        let verdict = judge(script.text, statement, dialect);
+        let verdict = judge(script.text, statement, bench);
+        if !matches!(verdict, Verdict::Accepted | Verdict::Newer { .. } | Verdict::Refused { .. }) {
+            tally.refused.insert(statement.span.start);
+        }
         if matches!(verdict, Verdict::Unknown { .. }) {
             tally.not_analysed += 1;
         }
-        findings.extend(finding(script, verdict, dialect.title()));
+        findings.extend(finding(script, verdict, &bench.flavour.title()));
     }
     findings
+}
+
+fn too_many(script: &Script<'_>, most: usize) -> Finding {
+    let message = format!("this file has {} statements; the limit is {most}", script.statements.len());
+    let span = script.statements.get(most).map_or(Span::default(), |statement| statement.span);
+    let place = Place::content(script.name, Span::new(span.start, span.start + 1));
+    Finding::new(&TOO_MUCH, place, message).help("split it into several versions, or raise `limits.statements`")
+}
+
+fn late(script: &Script<'_>, statement: &Statement, left: usize) -> Finding {
+    let message = format!("the time for this file is up; {} not judged", were(left));
+    let place = Place::content(script.name, Span::new(statement.span.start, statement.span.start + 1));
+    Finding::new(&TOO_MUCH, place, message).help("split it into several versions, or raise `limits.time`")
+}
+
+fn were(count: usize) -> String {
+    if count == 1 { "1 statement was".to_owned() } else { format!("{count} statements were") }
 }
 
 fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding> {
@@ -76,18 +130,25 @@ fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding
     match verdict {
         Verdict::Accepted => None,
         Verdict::Rejected { span, message, help } => {
-            let mut finding = Finding::new(&SYNTAX_ERROR, place(span), format!("not valid {title}: {message}"));
+            let message = format!("not valid {title}: {}", sanitize(&message));
+            let mut finding = Finding::new(&SYNTAX_ERROR, place(span), message);
             finding.help = help;
             Some(finding)
         }
-        Verdict::Unknown { span, why } => {
-            let message = format!("this statement was not analysed: {why}");
-            Some(Finding::new(&SYNTAX_NOT_UNDERSTOOD, place(span), message).help("review it by hand"))
+        Verdict::Refused { span, message } => {
+            let message = format!("{title} would refuse this: {}", sanitize(&message));
+            Some(Finding::new(&SCHEMA_ERROR, place(span), message))
         }
-        Verdict::TooDeep { span } => {
-            let span = crate::text::Span::new(span.start, span.start + 1);
-            let message = format!("this statement nests parentheses more than {DEEPEST} levels deep");
-            Some(Finding::new(&NESTED_TOO_DEEPLY, place(span), message).help("write it in several steps"))
+        Verdict::Newer { span, message } => {
+            let help = "write it in the older way, or raise `version` in the manifest if the server is newer";
+            Some(Finding::new(&NEWER_SYNTAX, place(span), message).help(help))
+        }
+        Verdict::Unknown { span, why } => {
+            let message = format!("not decided whether this is valid {title}: {}", sanitize(&why));
+            Some(Finding::new(&SYNTAX_UNDECIDED, place(span), message).help("review it by hand"))
+        }
+        Verdict::TooMuch { span, message } => {
+            Some(Finding::new(&TOO_MUCH, place(span), message).help("write it in several steps"))
         }
     }
 }
@@ -95,7 +156,7 @@ fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding
 fn client_command(script: &Script<'_>, statement: &Statement) -> Finding {
     let word: String =
         statement.span.of(script.text).split_whitespace().next().unwrap_or_default().chars().take(40).collect();
-    let message = format!("`{}` is a command of the client program, not SQL", crate::text::sanitize(&word));
+    let message = format!("`{}` is a command of the client program, not SQL", sanitize(&word));
     Finding::new(&CLIENT_COMMAND, Place::content(script.name, statement.span), message)
         .label("not sent to the database")
         .help("remove the line")

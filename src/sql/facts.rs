@@ -4,6 +4,7 @@
 //! parser understands the statement.
 
 use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::sql::lex::{Lexer, TokenKind};
 use crate::text::Span;
 
@@ -95,8 +96,9 @@ pub fn first_words() -> impl Iterator<Item = &'static str> {
 }
 
 /// Reads the beginning of a statement. Spans count in `text`, the statement's own text.
-pub fn head(text: &str, dialect: Dialect) -> Head {
-    let mut tokens = Lexer::new(text, dialect).filter(|token| token.kind.is_significant());
+pub fn head(text: &str, flavour: impl Into<Flavour>) -> Head {
+    let flavour = flavour.into();
+    let mut tokens = Lexer::new(text, flavour).filter(|token| token.kind.is_significant());
     let mut head = Head { words: Vec::new(), verb_span: Span::default(), verb: String::new(), queries: false };
     for token in tokens.by_ref() {
         let word = token.span.of(text).to_ascii_uppercase();
@@ -110,18 +112,18 @@ pub fn head(text: &str, dialect: Dialect) -> Head {
         }
     }
     if head.verb == "WITH" {
-        main_verb(text, dialect, &mut head);
+        main_verb(text, flavour, &mut head);
     }
     if head.verb == "INSERT" {
-        head.queries = first_source(text, dialect) == Some("SELECT");
+        head.queries = first_source(text, flavour) == Some("SELECT");
     }
     head
 }
 
 /// Returns the word that begins the rows of an INSERT: the first SELECT or VALUES outside of parentheses.
-fn first_source(text: &str, dialect: Dialect) -> Option<&'static str> {
+fn first_source(text: &str, flavour: Flavour) -> Option<&'static str> {
     let mut depth = 0_usize;
-    for token in Lexer::new(text, dialect) {
+    for token in Lexer::new(text, flavour) {
         match token.span.of(text) {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
@@ -134,9 +136,9 @@ fn first_source(text: &str, dialect: Dialect) -> Option<&'static str> {
 }
 
 /// Finds the verb behind the common table expressions: the first one outside of parentheses.
-fn main_verb(text: &str, dialect: Dialect, head: &mut Head) {
+fn main_verb(text: &str, flavour: Flavour, head: &mut Head) {
     let mut depth = 0_usize;
-    for token in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()) {
+    for token in Lexer::new(text, flavour).filter(|token| token.kind.is_significant()) {
         match token.span.of(text) {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),

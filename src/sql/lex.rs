@@ -1,9 +1,10 @@
 //! Tokens of SQL, as the engine's own scanner finds them.
 //!
 //! Total: every byte of every text belongs to exactly one token, whatever the text holds. Knows quoting and comments
-//! of each dialect. Refuses to know grammar.
+//! of each dialect, and which version comments of MySQL and MariaDB are code for a release. Refuses to know grammar.
 
 use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::text::Span;
 
 /// What a token is.
@@ -11,8 +12,10 @@ use crate::text::Span;
 pub enum TokenKind {
     /// White space.
     Space,
-    /// A comment, its marks included. Version comments of MySQL are comments here.
+    /// A comment, its marks included; a version comment that is none of this release's business too.
     Comment,
+    /// The beginning (`/*!50110`) or end of a version comment whose content is code for this release.
+    Mark,
     /// A keyword or plain name.
     Word,
     /// A quoted name.
@@ -30,7 +33,7 @@ pub enum TokenKind {
 impl TokenKind {
     /// Says whether the token means something to the engine.
     pub fn is_significant(self) -> bool {
-        !matches!(self, Self::Space | Self::Comment)
+        !matches!(self, Self::Space | Self::Comment | Self::Mark)
     }
 }
 
@@ -47,14 +50,16 @@ pub struct Token {
 #[derive(Debug, Clone)]
 pub struct Lexer<'t> {
     text: &'t str,
-    dialect: Dialect,
+    flavour: Flavour,
     at: usize,
+    /// Whether a version comment is open.
+    inside: bool,
 }
 
 impl<'t> Lexer<'t> {
     /// Starts at the beginning of a text.
-    pub fn new(text: &'t str, dialect: Dialect) -> Self {
-        Self { text, dialect, at: 0 }
+    pub fn new(text: &'t str, flavour: impl Into<Flavour>) -> Self {
+        Self { text, flavour: flavour.into(), at: 0, inside: false }
     }
 
     /// Returns where the next token begins.
@@ -67,15 +72,20 @@ impl<'t> Lexer<'t> {
         self.at = place.max(self.at).min(self.text.len());
     }
 
+    fn is(&self, dialect: Dialect) -> bool {
+        self.flavour.dialect == dialect
+    }
+
     fn mysql(&self) -> bool {
-        matches!(self.dialect, Dialect::Mysql | Dialect::Mariadb)
+        self.flavour.is_mysql()
     }
 
     /// Length of the token at the beginning of `rest`, which is not empty.
-    fn measure(&self, rest: &str) -> (TokenKind, usize) {
+    fn measure(&mut self, rest: &str) -> (TokenKind, usize) {
         let bytes = rest.as_bytes();
         let first = bytes[0];
         let second = bytes.get(1).copied().unwrap_or(0);
+        let escapes = self.mysql() && !self.flavour.no_backslash_escapes;
         match first {
             b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c => {
                 (TokenKind::Space, run(bytes, |b| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)))
@@ -85,30 +95,104 @@ impl<'t> Lexer<'t> {
             }
             b'#' if self.mysql() => (TokenKind::Comment, line(bytes)),
             b'/' if second == b'*' => self.block_comment(bytes),
-            b'\'' => closed(quoted(bytes, 0, b'\'', self.mysql()), TokenKind::Text, rest),
-            b'"' if self.mysql() => closed(quoted(bytes, 0, b'"', true), TokenKind::Text, rest),
+            b'*' if self.inside && second == b'/' => {
+                self.inside = false;
+                (TokenKind::Mark, 2)
+            }
+            b'\'' => closed(quoted(bytes, 0, b'\'', escapes), TokenKind::Text, rest),
+            b'"' if self.mysql() && !self.flavour.ansi_quotes => {
+                closed(quoted(bytes, 0, b'"', escapes), TokenKind::Text, rest)
+            }
             b'"' => closed(quoted(bytes, 0, b'"', false), TokenKind::QuotedName, rest),
-            b'`' if self.dialect != Dialect::Postgres => {
-                closed(quoted(bytes, 0, b'`', false), TokenKind::QuotedName, rest)
+            b'`' if !self.is(Dialect::Postgres) => closed(quoted(bytes, 0, b'`', false), TokenKind::QuotedName, rest),
+            b'n' | b'N' | b'x' | b'X' | b'b' | b'B' if second == b'\'' && self.mysql() => {
+                closed(quoted(bytes, 1, b'\'', escapes), TokenKind::Text, rest)
             }
-            b'[' if self.dialect == Dialect::Sqlite => {
-                closed(rest.find(']').map(|end| end + 1), TokenKind::QuotedName, rest)
-            }
-            b'e' | b'E' if second == b'\'' && self.dialect == Dialect::Postgres => {
+            b'[' if self.is(Dialect::Sqlite) => closed(rest.find(']').map(|end| end + 1), TokenKind::QuotedName, rest),
+            b'e' | b'E' if second == b'\'' && self.is(Dialect::Postgres) => {
                 closed(quoted(bytes, 1, b'\'', true), TokenKind::Text, rest)
             }
-            b'$' if self.dialect == Dialect::Postgres => self.dollar(rest),
-            b'0'..=b'9' => (TokenKind::Number, number(bytes)),
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => (TokenKind::Word, word(bytes)),
-            b'$' | b'@' if is_word(second) && self.dialect != Dialect::Postgres => {
-                (TokenKind::Word, 1 + word(&bytes[1..]))
+            b'$' if self.is(Dialect::Postgres) => self.dollar(rest),
+            b'$' if self.is(Dialect::Mysql) && self.dollar_quotes() && self.dollar(rest).0 == TokenKind::Text => {
+                self.dollar(rest)
             }
+            b'0'..=b'9' => self.number(bytes),
+            b'.' if second.is_ascii_digit() && self.mysql() && !self.follows_name() => self.number(bytes),
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => (TokenKind::Word, word(bytes)),
+            b'@' if is_word(second) && self.mysql() => (TokenKind::Word, 1 + variable(&bytes[1..])),
+            b'$' | b'@' if is_word(second) && !self.is(Dialect::Postgres) => (TokenKind::Word, 1 + word(&bytes[1..])),
             _ => (TokenKind::Symbol, 1),
         }
     }
 
+    /// MySQL has dollar quotes since 9.0.
+    fn dollar_quotes(&self) -> bool {
+        self.flavour.release_or_newest().major >= 9
+    }
+
+    /// Says whether a name or its quote stands directly before the place, so that a dot there parts names.
+    fn follows_name(&self) -> bool {
+        self.text.as_bytes()[..self.at].last().is_some_and(|byte| is_word(*byte) || matches!(byte, b'`' | b'"' | b'$'))
+    }
+
+    /// MySQL takes digits with letters behind them for a name, such as `2fa`.
+    fn number(&self, bytes: &[u8]) -> (TokenKind, usize) {
+        let whole = run(bytes, |byte| is_word(byte) || byte == b'.');
+        if !self.mysql() {
+            return (TokenKind::Number, whole);
+        }
+        let digits = run(bytes, |byte| byte.is_ascii_digit());
+        let radix = match (bytes[0], bytes.get(1)) {
+            (b'0', Some(b'x')) => run(&bytes[2..], |byte| byte.is_ascii_hexdigit()),
+            (b'0', Some(b'b')) => run(&bytes[2..], |byte| matches!(byte, b'0' | b'1')),
+            _ => 0,
+        };
+        if radix > 0 && !bytes.get(2 + radix).is_some_and(|byte| is_word(*byte)) {
+            return (TokenKind::Number, 2 + radix);
+        }
+        let mut end = digits;
+        let dotted = bytes.get(end) == Some(&b'.') && bytes.get(end + 1) != Some(&b'.');
+        if dotted {
+            end += 1 + run(&bytes[end + 1..], |byte| byte.is_ascii_digit());
+        }
+        if matches!(bytes.get(end), Some(b'e' | b'E')) {
+            let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+            let exponent = run(bytes.get(end + 1 + sign..).unwrap_or_default(), |byte| byte.is_ascii_digit());
+            if exponent > 0 {
+                return (TokenKind::Number, end + 1 + sign + exponent);
+            }
+        }
+        if !dotted && bytes.get(end).is_some_and(|byte| is_word(*byte)) {
+            return (TokenKind::Word, word(bytes));
+        }
+        (TokenKind::Number, end)
+    }
+
+    /// The beginning of a version comment that is code for this release, if one stands here.
+    ///
+    /// MariaDB passes over those of MySQL 5.7 and later, 50700 to 99999 (MariaDB manual, "Comment Syntax").
+    fn version_mark(&self, bytes: &[u8]) -> Option<usize> {
+        let mariadb = bytes.get(2) == Some(&b'M') && bytes.get(3) == Some(&b'!');
+        let lead = if mariadb { 4 } else { 3 };
+        if !self.mysql() || self.inside || bytes.get(lead - 1) != Some(&b'!') || (mariadb && self.is(Dialect::Mysql)) {
+            return None;
+        }
+        let digits = run(&bytes[lead..], |byte| byte.is_ascii_digit());
+        let digits = if digits < 5 { 0 } else { digits.min(6) };
+        let number = std::str::from_utf8(&bytes[lead..lead + digits]).ok()?.parse::<u32>().unwrap_or(0);
+        let foreign = self.is(Dialect::Mariadb) && !mariadb && (50_700..=99_999).contains(&number);
+        let active = number <= self.flavour.release_or_newest().comment_number() && !foreign;
+        active.then_some(lead + digits)
+    }
+
     /// PostgreSQL nests block comments; SQLite takes the end of the text as the end of one.
-    fn block_comment(&self, bytes: &[u8]) -> (TokenKind, usize) {
+    fn block_comment(&mut self, bytes: &[u8]) -> (TokenKind, usize) {
+        if let Some(length) = self.version_mark(bytes)
+            && bytes.windows(2).skip(2).any(|pair| pair == b"*/")
+        {
+            self.inside = true;
+            return (TokenKind::Mark, length);
+        }
         let mut depth = 1;
         let mut at = 2;
         while at + 1 < bytes.len() {
@@ -120,14 +204,14 @@ impl<'t> Lexer<'t> {
                         return (TokenKind::Comment, at);
                     }
                 }
-                (b'/', b'*') if self.dialect == Dialect::Postgres => {
+                (b'/', b'*') if self.is(Dialect::Postgres) => {
                     depth += 1;
                     at += 2;
                 }
                 _ => at += 1,
             }
         }
-        let kind = if self.dialect == Dialect::Sqlite { TokenKind::Comment } else { TokenKind::Unclosed };
+        let kind = if self.is(Dialect::Sqlite) { TokenKind::Comment } else { TokenKind::Unclosed };
         (kind, bytes.len())
     }
 
@@ -174,8 +258,9 @@ fn word(bytes: &[u8]) -> usize {
     run(bytes, |byte| is_word(byte) || byte == b'$')
 }
 
-fn number(bytes: &[u8]) -> usize {
-    run(bytes, |byte| is_word(byte) || byte == b'.')
+/// Length of the name of a variable or host behind `@`.
+fn variable(bytes: &[u8]) -> usize {
+    run(bytes, |byte| is_word(byte) || matches!(byte, b'$' | b'.'))
 }
 
 /// Length of a quoted text that opens at `open`; a doubled quote stays inside, and so does an escaped one.

@@ -1,8 +1,13 @@
-//! SQL as text: tokens, statements, what a statement does, and whether it is well formed.
+//! SQL as text: tokens, statements, what a statement does, and whether its engine accepts it.
 
+#[cfg(test)]
+pub(crate) mod cases;
 pub mod facts;
-pub mod gaps;
 pub mod lex;
+pub mod mysql;
 pub mod parse;
+pub mod postgres;
+pub mod remedies;
 pub mod split;
+pub mod sqlite;
 pub mod verdict;

@@ -1,11 +1,13 @@
-//! The adaptor to `sqlparser`, the only file that names it.
+//! Facts about a statement, from the tree of `sqlparser`; the only file that names it.
 //!
-//! Knows how to ask for exactly one statement and how to read the place out of an error. Refuses whole scripts:
-//! `sqlparser` drops everything behind a stray END without a word.
+//! Knows how to ask for exactly one statement and how to reduce its tree to our words. Refuses to give verdicts: what it
+//! does not understand may be valid all the same. Refuses whole scripts: `sqlparser` drops everything behind a stray END
+//! without a word.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
+use sqlparser::ast::Statement as SqlStatement;
 use sqlparser::dialect::{Dialect as ParserDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
@@ -22,14 +24,30 @@ pub struct ParseError {
     pub message: String,
 }
 
+/// What a statement does, as far as rules ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    /// It changes or deletes every row of a table.
+    pub all_rows: Option<AllRows>,
+}
+
+/// How every row is hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AllRows {
+    /// DELETE without WHERE.
+    Delete,
+    /// UPDATE without WHERE.
+    Update,
+}
+
 /// Nesting that the parser follows before it gives up.
 const RECURSION: usize = 2_000;
 
-/// Parses one statement, which must be all of `text`.
+/// Reads the facts of one statement, which must be all of `text`.
 ///
 /// # Errors
-/// The first token that does not fit.
-pub fn parse_one(text: &str, dialect: Dialect) -> Result<(), ParseError> {
+/// The first token that the parser does not understand.
+pub fn facts(text: &str, dialect: Dialect) -> Result<Facts, ParseError> {
     let flavour: &dyn ParserDialect = match dialect {
         Dialect::Postgres => &PostgreSqlDialect {},
         Dialect::Mysql | Dialect::Mariadb => &MySqlDialect {},
@@ -37,10 +55,10 @@ pub fn parse_one(text: &str, dialect: Dialect) -> Result<(), ParseError> {
     };
     let parser = Parser::new(flavour).with_recursion_limit(RECURSION);
     let mut parser = parser.try_with_sql(text).map_err(|error| placed(text, &error.to_string()))?;
-    parser.parse_statement().map_err(|error| placed(text, &error.to_string()))?;
+    let tree = parser.parse_statement().map_err(|error| placed(text, &error.to_string()))?;
     let next = parser.peek_token();
     if next.token == Token::EOF {
-        return Ok(());
+        return Ok(reduced(&tree));
     }
     let start = offset(text, next.span.start.line, next.span.start.column);
     let shown = crate::text::sanitize(&next.token.to_string()).into_owned();
@@ -48,6 +66,23 @@ pub fn parse_one(text: &str, dialect: Dialect) -> Result<(), ParseError> {
         span: token_at(text, start),
         message: format!("`{shown}` follows where the statement should end"),
     })
+}
+
+fn reduced(tree: &SqlStatement) -> Facts {
+    let all_rows = match tree {
+        SqlStatement::Delete(delete)
+            if delete.selection.is_none() && delete.limit.is_none() && delete.using.is_none() =>
+        {
+            Some(AllRows::Delete)
+        }
+        SqlStatement::Update(update)
+            if update.selection.is_none() && update.limit.is_none() && update.from.is_none() =>
+        {
+            Some(AllRows::Update)
+        }
+        _ => None,
+    };
+    Facts { all_rows }
 }
 
 /// Reads the place out of the parser's message, which is the only place where it is.

@@ -81,7 +81,7 @@ fn a_range_shows_that_two_branches_meet() {
     world.migration("2", GOOD);
     world.commit("two");
     world.in_clone(&["checkout", "-q", "main"]).ok();
-    world.migration("3", GOOD);
+    world.migration("3", "CREATE TABLE c (id INTEGER);");
     world.commit("three");
     world.sg(&["check", "main..feature"]).refused(&["out-of-order", "must come after 3"]);
     world.sg(&["check", "feature..main"]).ok();
@@ -121,7 +121,7 @@ fn colour_is_used_only_where_it_is_wanted() {
 fn explain_tells_how_a_path_is_read() {
     let world = World::usual();
     world.migration("1", GOOD);
-    world.migration("3", GOOD);
+    world.migration("3", "CREATE TABLE c (id INTEGER);");
     let file = world.server().join("schemagate-server.toml");
     let path = "db/shop/2##data##some_rows.sql";
     let text = world.sg(&["explain", "--server-file", file.to_str().unwrap(), path]).ok();

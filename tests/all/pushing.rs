@@ -32,7 +32,7 @@ fn every_bad_statement_is_reported_with_its_place() {
     let world = World::usual();
     world.migration("1", "SELECT 1;\nCREATE TABEL a;\n\nCREATE TABLE b (x INTEGER,);\nSELECT 2;\nDELET FROM b;\n");
     let text = world.send("bad").refused(&["3 errors"]);
-    for place in [":2:8", ":4:26", ":6:1"] {
+    for place in [":2:8", ":4:27", ":6:1"] {
         assert!(text.contains(&format!("1##ddl##change.sql{place}")), "{place} is missing in {text}");
     }
     assert!(flat(&text).contains("did you mean DELETE?"), "{text}");

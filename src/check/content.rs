@@ -1,0 +1,163 @@
+//! Judging what files hold.
+//!
+//! Knows which files of a change are read, with which bounds, and which migrations stand before them. Refuses to read
+//! them itself.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use crate::check::reading::{flavour_of, statements};
+use crate::check::states::States;
+use crate::check::{Judge, Reading, read_path};
+use crate::config::Dialect;
+use crate::config::flavour::Flavour;
+use crate::config::limits::Limits;
+use crate::finding::{Finding, Report, Severity};
+use crate::migration::{FileMode, Migration};
+use crate::rules::{self, File, Script, Tally, bytes, naming};
+use crate::sql::sqlite::Replay;
+use crate::sql::verdict::Bench;
+
+/// A file whose content is to be judged.
+#[derive(Debug, Clone)]
+pub struct ToRead {
+    /// What its path says.
+    pub migration: Migration,
+    /// The database product it is for.
+    pub flavour: Option<Flavour>,
+    /// The one that the manifest before says, where it says another: the content is judged for both.
+    pub flavour_before: Option<Flavour>,
+    /// Largest size that is read, in bytes.
+    pub largest: u64,
+    /// How much of it is judged.
+    pub limits: Limits,
+}
+
+/// What a content is judged with.
+pub struct Court<'c> {
+    /// SQLite: the schema that the migrations before it make, where it is known.
+    pub replay: Option<&'c RefCell<Replay>>,
+    /// Time that has passed since some moment.
+    pub clock: &'c dyn Fn() -> Duration,
+}
+
+impl Judge<'_> {
+    pub(super) fn to_read(&self, states: &States) -> Vec<ToRead> {
+        let mut files = Vec::new();
+        for (path, mode, blob) in self.added(self.now, states) {
+            if mode != FileMode::Regular || naming::unreadable(path).is_some() {
+                continue;
+            }
+            let Reading::Migration(project, migration) = read_path(self.now, path, blob) else { continue };
+            let flavour = project.database(migration.database.as_ref()).map(|database| database.flavour);
+            let earlier = self.earlier(project);
+            let strictest = self.before.and_then(|before| before.projects.iter().map(|other| other.largest_file).min());
+            let sizes = [
+                Some(project.largest_file),
+                earlier.map_or(strictest, |earlier| Some(earlier.largest_file)),
+                self.policy.and_then(|policy| policy.largest_file),
+            ];
+            let largest = sizes.into_iter().flatten().min().unwrap_or(project.largest_file);
+            let others =
+                earlier.map(|earlier| earlier.limits).into_iter().chain(self.policy.map(|policy| policy.limits));
+            let limits = others.fold(project.limits, Limits::lower);
+            let before = self.before.and_then(|before| flavour_of(before, path, blob));
+            let flavour_before = before.filter(|before| Some(*before) != flavour);
+            files.push(ToRead { migration: *migration, flavour, flavour_before, largest, limits });
+        }
+        files
+    }
+
+    /// Returns the migrations that the new state holds for the same database as a file, the file among them, in order.
+    pub fn lineage(&self, states: &States, file: &ToRead) -> Vec<Migration> {
+        let Some(project) = self.now.projects.iter().find(|project| project.name == file.migration.project) else {
+            return vec![file.migration.clone()];
+        };
+        let changed =
+            states.changes.iter().filter_map(|change| change.after.as_ref().map(|(_, blob)| (&change.path, blob)));
+        let same = |other: &Migration| {
+            other.environment == file.migration.environment && other.database == file.migration.database
+        };
+        let arrived = changed.filter_map(|(path, blob)| project.migration(path, blob));
+        let mut lineage: Vec<Migration> = arrived.chain(self.kept(project, states)).filter(same).collect();
+        lineage.sort_by(|one, other| one.position().cmp(&other.position()).then_with(|| one.path.cmp(&other.path)));
+        lineage.dedup_by(|one, other| one.path == other.path);
+        lineage
+    }
+
+    /// Judges the content of one file.
+    pub fn content(&self, file: &ToRead, content: &[u8], court: &Court<'_>) -> Report {
+        let name = file.migration.path.display();
+        let mut report = Report::default();
+        report.migrations = 1;
+        let mut findings = rules::look_at_bytes(&File { name: &name, bytes: content });
+        let fit = !findings.iter().any(|finding| finding.severity == Severity::Error);
+        let text = std::str::from_utf8(content).ok();
+        match (fit, text) {
+            (true, Some(text)) => findings.extend(self.script(file, &name, text, court, &mut report)),
+            _ => lose_track(court),
+        }
+        let project = self.now.projects.iter().find(|project| project.name == file.migration.project);
+        report.extend(findings.into_iter().map(|finding| match project {
+            Some(project) => self.weigh(finding, project),
+            None => finding,
+        }));
+        if let (false, Some(text)) = (report.findings().is_empty(), text) {
+            report.keep_source(name, text);
+        }
+        report
+    }
+
+    fn script(&self, file: &ToRead, name: &str, text: &str, court: &Court<'_>, report: &mut Report) -> Vec<Finding> {
+        let mark = if text.as_bytes().starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
+        let begun = (court.clock)();
+        let late = || (court.clock)().saturating_sub(begun) > file.limits.time;
+        let mut findings = Vec::new();
+        for flavour in file.flavour_before.map(Some).into_iter().chain([file.flavour]) {
+            let statements = statements(text, mark, flavour);
+            let present = flavour == file.flavour;
+            let replay =
+                court.replay.filter(|_| present && flavour.is_some_and(|flavour| flavour.dialect == Dialect::Sqlite));
+            if let Some(replay) = replay {
+                replay.borrow_mut().next_file();
+            }
+            let bench = flavour.map(|flavour| Bench { flavour, limits: file.limits, replay });
+            let kind = file.migration.kind;
+            let script = Script { name, text, kind, bench, statements: &statements, late: &late };
+            let mut tally = Tally::default();
+            findings.extend(rules::look_at_script(&script, &mut tally));
+            if statements.is_empty() {
+                findings.push(bytes::empty(name));
+            }
+            report.statements = statements.len();
+            report.not_analysed = tally.not_analysed;
+        }
+        findings
+    }
+}
+
+/// A file that could not be read leaves the schema behind it unknown.
+fn lose_track(court: &Court<'_>) {
+    if let Some(replay) = court.replay {
+        replay.borrow_mut().lose_track("a file could not be read");
+    }
+}
+
+/// Carries out a migration that is not judged.
+pub fn follow(replay: &RefCell<Replay>, content: &[u8]) {
+    let mut replay = replay.borrow_mut();
+    replay.next_file();
+    let text = std::str::from_utf8(content.strip_prefix(bytes::MARK).unwrap_or(content));
+    let Ok(text) = text else {
+        replay.lose_track("a file is not UTF-8 text");
+        return;
+    };
+    for statement in statements(text, 0, Some(Dialect::Sqlite.into())) {
+        replay.follow(statement.span.of(text));
+    }
+}
+
+/// Finds that a file could not be read within its limit.
+pub fn too_large(file: &ToRead, size: u64) -> Finding {
+    bytes::too_large(&file.migration.path.display(), size, file.largest)
+}

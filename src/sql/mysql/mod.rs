@@ -1,0 +1,92 @@
+//! The verdict of MySQL and MariaDB: a recogniser of their statements, written from their reference manuals.
+//!
+//! The grammar is data (`grammar/*.txt`), two dialects in one text; a small engine follows it. It decides form, never
+//! names or types. Where it gives up it says so, and does not guess.
+
+mod expression;
+mod grammar;
+mod matcher;
+mod notation;
+mod operators;
+mod tokens;
+mod words;
+
+use std::sync::LazyLock;
+
+use crate::config::Dialect;
+use crate::config::flavour::Flavour;
+use crate::sql::verdict::Verdict;
+use crate::text::{Span, enumerate, sanitize};
+
+use grammar::Grammar;
+use matcher::{Matcher, Outcome};
+
+static MYSQL: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mysql));
+static MARIADB: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mariadb));
+
+/// Judges one statement. Spans count in `text`.
+pub fn judge(text: &str, flavour: Flavour) -> Verdict {
+    let grammar: &Grammar = if flavour.dialect == Dialect::Mysql { &MYSQL } else { &MARIADB };
+    let Some(tokens) = tokens::tokens(text, flavour, &grammar.words) else {
+        return Verdict::Unknown { span: Span::new(0, 1), why: "it is longer than 4 GiB".to_owned() };
+    };
+    let span = |token: usize| tokens.get(token).map_or(Span::new(text.len(), text.len()), tokens::Token::span);
+    match Matcher::run(grammar, &tokens, flavour.release_or_newest()) {
+        Outcome::Fits => Verdict::Accepted,
+        Outcome::Stuck(token, expected) => {
+            let expected: Vec<String> = expected.into_iter().collect();
+            let help = (1..=6).contains(&expected.len()).then(|| format!("expected {}", enumerate(&expected, 6)));
+            Verdict::Rejected { span: span(token), message: near(text, span(token)), help }
+        }
+        Outcome::Newer(token, release) => {
+            let title = flavour.dialect.title();
+            let message = format!("this needs {title} {release}; this target says {}", flavour.release_or_newest());
+            Verdict::Newer { span: span(token), message }
+        }
+        Outcome::GaveUp => Verdict::Unknown {
+            span: span(0),
+            why: "it is nested too deeply or too ambiguous to be followed".to_owned(),
+        },
+    }
+}
+
+/// The server's words: it shows the text from the token on.
+fn near(text: &str, token: Span) -> String {
+    let rest: String = text[token.start..].split(['\n', '\r']).next().unwrap_or_default().chars().take(40).collect();
+    if rest.trim().is_empty() {
+        return "syntax error at the end of the statement".to_owned();
+    }
+    format!("syntax error near `{}`", sanitize(rest.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::flavour::Release;
+
+    #[test]
+    fn every_rule_that_is_used_is_defined() {
+        assert_eq!(MYSQL.undefined(), Vec::<&str>::new());
+        assert_eq!(MARIADB.undefined(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn the_cases_have_the_verdicts_that_they_name() {
+        let mut wrong = Vec::new();
+        for case in crate::sql::cases::cases("mysql") {
+            for dialect in [Dialect::Mysql, Dialect::Mariadb] {
+                if case.since.is_some() && case.only.is_some_and(|only| only != dialect) {
+                    continue;
+                }
+                let expected = case.accept && case.only.is_none_or(|only| only == dialect);
+                let tried = (dialect == Dialect::Mariadb).then_some(Release::new(10, 11, 0));
+                let release = case.since.filter(|_| case.only == Some(dialect)).or(tried);
+                let verdict = judge(&case.text, Flavour { release, ..dialect.into() });
+                if matches!(verdict, Verdict::Accepted) != expected {
+                    wrong.push(format!("{} {}: {}\n    {verdict:?}", case.place, dialect.word(), case.text));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+    }
+}

@@ -1,0 +1,257 @@
+//! The verdict of SQLite: SQLite itself, on a throw-away database in memory.
+//!
+//! Statements that define structure are carried out there, so that what follows meets the tables that will be there;
+//! no row is ever written. Knows which errors are about form and which about the schema. Refuses files, other
+//! databases and extensions, and stops what does not end.
+
+pub mod sandbox;
+
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::{Batch, Connection, Error};
+
+use crate::config::Dialect;
+use crate::sql::facts::{Head, Purpose, head};
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::sql::verdict::Verdict;
+use crate::text::Span;
+
+use sandbox::Budget;
+
+/// Stubs that are made for one statement before its names are given up.
+const MOST_STUBS: usize = 32;
+
+/// A database in memory that follows the migrations of one target.
+pub struct Replay {
+    connection: Connection,
+    budget: Budget,
+    /// Why the schema is not what the target's will be, once that is so.
+    doubt: Option<String>,
+}
+
+/// What SQLite says against a statement.
+struct Complaint {
+    message: String,
+    byte: Option<usize>,
+}
+
+impl Replay {
+    /// Starts with an empty database.
+    ///
+    /// # Errors
+    /// If SQLite cannot make one: no memory.
+    pub fn new() -> Result<Self, String> {
+        let (connection, budget) = sandbox::open(None).map_err(|error| error.to_string())?;
+        Ok(Self { connection, budget, doubt: None })
+    }
+
+    /// Starts where a snapshot was taken.
+    ///
+    /// # Errors
+    /// If the bytes are no snapshot.
+    pub fn restore(bytes: &[u8]) -> Result<Self, String> {
+        let (connection, budget) = sandbox::open(Some(bytes)).map_err(|error| error.to_string())?;
+        Ok(Self { connection, budget, doubt: None })
+    }
+
+    /// Returns the database as bytes; `None` where it is not known well enough to be kept.
+    pub fn snapshot(&self) -> Option<Vec<u8>> {
+        if self.doubt.is_some() {
+            return None;
+        }
+        self.connection.serialize("main").ok().map(|data| data.to_vec())
+    }
+
+    /// Starts a new allowance of work, for the next file.
+    pub fn next_file(&mut self) {
+        self.budget.renew();
+    }
+
+    /// From here on the schema is not known: names are not judged any more.
+    pub fn lose_track(&mut self, why: impl Into<String>) {
+        self.doubt.get_or_insert_with(|| why.into());
+    }
+
+    /// Says why names are not judged any more.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
+    }
+
+    /// Carries out a statement that was judged before. What fails makes the schema unknown.
+    pub fn follow(&mut self, text: &str) {
+        let head = head(text, Dialect::Sqlite);
+        if !defines(&head) {
+            return;
+        }
+        let done = prepare(&self.connection, text, true);
+        if let Err(complaint) = done {
+            self.lose_track(complaint.message);
+        }
+    }
+
+    /// Judges one statement and carries it out, if it defines structure. Spans count in `text`.
+    pub fn judge(&mut self, text: &str) -> Verdict {
+        let head = head(text, Dialect::Sqlite);
+        let Err(complaint) = prepare(&self.connection, text, defines(&head)) else { return Verdict::Accepted };
+        if is_about_form(&complaint.message) {
+            if defines(&head) {
+                self.lose_track("a statement before was not well formed");
+            }
+            return rejected(text, complaint);
+        }
+        let hidden = hidden(text);
+        let about_names = is_about_names(&complaint.message);
+        let known = self.doubt.is_none();
+        if defines(&head) {
+            self.lose_track(complaint.message.clone());
+        }
+        match hidden {
+            Some(hidden) if is_about_form(&hidden.message) => rejected(text, hidden),
+            Some(hidden) => refused(text, &head, hidden),
+            None if about_names && !known => Verdict::Accepted,
+            None => refused(text, &head, complaint),
+        }
+    }
+}
+
+/// Returns the release of the linked library.
+pub fn library_version() -> &'static str {
+    rusqlite::version()
+}
+
+/// Judges the form of one statement alone: names may be anything. Spans count in `text`.
+pub fn judge(text: &str) -> Verdict {
+    let Ok(mut replay) = Replay::new() else {
+        let span = Span::new(0, text.len());
+        return Verdict::Unknown { span, why: "there is no memory for SQLite".to_owned() };
+    };
+    replay.lose_track("the migrations before are not known");
+    replay.judge(text)
+}
+
+/// Says whether a statement is carried out: it defines structure, or sets how SQLite does that.
+fn defines(head: &Head) -> bool {
+    let pragma = |word: &String| matches!(word.as_str(), "LEGACY_ALTER_TABLE" | "FOREIGN_KEYS");
+    head.purpose(Dialect::Sqlite) == Purpose::Schema || head.verb == "PRAGMA" && head.words.iter().any(pragma)
+}
+
+/// Compiles a statement, and runs it if asked to.
+fn prepare(connection: &Connection, text: &str, run: bool) -> Result<(), Complaint> {
+    let mut batch = Batch::new(connection, text);
+    let Some(mut statement) = batch.next().map_err(|error| complaint(&error))? else { return Ok(()) };
+    if run {
+        let mut rows = statement.raw_query();
+        while rows.next().map_err(|error| complaint(&error))?.is_some() {}
+    }
+    Ok(())
+}
+
+fn complaint(error: &Error) -> Complaint {
+    match error {
+        Error::SqlInputError { msg, offset, .. } => {
+            Complaint { message: msg.clone(), byte: usize::try_from(*offset).ok() }
+        }
+        Error::SqliteFailure(failure, message) => {
+            let message = message.clone().unwrap_or_else(|| failure.to_string());
+            Complaint { message, byte: None }
+        }
+        Error::NulError(error) => {
+            Complaint { message: "unrecognized token: a zero byte".to_owned(), byte: Some(error.nul_position()) }
+        }
+        other => Complaint { message: other.to_string(), byte: None },
+    }
+}
+
+/// Finds what an error about names hides: the missing tables are made up, and the statement tried again.
+fn hidden(text: &str) -> Option<Complaint> {
+    let (scratch, _budget) = sandbox::open(None).ok()?;
+    for _ in 0..MOST_STUBS {
+        let complaint = prepare(&scratch, text, false).err()?;
+        let Some(table) = complaint.message.strip_prefix("no such table: ") else {
+            return Some(complaint).filter(|complaint| !is_about_names(&complaint.message));
+        };
+        let name = table.strip_prefix("main.").or_else(|| table.strip_prefix("temp.")).unwrap_or(table);
+        let stub = format!("CREATE TABLE \"{}\"(schemagate_stub)", name.replace('"', "\"\""));
+        scratch.execute_batch(&stub).ok()?;
+    }
+    None
+}
+
+/// Errors that no schema can change.
+fn is_about_form(message: &str) -> bool {
+    message.ends_with(": syntax error")
+        || message.starts_with("unknown table option")
+        || message.starts_with("unrecognized token")
+        || message.starts_with("incomplete input")
+        || message.starts_with("parser stack overflow")
+        || message.starts_with("Recursion limit")
+        || message.starts_with("qualified table names are not allowed")
+        || message.starts_with("the INDEXED BY clause is not allowed")
+        || message.starts_with("the NOT INDEXED clause is not allowed")
+        || message.starts_with("unknown join type")
+}
+
+/// Errors that another schema would not bring.
+fn is_about_names(message: &str) -> bool {
+    const WORDS: [&str; 16] = [
+        "no such table",
+        "no such column",
+        "no such index",
+        "no such trigger",
+        "no such view",
+        "already",
+        "has no column",
+        "duplicate column",
+        "ambiguous column",
+        "unknown column",
+        "values were supplied",
+        "cannot ",
+        "may not be",
+        "foreign key",
+        "error in ",
+        "interrupted",
+    ];
+    WORDS.iter().any(|word| message.contains(word))
+}
+
+fn rejected(text: &str, complaint: Complaint) -> Verdict {
+    let at = complaint.byte.unwrap_or(text.len());
+    let named = complaint.message.strip_prefix("unknown table option: ");
+    let option = named.and_then(|named| name_in(text, named, ""));
+    Verdict::Rejected { span: option.unwrap_or_else(|| token_at(text, at)), message: complaint.message, help: None }
+}
+
+/// What SQLite would refuse because of the schema.
+fn refused(text: &str, head: &Head, complaint: Complaint) -> Verdict {
+    let named = complaint.message.rsplit(": ").next().unwrap_or_default();
+    let named = named.rsplit('.').next().unwrap_or_default();
+    let span = match complaint.byte {
+        Some(byte) => token_at(text, byte),
+        None => name_in(text, named, &complaint.message).unwrap_or(head.verb_span),
+    };
+    Verdict::Refused { span, message: complaint.message }
+}
+
+/// The first token of the statement that is the name, or that the message speaks of.
+fn name_in(text: &str, name: &str, message: &str) -> Option<Span> {
+    let plain = |span: Span| span.of(text).trim_matches(['"', '`', '[', ']', '\'']).to_ascii_lowercase();
+    let names = || {
+        let name = |kind| matches!(kind, TokenKind::Word | TokenKind::QuotedName | TokenKind::Text);
+        Lexer::new(text, Dialect::Sqlite).filter(move |token| name(token.kind)).map(|token| token.span)
+    };
+    let wanted = name.to_ascii_lowercase();
+    let message = message.to_ascii_lowercase();
+    let spoken = |span: &Span| {
+        let word = plain(*span);
+        message.split([' ', ':', '"', '\'']).any(|part| part == word) && word.len() > 1
+    };
+    names().find(|span| plain(*span) == wanted).or_else(|| names().skip(2).find(spoken))
+}
+
+fn token_at(text: &str, at: usize) -> Span {
+    let at = at.min(text.len());
+    let rest = text.get(at..).unwrap_or_default();
+    Lexer::new(rest, Dialect::Sqlite).next().map_or(Span::new(at, at), |token| token.span.shifted(at))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! A SQLite database in memory that reaches nothing outside and ends.
+//!
+//! Knows what is denied and how much work is allowed. Refuses to know statements.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, Result};
+
+/// Steps of SQLite's machine that the statements of one file may take: some seconds.
+const STEPS: u64 = 50_000_000;
+/// Steps between two looks at the allowance.
+const STEPS_BETWEEN: i32 = 10_000;
+/// Pages of the database: with those of 1 KiB, 256 MiB.
+const PAGES: u32 = 256 << 10;
+
+/// The allowance of work that is left.
+pub(super) struct Budget(Arc<AtomicU64>);
+
+impl Budget {
+    /// Gives the whole allowance again.
+    pub(super) fn renew(&self) {
+        self.0.store(STEPS, Ordering::Relaxed);
+    }
+}
+
+/// Opens such a database: an empty one, or one that a snapshot holds.
+///
+/// # Errors
+/// If SQLite cannot, or the snapshot is none.
+pub(super) fn open(snapshot: Option<&[u8]>) -> Result<(Connection, Budget)> {
+    let mut connection = Connection::open_in_memory()?;
+    if let Some(bytes) = snapshot {
+        connection.deserialize_read_exact("main", bytes, bytes.len(), false)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    }
+    connection.execute_batch(&format!("PRAGMA page_size = 1024; PRAGMA max_page_count = {PAGES}"))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    let left = Arc::new(AtomicU64::new(STEPS));
+    let counted = Arc::clone(&left);
+    connection.progress_handler(
+        STEPS_BETWEEN,
+        Some(move || {
+            let step = STEPS_BETWEEN.unsigned_abs().into();
+            let taken = |left: u64| Some(left.saturating_sub(step));
+            counted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_ok_and(|left| left == 0)
+        }),
+    )?;
+    connection.authorizer(Some(|context: AuthContext<'_>| authorize(&context)))?;
+    Ok((connection, Budget(left)))
+}
+
+/// Pragmas that change how statements are understood or only look; all others do nothing here.
+const PRAGMAS: [&str; 13] = [
+    "foreign_key_list",
+    "foreign_keys",
+    "function_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "legacy_alter_table",
+    "module_list",
+    "page_count",
+    "pragma_list",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+];
+
+fn authorize(context: &AuthContext<'_>) -> Authorization {
+    match context.action {
+        // Said by a rule of its own.
+        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Authorization::Ignore,
+        AuthAction::Pragma { pragma_name, .. } => {
+            let known = PRAGMAS.iter().any(|known| known.eq_ignore_ascii_case(pragma_name));
+            if known { Authorization::Allow } else { Authorization::Ignore }
+        }
+        AuthAction::Function { function_name } if function_name.eq_ignore_ascii_case("load_extension") => {
+            Authorization::Deny
+        }
+        _ => Authorization::Allow,
+    }
+}
