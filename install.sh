@@ -41,7 +41,7 @@ program=$prefix/bin/schemagate
 
 # libclang in another place: where LIBCLANG_PATH or the linker's list says.
 find_libclang() {
-  for library in /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so* /usr/lib64/libclang*.so*; do
+  for library in /usr/lib/llvm-*/lib/libclang.so* /usr/lib/llvm-*/lib/libclang-[0-9]*.so* /usr/lib64/libclang.so*; do
     [ ! -e "$library" ] || return 0
   done
   [ -n "${LIBCLANG_PATH:-}" ] || ldconfig -p 2>/dev/null | grep -q libclang

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::config::server::{IDENTITIES, Policy, UrlSource};
+use crate::config::server::{IDENTITIES, Policy};
+use crate::config::urls::UrlSource;
 use crate::environment as env;
 
 /// Who pushed.
@@ -113,7 +114,7 @@ pub fn url(source: &UrlSource, folder: &Path) -> Result<String> {
         UrlSource::Command(words) => output_of(words, folder)?,
     };
     let url = url.trim().to_owned();
-    crate::config::server::check_url(&url).map_err(|why| anyhow::anyhow!("the URL cannot be used: {why}"))?;
+    crate::config::urls::check_url(&url).map_err(|why| anyhow::anyhow!("the URL cannot be used: {why}"))?;
     Ok(url)
 }
 

@@ -16,7 +16,7 @@ use crate::finding::{Finding, Report, Severity};
 use crate::migration::{FileMode, Migration};
 use crate::rules::{self, File, Script, Tally, bytes, naming};
 use crate::sql::sqlite::Replay;
-use crate::sql::verdict::Bench;
+use crate::sql::verdict::{Answer, Bench};
 
 /// A file whose content is to be judged.
 #[derive(Debug, Clone)]
@@ -33,10 +33,15 @@ pub struct ToRead {
     pub limits: Limits,
 }
 
+/// Asks a checking server of a product about a statement.
+pub type AskServer<'c> = &'c dyn Fn(Flavour, &str) -> Answer;
+
 /// What a content is judged with.
 pub struct Court<'c> {
     /// SQLite: the schema that the migrations before it make, where it is known.
     pub replay: Option<&'c RefCell<Replay>>,
+    /// Asks the checking server of a product about a statement.
+    pub server: Option<AskServer<'c>>,
     /// Time that has passed since some moment.
     pub clock: &'c dyn Fn() -> Duration,
 }
@@ -121,7 +126,10 @@ impl Judge<'_> {
             if let Some(replay) = replay {
                 replay.borrow_mut().next_file();
             }
-            let bench = flavour.map(|flavour| Bench { flavour, limits: file.limits, replay });
+            let ask = court.server.zip(flavour);
+            let ask = ask.map(|(server, flavour)| move |text: &str| server(flavour, text));
+            let server = ask.as_ref().map(|ask| ask as &dyn Fn(&str) -> Answer);
+            let bench = flavour.map(|flavour| Bench { flavour, limits: file.limits, replay, server });
             let kind = file.migration.kind;
             let script = Script { name, text, kind, bench, statements: &statements, late: &late };
             let mut tally = Tally::default();

@@ -235,7 +235,7 @@ fn single_content(judge: &Judge<'_>, top: &Path, file: ToRead, bytes: &[u8]) -> 
     let mut report = Report::default();
     for lineage in lineages(judge, &states, vec![file]) {
         let replay = lineage.replay(None, &read)?;
-        let court = Court { replay: replay.as_ref(), clock: &clock };
+        let court = Court { replay: replay.as_ref(), server: None, clock: &clock };
         for step in &lineage.steps {
             if let Step::Judge(file) = step {
                 report.merge(content(judge, file, &court, &read)?);

@@ -8,12 +8,13 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::check::Judge;
-use crate::check::content::{Court, ToRead, too_large};
+use crate::check::content::{AskServer, Court, ToRead, too_large};
 use crate::check::states::{States, Unchanged, differences};
 use crate::commands::changes::{Content, Manifest, Source, base_directories, leads_to, manifest};
+use crate::commands::checkers::Checkers;
 use crate::commands::replay::{Read, Step, lineages, pass};
+use crate::commands::server::Loaded;
 use crate::config::MANIFEST;
-use crate::config::server::Server;
 use crate::finding::Report;
 use crate::git::tree::Walker;
 use crate::migration::{Change, FileEntry, Migration, RepoPath};
@@ -32,7 +33,7 @@ pub struct Case<'a> {
     /// The state that is judged.
     pub after: Source<'a>,
     /// The server file, on a server.
-    pub server: Option<&'a Server>,
+    pub server: Option<&'a Loaded>,
     /// How a person names the state before.
     pub baseline: String,
     /// Whether files that did not change are judged too.
@@ -75,8 +76,8 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     let judge = Judge {
         now: &now.settings,
         before: earlier.as_ref().map(|manifest| &manifest.settings),
-        policy: case.server.map(|server| &server.policy),
-        known: case.server.map(super::server::known_names).unwrap_or_default(),
+        policy: case.server.map(|loaded| &loaded.server.policy),
+        known: case.server.map(|loaded| super::server::known_names(&loaded.server)).unwrap_or_default(),
         baseline: Baseline { revision: case.baseline.clone(), on_server: case.server.is_some() },
     };
     let unchanged = match (case.all, same || case.before.is_none()) {
@@ -94,10 +95,16 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     report.extend(findings);
     let clock = Instant::now();
     let clock = || clock.elapsed();
+    let servers = case.server.map(|loaded| Checkers::new(&loaded.server, loaded.folder.clone()));
+    let ask = servers
+        .as_ref()
+        .filter(|servers| servers.any())
+        .map(|servers| |flavour, text: &str| servers.ask(flavour, text));
+    let ask = ask.as_ref().map(|ask| ask as AskServer<'_>);
     let read = |migration: &Migration, largest: u64| read(&case.after, migration, largest);
     for lineage in lineages(&judge, &states, files) {
         let replay = lineage.replay(case.cache().as_deref(), &read)?;
-        let court = Court { replay: replay.as_ref(), clock: &clock };
+        let court = Court { replay: replay.as_ref(), server: ask, clock: &clock };
         for step in &lineage.steps {
             match (step, &replay) {
                 (Step::Judge(file), _) => report.merge(content(&judge, file, &court, &read)?),
@@ -106,6 +113,7 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
             }
         }
     }
+    report.extend(servers.iter().flat_map(Checkers::findings));
     keep_manifest(&mut report, &now);
     report.sort();
     Ok(report)

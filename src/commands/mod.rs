@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod changes;
 pub mod check;
+pub mod checkers;
 pub mod completions;
 pub mod explain;
 pub mod history;

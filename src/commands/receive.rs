@@ -96,7 +96,7 @@ fn judge_branch(
         law,
         tip: None,
         after: Source::Tree(repository, new.1),
-        server: Some(&loaded.server),
+        server: Some(loaded),
         baseline: old.as_ref().map_or_else(|| "HEAD".to_owned(), |old| old.short().to_owned()),
         all: false,
         changeable: &|changes, judge| ledgers.changeable(changes, judge),

@@ -11,6 +11,7 @@ pub mod reader;
 pub mod server;
 pub mod severities;
 mod units;
+pub mod urls;
 
 #[cfg(test)]
 mod tests;

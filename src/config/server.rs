@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::Pattern;
 use crate::config::limits::{Limits, UNBOUNDED, limits};
 use crate::config::reader::{At, Problems, Section, document};
 use crate::config::severities::severities;
+use crate::config::urls::{UrlSource, has_password, source, usable, verify_urls};
+use crate::config::{Dialect, Pattern};
 use crate::finding::{Finding, Severity};
 use crate::migration::{DatabaseName, EnvironmentName};
 use crate::rules;
@@ -34,6 +35,8 @@ pub struct Server {
     pub targets: Vec<Target>,
     /// What no repository file can lower.
     pub policy: Policy,
+    /// The databases that are asked about syntax, by dialect.
+    pub verify: BTreeMap<Dialect, UrlSource>,
     /// Whether the file itself holds a password.
     pub holds_secret: bool,
 }
@@ -84,31 +87,6 @@ impl Target {
     /// Returns `environment/database`, as messages name a target.
     pub fn label(&self) -> String {
         format!("{}/{}", self.environment, self.audience.database())
-    }
-}
-
-/// Where a target's URL is.
-#[derive(Clone, PartialEq, Eq)]
-pub enum UrlSource {
-    /// In the server file.
-    Inline(String),
-    /// In an environment variable of the program.
-    Environment(String),
-    /// In a file.
-    File(PathBuf),
-    /// In the output of a program with its arguments; no shell.
-    Command(Vec<String>),
-}
-
-impl std::fmt::Debug for UrlSource {
-    /// Never shows an inline URL: it may hold a password.
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Inline(_) => formatter.write_str("Inline(…)"),
-            Self::Environment(name) => write!(formatter, "Environment({name})"),
-            Self::File(path) => write!(formatter, "File({})", path.display()),
-            Self::Command(words) => write!(formatter, "Command({:?})", words.first()),
-        }
     }
 }
 
@@ -229,7 +207,10 @@ pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
             section.finish();
         }
         let (list, holds_secret) = (targets.list, targets.holds_secret);
-        Some(Server { branches: branches?, targets: list, environments, policy, holds_secret })
+        let verify = top.section("verify-url").map(|section| verify_urls(&section)).unwrap_or_default();
+        let secret = |source: &UrlSource| matches!(source, UrlSource::Inline(url) if has_password(url));
+        let holds_secret = holds_secret || verify.values().any(secret);
+        Some(Server { branches: branches?, targets: list, environments, policy, verify, holds_secret })
     })
 }
 
@@ -303,15 +284,7 @@ impl Targets<'_> {
     fn url(&mut self, section: &Section<'_>) -> Option<UrlSource> {
         if !section.holds_table("url") {
             let url = section.string("url")?;
-            if let Err(why) = crate::config::server::check_url(&url.value) {
-                self.problems.add(
-                    url.span,
-                    format!("the URL of this target cannot be used: {why}"),
-                    "this URL",
-                    "for SQLite: sqlite:///srv/db/shop.sqlite",
-                );
-                return None;
-            }
+            usable(&url, self.problems)?;
             if self.urls.contains(&url.value) {
                 self.problems.add(
                     url.span,
@@ -324,57 +297,8 @@ impl Targets<'_> {
             self.holds_secret |= has_password(&url.value);
             return Some(UrlSource::Inline(url.value));
         }
-        let table = section.section("url")?;
-        let source = [
-            table.string("env").map(|name| UrlSource::Environment(name.value)),
-            table.string("file").map(|path| UrlSource::File(path.value.into())),
-            table
-                .strings("command")
-                .map(|words| UrlSource::Command(words.into_iter().map(|word| word.value).collect())),
-        ];
-        table.finish();
-        let mut given: Vec<UrlSource> = source.into_iter().flatten().collect();
-        let one = given.pop();
-        let empty = matches!(&one, Some(UrlSource::Command(words)) if words.is_empty());
-        if one.is_none() || empty || !given.is_empty() {
-            self.problems.add(table.span, "`url` needs exactly one of `env`, `file` and `command`", "this table", "url = { env = \"SHOP_URL\" }, { file = \"/etc/schemagate/shop.url\" } or { command = [\"pass\", \"show\", \"shop\"] }");
-            return None;
-        }
-        one
+        source(section, "url")
     }
-}
-
-/// The schemes that a URL may have.
-const SCHEMES: [&str; 5] = ["sqlite", "postgres", "postgresql", "mysql", "mariadb"];
-
-/// Checks the form of a URL without connecting. The answer never repeats the URL: it may hold a password.
-///
-/// # Errors
-/// What is wrong, in a sentence that is safe to show.
-pub fn check_url(url: &str) -> Result<(), String> {
-    let Some((scheme, rest)) = url.split_once(':') else {
-        return Err("it has no scheme such as `sqlite:`".to_owned());
-    };
-    if !scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+') || scheme.is_empty() {
-        return Err("it does not begin with a scheme such as `sqlite:`".to_owned());
-    }
-    if !SCHEMES.contains(&scheme) {
-        return Err(format!("its scheme is none of {}", enumerate(&SCHEMES, 9)));
-    }
-    if rest.trim_start_matches('/').is_empty() {
-        return Err(format!("nothing follows `{scheme}:`"));
-    }
-    if url.contains(crate::text::is_unsafe) {
-        return Err("it holds a control character".to_owned());
-    }
-    Ok(())
-}
-
-/// Says whether a URL holds a password.
-pub fn has_password(url: &str) -> bool {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    let in_query = url.split_once('?').is_some_and(|(_, query)| query.to_lowercase().contains("password"));
-    in_query || authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
 }
 
 fn policy(section: &Section<'_>) -> Policy {

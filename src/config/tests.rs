@@ -50,10 +50,10 @@ proptest! {
 #[test]
 fn passwords_are_seen_wherever_a_url_may_hold_them() {
     for url in ["postgres://a:b@h/d", "mysql://h/d?password=x", "postgres://a:b%40c@h:5432/d?sslmode=x"] {
-        assert!(server::has_password(url), "{url}");
+        assert!(super::urls::has_password(url), "{url}");
     }
     for url in ["sqlite:///srv/a:b.sqlite", "postgres://a@h/d", "sqlite:x"] {
-        assert!(!server::has_password(url), "{url}");
+        assert!(!super::urls::has_password(url), "{url}");
     }
 }
 

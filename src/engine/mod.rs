@@ -9,6 +9,7 @@ mod sqlite_file;
 mod sqlite_keys;
 mod sqlite_rows;
 pub mod tables;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

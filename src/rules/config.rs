@@ -1,6 +1,7 @@
 //! Rules about the two configuration files themselves.
 
-use crate::finding::{Rule, Severity};
+use crate::config::SERVER_FILE;
+use crate::finding::{Finding, Place, Rule, Severity};
 use crate::rules::{Family, Looks};
 
 /// The manifest cannot be used.
@@ -33,6 +34,26 @@ pub static SERVER_FILE_INVALID: Rule = Rule {
                   refused. This is for the administrator of the Git server to mend, not for the one who pushes.",
 };
 
+/// A checking server did not answer.
+pub static CHECKING_SERVER_SILENT: Rule = Rule {
+    name: "checking-server-silent",
+    severity: Severity::Note,
+    configurable: true,
+    summary: "A checking server (`verify-url`) could not be asked.",
+    explanation: "Statements were judged without it: by the engine's own parser for PostgreSQL, by the recogniser for MySQL \
+                  and MariaDB. Policy can make this an error, so that nothing comes in unasked.",
+};
+
+/// Says that a checking server did not answer.
+pub fn checking_server_silent(title: &str, why: &str) -> Finding {
+    let message = format!("the checking server for {title} could not be asked: {}", crate::text::sanitize(why));
+    Finding::new(&CHECKING_SERVER_SILENT, Place::file(SERVER_FILE), message).help(
+        "statements were judged without it; the administrator finds its URL under `verify-url` in the server file",
+    )
+}
+
 /// The family.
-pub const FAMILY: Family =
-    Family { rules: &[&MANIFEST_INVALID, &MANIFEST_MISSING, &SERVER_FILE_INVALID], looks: Looks::Elsewhere };
+pub const FAMILY: Family = Family {
+    rules: &[&MANIFEST_INVALID, &MANIFEST_MISSING, &SERVER_FILE_INVALID, &CHECKING_SERVER_SILENT],
+    looks: Looks::Elsewhere,
+};

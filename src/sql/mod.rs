@@ -9,5 +9,7 @@ pub mod parse;
 pub mod postgres;
 pub mod remedies;
 pub mod split;
+#[cfg(test)]
+mod split_tests;
 pub mod sqlite;
 pub mod verdict;

@@ -58,6 +58,22 @@ pub enum Verdict {
     },
 }
 
+/// What a checking server says of a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Well formed.
+    Accepted,
+    /// Not well formed.
+    Rejected {
+        /// The byte of the statement that it points at.
+        byte: Option<usize>,
+        /// Its words.
+        message: String,
+    },
+    /// It did not answer: the verdict without it stands.
+    Silent,
+}
+
 /// By whom and within what a statement is judged.
 #[derive(Clone, Copy)]
 pub struct Bench<'b> {
@@ -67,6 +83,8 @@ pub struct Bench<'b> {
     pub limits: Limits,
     /// SQLite: the schema so far; without it only the form is judged.
     pub replay: Option<&'b RefCell<sqlite::Replay>>,
+    /// A server of that product, where one is to be asked.
+    pub server: Option<&'b dyn Fn(&str) -> Answer>,
 }
 
 /// Judges one statement of `file`.
@@ -80,13 +98,40 @@ pub fn judge(file: &str, statement: &Statement, bench: Bench<'_>) -> Verdict {
         return rejected;
     }
     // A defect of a parser must not take the others' statements along.
-    let asked = catch_unwind(AssertUnwindSafe(|| ask(text, bench)));
+    let asked = catch_unwind(AssertUnwindSafe(|| with_server(text, bench, ask(text, bench))));
     let verdict = asked.unwrap_or_else(|_| Verdict::Rejected {
         span: Span::new(0, text.len().min(1)),
         message: "the checker failed on this statement, so it cannot be let through".to_owned(),
         help: Some("please report it; until then write the statement in another way".to_owned()),
     });
     placed(file, statement, bench.flavour, verdict)
+}
+
+/// Lets a checking server have the last word on form. Bodies in PL/pgSQL it does not look into.
+fn with_server(text: &str, bench: Bench<'_>, verdict: Verdict) -> Verdict {
+    let Some(server) = bench.server else { return verdict };
+    match (server(text), verdict) {
+        (Answer::Silent, verdict) => verdict,
+        (Answer::Accepted, Verdict::Rejected { .. }) if bench.flavour.dialect == Dialect::Postgres => {
+            postgres::judge_bodies(text).unwrap_or(Verdict::Accepted)
+        }
+        (Answer::Accepted, Verdict::Rejected { .. } | Verdict::Newer { .. } | Verdict::Unknown { .. }) => {
+            Verdict::Accepted
+        }
+        (Answer::Accepted, verdict) => verdict,
+        (Answer::Rejected { byte, message }, verdict) => {
+            let own = match &verdict {
+                Verdict::Rejected { span, .. } => Some(*span),
+                _ => None,
+            };
+            let token = |byte: usize| {
+                let rest = text.get(byte..).unwrap_or_default();
+                Lexer::new(rest, bench.flavour).next().map_or(Span::new(byte, byte), |token| token.span.shifted(byte))
+            };
+            let span = byte.map(token).or(own).unwrap_or_else(|| facts::head(text, bench.flavour).verb_span);
+            Verdict::Rejected { span, message, help: None }
+        }
+    }
 }
 
 /// Asks the engine's parser. Spans count in `text`.
@@ -204,7 +249,7 @@ mod tests {
     use crate::sql::split::split;
 
     fn verdict(text: &str, dialect: Dialect) -> Verdict {
-        let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: None };
+        let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: None, server: None };
         judge(text, &split(text, dialect)[0], bench)
     }
 
@@ -232,7 +277,7 @@ mod tests {
             assert!(matches!(verdict(&deep, dialect), Verdict::TooMuch { .. }), "{dialect:?}");
             let limits = Limits { statement: 10, ..Limits::default() };
             let statement = &split("SELECT 1 + 1 + 1", dialect)[0];
-            let bench = Bench { flavour: dialect.into(), limits, replay: None };
+            let bench = Bench { flavour: dialect.into(), limits, replay: None, server: None };
             assert!(matches!(judge("SELECT 1 + 1 + 1", statement, bench), Verdict::TooMuch { .. }), "{dialect:?}");
         }
     }
@@ -252,7 +297,7 @@ mod tests {
             dialect in proptest::sample::select(Dialect::ALL.to_vec()),
         ) {
             for statement in split(&text, dialect) {
-                let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: None };
+                let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: None, server: None };
                 let (Verdict::Rejected { span, .. } | Verdict::Refused { span, .. } | Verdict::Unknown { span, .. }) =
                     judge(&text, &statement, bench) else { continue };
                 proptest::prop_assert!(span.start < span.end && span.end <= text.len(), "{:?}", span);

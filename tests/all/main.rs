@@ -11,4 +11,6 @@ mod configuration;
 mod floors;
 mod installing;
 mod pushing;
+mod servers;
 mod support;
+mod verdicts;

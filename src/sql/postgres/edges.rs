@@ -81,7 +81,7 @@ pub(super) const EDGES: &[(u16, &str, &str)] = &[
     (16, "GRANT @ WITH INHERIT|SET", "options of role grants"),
     (16, "GRANT @ WITH ADMIN TRUE|FALSE", "options of role grants"),
     (16, "GRANT @ WITH ADMIN OPTION , _", "options of role grants"),
-    (16, "REVOKE INHERIT|SET OPTION FOR", "options of role grants"),
+    (16, "REVOKE ~ADMIN|GRANT OPTION FOR", "options of role grants"),
     (16, "CREATE STATISTICS ON|(", "statistics without a name"),
     (16, "REINDEX DATABASE|SYSTEM $", "REINDEX without a name"),
     (16, "REINDEX () DATABASE|SYSTEM $", "REINDEX without a name"),

@@ -36,6 +36,11 @@ pub fn judge(text: &str, flavour: Flavour) -> Verdict {
     }
 }
 
+/// Judges only the bodies of a statement. Spans count in `text`.
+pub fn judge_bodies(text: &str) -> Option<Verdict> {
+    body::judge(text)
+}
+
 fn rejected(text: &str, complaint: &Complaint) -> Verdict {
     let at = complaint.character.map_or(text.len(), |character| byte_of(text, character));
     Verdict::Rejected { span: token_at(text, at), message: complaint.message.clone(), help: None }

@@ -1,0 +1,203 @@
+//! A checking server: a real server that is asked whether a statement is well formed. It never runs one.
+//!
+//! PostgreSQL: in a transaction that has failed already, the server still parses what it is to prepare and then says
+//! that the transaction is aborted (`exec_parse_message` in its source). MySQL and MariaDB: the statement is prepared
+//! and never executed. A role without rights is enough; in MySQL and MariaDB it needs an empty database to be in. Knows which errors are about form; refuses to read files.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqlSafeStr as _};
+use tokio::runtime::Runtime;
+
+use crate::config::Dialect;
+use crate::config::flavour::Flavour;
+use crate::sql::verdict::Answer;
+
+/// How long the server may take to answer, for each statement and for the connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection to a checking server.
+pub struct Checker {
+    runtime: Runtime,
+    connection: Connection,
+    /// Why it is not asked any more.
+    silent: Option<String>,
+}
+
+/// What is said of a URL without a database.
+const NO_DATABASE: &str = "its URL names no database; make an empty one and let the role use it: CREATE DATABASE \
+                           schemagate_check; GRANT SELECT ON schemagate_check.* TO checker";
+
+enum Connection {
+    Postgres(Box<PgConnection>),
+    Mysql(Box<MySqlConnection>),
+}
+
+/// Errors of MySQL and MariaDB that say that a statement is not well formed: syntax error, and what their grammars
+/// refuse with a number of its own (unknown type, wrong place of a clause, values of partitions and the like).
+const MALFORMED: [u16; 9] = [1064, 1149, 1221, 1479, 1791, 4081, 4161, 4162, 4177];
+
+impl Checker {
+    /// Connects to a server. What goes wrong never names the URL.
+    ///
+    /// # Errors
+    /// Why it cannot be asked.
+    pub fn connect(url: &str, flavour: Flavour) -> Result<Self, String> {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        let connecting = async { tokio::time::timeout(PATIENCE, connect(url, flavour)).await };
+        let connection = match runtime.block_on(connecting) {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(without_url(&error)),
+            Err(_) => return Err(format!("it did not answer within {} s", PATIENCE.as_secs())),
+        };
+        Ok(Self { runtime, connection, silent: None })
+    }
+
+    /// Asks about one statement.
+    pub fn ask(&mut self, text: &str) -> Answer {
+        if self.silent.is_some() {
+            return Answer::Silent;
+        }
+        let connection = &mut self.connection;
+        let asking = async { tokio::time::timeout(PATIENCE, prepare(connection, text)).await };
+        match self.runtime.block_on(asking) {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                self.silent = Some(without_url(&error));
+                Answer::Silent
+            }
+            Err(_) => {
+                self.silent = Some(format!("it did not answer within {} s", PATIENCE.as_secs()));
+                Answer::Silent
+            }
+        }
+    }
+
+    /// Says why it stopped answering, if it did.
+    pub fn silent(&self) -> Option<&str> {
+        self.silent.as_deref()
+    }
+}
+
+async fn connect(url: &str, flavour: Flavour) -> sqlx::Result<Connection> {
+    if flavour.dialect == Dialect::Postgres {
+        let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(0).disable_statement_logging();
+        let mut connection = PgConnection::connect_with(&options).await?;
+        connection.execute("BEGIN").await?;
+        // Every database knows the division; from here on nothing can run.
+        let _ = connection.execute("SELECT 1/0").await;
+        return Ok(Connection::Postgres(Box::new(connection)));
+    }
+    let url = url.replacen("mariadb:", "mysql:", 1);
+    let options = MySqlConnectOptions::from_str(&url)?;
+    // Without a database the server stops reading at the first name.
+    if options.get_database().is_none_or(str::is_empty) {
+        return Err(sqlx::Error::Configuration(NO_DATABASE.into()));
+    }
+    let options = options
+        .statement_cache_capacity(0)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .disable_statement_logging();
+    let mut connection = MySqlConnection::connect_with(&options).await?;
+    let modes = [("ANSI_QUOTES", flavour.ansi_quotes), ("NO_BACKSLASH_ESCAPES", flavour.no_backslash_escapes)];
+    let modes: Vec<&str> = modes.iter().filter(|(_, set)| *set).map(|(mode, _)| *mode).collect();
+    let set = format!("SET SESSION sql_mode = '{}'", modes.join(","));
+    connection.execute(AssertSqlSafe(set).into_sql_str()).await?;
+    Ok(Connection::Mysql(Box::new(connection)))
+}
+
+/// Prepares a statement; the outer error says that the server itself failed.
+async fn prepare(connection: &mut Connection, text: &str) -> sqlx::Result<Answer> {
+    let sql = AssertSqlSafe(text.to_owned()).into_sql_str();
+    let error = match connection {
+        Connection::Postgres(connection) => connection.prepare(sql).await.err(),
+        Connection::Mysql(connection) => connection.prepare(sql).await.err(),
+    };
+    let Some(error) = error else { return Ok(Answer::Accepted) };
+    let sqlx::Error::Database(refused) = &error else { return Err(error) };
+    if let Some(refused) = refused.try_downcast_ref::<PgDatabaseError>() {
+        return Ok(of_postgres(refused, text));
+    }
+    match refused.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(refused) => Ok(of_mysql(refused, text)),
+        None => Err(error),
+    }
+}
+
+/// Whatever PostgreSQL says but "aborted" comes from its parser.
+fn of_postgres(refused: &PgDatabaseError, text: &str) -> Answer {
+    if refused.code() == "25P02" {
+        return Answer::Accepted;
+    }
+    let character = match refused.position() {
+        Some(PgErrorPosition::Original(character)) => Some(character),
+        _ => None,
+    };
+    let byte = character.map(|character| text.char_indices().nth(character - 1).map_or(text.len(), |(at, _)| at));
+    Answer::Rejected { byte, message: refused.message().to_owned() }
+}
+
+/// Errors that come in the middle of reading, so that nobody knows whether the rest is well formed: a database that
+/// the role may not use or that is not selected; unknown columns of CALL and KILL, variables, conditions, cursors, labels,
+/// collations, engines, algorithms; partitions and arguments of built-in functions that do not fit.
+const HALF_READ: [u16; 24] = [
+    1044, 1046, 1054, 1066, 1115, 1193, 1272, 1273, 1277, 1286, 1308, 1319, 1324, 1327, 1336, 1492, 1493, 1582, 1583,
+    1800, 1801, 1901, 4128, 4149,
+];
+
+fn of_mysql(refused: &MySqlDatabaseError, text: &str) -> Answer {
+    if HALF_READ.contains(&refused.number()) {
+        return Answer::Silent;
+    }
+    if !MALFORMED.contains(&refused.number()) {
+        return Answer::Accepted;
+    }
+    let message = refused.message();
+    Answer::Rejected { byte: place(message, text), message: shortened(message) }
+}
+
+/// The byte where the text stands that the server shows: `... near 'TEXT' at line N`.
+fn place(message: &str, text: &str) -> Option<usize> {
+    let (before, line) = message.rsplit_once("' at line ")?;
+    let near = before.split_once(" near '")?.1;
+    let line: usize = line.trim().parse().ok()?;
+    if near.is_empty() {
+        return Some(text.len());
+    }
+    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    // The server shows at most 80 characters; the text may end in them.
+    let shown: String = near.chars().take(60).collect();
+    text.get(start..)?.find(shown.as_str()).map(|at| start + at)
+}
+
+fn shortened(message: &str) -> String {
+    let near = message.split_once(" near '").map(|(_, near)| near.split(['\n', '\r']).next().unwrap_or_default());
+    match near {
+        Some(near) => {
+            let near: String = near.split("' at line ").next().unwrap_or_default().chars().take(40).collect();
+            if near.is_empty() {
+                "syntax error at the end of the statement".to_owned()
+            } else {
+                format!("syntax error near `{}`", near.trim_end())
+            }
+        }
+        None => message.to_owned(),
+    }
+}
+
+/// The words of an error that hold no URL and so no password.
+fn without_url(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Configuration(why) if why.to_string() == NO_DATABASE => NO_DATABASE.to_owned(),
+        sqlx::Error::Configuration(_) => "its URL cannot be used".to_owned(),
+        sqlx::Error::Database(refused) => refused.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(error) => format!("TLS: {error}"),
+        _ => "the connection was lost".to_owned(),
+    }
+}

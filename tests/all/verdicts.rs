@@ -1,0 +1,546 @@
+//! Our verdicts beside those of the engines: the cases, real migrations, and mutations of both.
+//!
+//! The engines of the run judge: private PostgreSQL and MariaDB by preparing without executing, the linked SQLite. The
+//! table goes to `docs/verdict.md` when `SCHEMAGATE_WRITE_DOCS` is set.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use schemagate::config::Dialect;
+use schemagate::config::flavour::{Flavour, Release};
+use schemagate::config::limits::Limits;
+use schemagate::engine::verify::Checker;
+use schemagate::sql::lex::Lexer;
+use schemagate::sql::split::split;
+use schemagate::sql::verdict::{Answer, Bench, Verdict, judge};
+
+use crate::servers;
+
+/// What is asked, of whom.
+struct Judge {
+    flavour: Flavour,
+    checker: Option<Checker>,
+}
+
+impl Judge {
+    fn of(dialect: Dialect) -> Self {
+        // The releases that Debian 12 has and `./test.sh` installs; newer ones accept more.
+        let (release, url) = match dialect {
+            Dialect::Postgres => (Some(Release::new(15, 0, 0)), Some(&servers::postgres().checker_url)),
+            Dialect::Mariadb => (Some(Release::new(10, 11, 0)), Some(&servers::mariadb().checker_url)),
+            _ => (None, None),
+        };
+        let flavour = Flavour { release, ..dialect.into() };
+        let checker = url.map(|url| Checker::connect(url, flavour).expect("the server of the run answers"));
+        Self { flavour, checker }
+    }
+
+    fn engine(&mut self, text: &str) -> Answer {
+        match &mut self.checker {
+            Some(checker) => {
+                let answer = checker.ask(text);
+                assert_eq!(checker.silent(), None, "for {text}");
+                match answer {
+                    Answer::Accepted if self.flavour.dialect == Dialect::Postgres => body(text),
+                    answer => answer,
+                }
+            }
+            None => sqlite(text),
+        }
+    }
+
+    /// Ours: rejected with the byte (none for what is only too new), or not.
+    fn ours(&self, text: &str) -> Option<Option<usize>> {
+        let statements = split(text, self.flavour);
+        let bench = Bench { flavour: self.flavour, limits: Limits::default(), replay: None, server: None };
+        statements.iter().find_map(|statement| match judge(text, statement, bench) {
+            Verdict::Rejected { span, .. } => Some(Some(span.start)),
+            Verdict::Newer { .. } => Some(None),
+            _ => None,
+        })
+    }
+}
+
+/// The linked SQLite on a database that has the tables which the statement names: an error of form, or not.
+fn sqlite(text: &str) -> Answer {
+    const FORM: [&str; 7] = [
+        ": syntax error",
+        "unrecognized token",
+        "incomplete input",
+        "unknown table option",
+        "qualified table names are not",
+        "INDEXED BY clause is not allowed",
+        "unknown join type",
+    ];
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    for _ in 0..32 {
+        let Err(error) = connection.prepare(text) else { return Answer::Accepted };
+        let (message, byte) = match &error {
+            rusqlite::Error::SqlInputError { msg, offset, .. } => (msg.clone(), usize::try_from(*offset).ok()),
+            other => (other.to_string(), None),
+        };
+        if FORM.iter().any(|words| message.contains(words)) {
+            return Answer::Rejected { byte, message };
+        }
+        let Some(table) = message.strip_prefix("no such table: ") else { return Answer::Accepted };
+        let table = table.trim_start_matches("main.").trim_start_matches("temp.").replace('"', "\"\"");
+        if connection.execute_batch(&format!("CREATE TABLE \"{table}\"(stub)")).is_err() {
+            return Answer::Accepted;
+        }
+    }
+    Answer::Accepted
+}
+
+/// Makes a function in a transaction that is rolled back: its body is compiled then. `DO` is made a procedure first.
+fn body(text: &str) -> Answer {
+    let text = text.trim_start();
+    let head: String = text.chars().take(40).collect::<String>().to_ascii_uppercase();
+    let words: Vec<&str> = head.split_whitespace().collect();
+    let routine = |word: &str| word.starts_with("FUNCTION") || word.starts_with("PROCEDURE");
+    let made = match words.as_slice() {
+        ["DO", ..] => match text.find('$') {
+            Some(at) if !head.contains("LANGUAGE") => {
+                format!("CREATE PROCEDURE of_the_run() LANGUAGE plpgsql AS {}", text[at..].trim_end())
+            }
+            _ => return Answer::Accepted,
+        },
+        ["CREATE", "OR", "REPLACE", word, ..] | ["CREATE", word, ..] if routine(word) => text.to_owned(),
+        _ => return Answer::Accepted,
+    };
+    let server = servers::postgres();
+    let mut psql = std::process::Command::new("psql");
+    psql.args(["-X", "-q", "-h"]).arg(&server.folder).args(["-U", "postgres", "-v", "VERBOSITY=verbose", "postgres"]);
+    psql.args(["-c", "BEGIN", "-c"]).arg(made).args(["-c", "ROLLBACK"]);
+    let output = psql.output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    match message.as_str() {
+        "" => Answer::Accepted,
+        _ if message.contains("42601") => Answer::Rejected { byte: None, message },
+        // A type that is not there: the body was not looked at.
+        _ => Answer::Silent,
+    }
+}
+
+#[derive(Default, Clone)]
+struct Row {
+    statements: usize,
+    valid: usize,
+    false_rejects: Vec<String>,
+    broken: usize,
+    false_accepts: Vec<String>,
+    placed: usize,
+    rejected_by_both: usize,
+}
+
+/// How near a place must be: the same character, or the same line.
+fn same_place(dialect: Dialect, text: &str, ours: usize, engine: usize) -> bool {
+    let end = text.trim_end().len();
+    let (ours, engine) = (ours.min(end), engine.min(end));
+    let line = |byte: usize| text[..byte].matches('\n').count();
+    // The end of a statement is shown on its last character.
+    ours == engine || engine == end && ours + 4 >= end || dialect == Dialect::Mariadb && line(ours) == line(engine)
+}
+
+fn compare(judge: &mut Judge, texts: &[String]) -> Row {
+    let mut row = Row::default();
+    for text in texts {
+        let ours = judge.ours(text);
+        match (judge.engine(text), ours) {
+            (Answer::Accepted, Some(_)) => {
+                row.valid += 1;
+                row.false_rejects.push(text.clone());
+            }
+            (Answer::Accepted, None) => row.valid += 1,
+            (Answer::Rejected { .. }, None) => {
+                row.broken += 1;
+                row.false_accepts.push(text.clone());
+            }
+            (Answer::Rejected { byte, .. }, Some(ours)) => {
+                row.broken += 1;
+                if let Some(ours) = ours {
+                    row.rejected_by_both += 1;
+                    let near = byte.is_none_or(|byte| same_place(judge.flavour.dialect, text, ours, byte));
+                    row.placed += usize::from(near);
+                }
+            }
+            // The server stopped in the middle: it does not know either.
+            (Answer::Silent, _) => continue,
+        }
+        row.statements += 1;
+    }
+    row
+}
+
+/// A generator of our own, so that the mutations are the same everywhere.
+struct Seed(u64);
+
+impl Seed {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 11).unwrap() % below.max(1)
+    }
+}
+
+/// One random edit of a statement: a token dropped, doubled, swapped, misspelt, or a comma or bracket put in.
+fn mutated(text: &str, flavour: Flavour, seed: &mut Seed) -> Option<String> {
+    let tokens: Vec<_> =
+        Lexer::new(text, flavour).filter(|token| token.kind.is_significant()).map(|token| token.span).collect();
+    if tokens.len() < 3 {
+        return None;
+    }
+    let at = seed.next(tokens.len() - 1);
+    let (one, two) = (tokens[at], tokens[at + 1]);
+    let word = one.of(text);
+    let edit = match seed.next(7) {
+        0 => String::new(),
+        1 => format!("{word} {word}"),
+        2 => return Some(format!("{}{} {word}{}", &text[..one.start], two.of(text), &text[two.end..])),
+        3 if word.len() > 3 && word.is_ascii() => format!("{}{}", &word[..1], &word[2..]),
+        4 => format!("{word} ,"),
+        5 => format!("{word} )"),
+        _ => format!("{word} x"),
+    };
+    Some(format!("{}{edit}{}", &text[..one.start], &text[one.end..]))
+}
+
+fn mutations(texts: &[String], flavour: Flavour, each: usize) -> Vec<String> {
+    let mut seed = Seed(0x5eed_0001);
+    let mut all = Vec::new();
+    for text in texts {
+        all.extend((0..each).filter_map(|_| mutated(text, flavour, &mut seed)));
+    }
+    // What the splitter parts would be judged in parts by us and in one by the engine.
+    all.retain(|text| split(text, flavour).len() == 1);
+    all
+}
+
+/// The cases that this engine of this release accepts.
+fn cases(dialect: Dialect) -> Vec<String> {
+    let folder = if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/verdict").join(folder);
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut cases = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file).unwrap();
+        let blocks = format!("\n{text}");
+        for block in blocks.split("\n--- ").skip(1) {
+            let (_, body) = block.split_once('\n').unwrap_or((block, ""));
+            cases.push(body.trim_end().to_owned());
+        }
+    }
+    cases
+}
+
+/// The statements of the real migrations, where they are.
+fn corpus(dialect: Dialect) -> Option<Vec<String>> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let folder = if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() };
+    let mut statements = Vec::new();
+    for project in std::fs::read_dir(top).ok()? {
+        let Ok(files) = std::fs::read_dir(project.unwrap().path().join(folder)) else { continue };
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        for file in files {
+            let text = std::fs::read_to_string(file).unwrap();
+            statements.extend(split(&text, dialect).iter().map(|statement| statement.span.of(&text).to_owned()));
+        }
+    }
+    Some(statements)
+}
+
+fn percent(part: usize, whole: usize) -> String {
+    if whole == 0 { "-".to_owned() } else { format!("{part} ({:.2} %)", part as f64 * 100.0 / whole as f64) }
+}
+
+fn line(table: &mut String, title: &str, row: &Row) {
+    let _ = writeln!(
+        table,
+        "| {title} | {} | {} | {} | {} | {} |",
+        row.statements,
+        percent(row.false_rejects.len(), row.valid),
+        row.broken,
+        percent(row.broken - row.false_accepts.len(), row.broken),
+        percent(row.placed, row.rejected_by_both)
+    );
+}
+
+fn show(title: &str, row: &Row) {
+    for (what, texts) in [("false reject", &row.false_rejects), ("false accept", &row.false_accepts)] {
+        for text in texts.iter().take(if std::env::var_os("SCHEMAGATE_SHOW").is_some() { 500 } else { 5 }) {
+            println!("{title}: {what}: {}", text.chars().take(300).collect::<String>());
+        }
+    }
+}
+
+#[test]
+fn the_verdicts_are_those_of_the_engines() {
+    let mut table = String::new();
+    let mut missed = Vec::new();
+    for dialect in [Dialect::Postgres, Dialect::Mariadb, Dialect::Sqlite] {
+        let mut judge = Judge::of(dialect);
+        let mut sets = vec![("our cases", cases(dialect), 3)];
+        match corpus(dialect) {
+            Some(statements) => sets.push(("real migrations", statements, 5)),
+            None => println!("the real migrations are not here: only our cases were judged"),
+        }
+        for (name, texts, each) in sets {
+            let broken = mutations(&texts, judge.flavour, each);
+            for (kind, texts) in [("", texts), (", mutated", broken)] {
+                let title = format!("{}: {name}{kind}", dialect.title());
+                let row = compare(&mut judge, &texts);
+                show(&title, &row);
+                line(&mut table, &title, &row);
+                missed.extend(wanting(dialect, &title, name == "real migrations", &row));
+            }
+        }
+    }
+    println!("{table}");
+    if std::env::var_os("SCHEMAGATE_WRITE_DOCS").is_some() {
+        write_docs(&table);
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+/// What is promised and not kept.
+fn wanting(dialect: Dialect, title: &str, real: bool, row: &Row) -> Vec<String> {
+    let mut wanting = Vec::new();
+    let mariadb = dialect == Dialect::Mariadb;
+    let rejects = row.false_rejects.len();
+    let allowed = if mariadb { if real { row.valid / 2000 } else { row.valid / 100 } } else { 0 };
+    if rejects > allowed {
+        wanting.push(format!("{title}: {rejects} false rejects, {allowed} allowed"));
+    }
+    let accepts = row.false_accepts.len();
+    let allowed = if mariadb { row.broken * 3 / 100 } else { 0 };
+    if accepts > allowed {
+        wanting.push(format!("{title}: {accepts} false accepts, {allowed} allowed"));
+    }
+    if row.placed * 100 < row.rejected_by_both * 95 {
+        wanting.push(format!("{title}: {} of {} places", row.placed, row.rejected_by_both));
+    }
+    wanting
+}
+
+fn write_docs(table: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdict.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("<!-- table -->\n").expect("a mark for the table");
+    let (_, after) = rest.split_once("<!-- end -->").expect("a mark behind the table");
+    let head = "| statements | judged | valid, but rejected | broken | broken, and rejected | at the engine's place |\n|---|---|---|---|---|---|\n";
+    std::fs::write(path, format!("{before}<!-- table -->\n{head}{table}<!-- end -->{after}")).unwrap();
+}
+
+/// What the engine's own client sent, statement by statement.
+fn psql_statements(file: &Path, mark: usize) -> Vec<String> {
+    let server = servers::postgres();
+    // In a transaction that has failed nothing runs, and the server logs what it was sent all the same.
+    let mut psql = std::process::Command::new("timeout");
+    psql.args(["60", "psql", "-X", "-q", "-h"]).arg(&server.folder).args(["-U", "postgres", "postgres"]);
+    psql.args(["-c", "BEGIN", "-c", "SELECT 1/0", "-c", &format!("SELECT 'begin {mark}'"), "-f"]).arg(file);
+    psql.args(["-c", &format!("SELECT 'end {mark}'")]);
+    assert!(psql.output().is_ok());
+    let end = format!("'end {mark}'");
+    let logged = || {
+        let log = std::fs::read(server.folder.join("data/log/all.csv")).unwrap_or_default();
+        csv_statements(&String::from_utf8_lossy(&log))
+    };
+    let begun = std::time::Instant::now();
+    let mut all = logged();
+    while !all.iter().any(|sql| sql.contains(&end)) {
+        assert!(begun.elapsed().as_secs() < 60, "the log of the server does not grow");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        all = logged();
+    }
+    let first = all.iter().position(|sql| sql.contains(&format!("'begin {mark}'"))).unwrap();
+    let last = all.iter().rposition(|sql| sql.contains(&end)).unwrap();
+    all[first + 1..last].to_vec()
+}
+
+/// The statements of a log in CSV: the message `statement: ...` of each that ran, the query of each error of form.
+fn csv_statements(log: &str) -> Vec<String> {
+    let mut statements = Vec::new();
+    for row in csv(log) {
+        let field = |number: usize| row.get(number).map_or("", String::as_str);
+        if let Some(statement) = field(13).strip_prefix("statement: ") {
+            statements.push(statement.to_owned());
+        } else if field(12) == "42601" {
+            statements.push(field(19).to_owned());
+        }
+    }
+    statements
+}
+
+fn csv(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut field, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match (character, quoted) {
+            ('"', true) if characters.peek() == Some(&'"') => field.push(characters.next().unwrap()),
+            ('"', _) => quoted = !quoted,
+            (',', false) => row.push(std::mem::take(&mut field)),
+            ('\n', false) => {
+                row.push(std::mem::take(&mut field));
+                rows.push(std::mem::take(&mut row));
+            }
+            _ => field.push(character),
+        }
+    }
+    rows
+}
+
+/// What the mysql client of MariaDB sent.
+fn mysql_statements(file: &Path) -> Vec<String> {
+    let server = servers::mariadb();
+    let client = |user: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new("mariadb");
+        command
+            .args(["--no-defaults", "-S"])
+            .arg(server.folder.join("s"))
+            .args(["-u", user, "-N", "-r", "-B"])
+            .args(arguments);
+        command
+    };
+    let run = |sql: &str| String::from_utf8_lossy(&client("root", &["-e", sql]).output().unwrap().stdout).into_owned();
+    run("SET GLOBAL general_log = 0; TRUNCATE mysql.general_log; SET GLOBAL general_log = 1");
+    let text = std::fs::File::open(file).unwrap();
+    client("checker", &["--force", "--comments", "empty"]).stdin(text).output().unwrap();
+    let hex = run(
+        "SET GLOBAL general_log = 0; SELECT HEX(argument) FROM mysql.general_log WHERE command_type = 'Query' AND user_host LIKE 'checker%'",
+    );
+    let decode = |line: &str| {
+        let bytes: Vec<u8> =
+            (0..line.len() / 2).map(|at| u8::from_str_radix(&line[at * 2..at * 2 + 2], 16).unwrap()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    hex.lines().map(decode).filter(|sql| !sql.starts_with("select @@version_comment")).collect()
+}
+
+/// Our pieces of a file, as the client would send them: comments and white space around do not count.
+fn pieces(text: &str, dialect: Dialect) -> Vec<String> {
+    let flavour = Flavour::from(dialect);
+    split(text, flavour)
+        .iter()
+        .filter(|statement| !statement.client)
+        .map(|statement| tight(statement.span.of(text), dialect))
+        .collect()
+}
+
+/// The tokens of a statement with one space between them.
+fn tight(text: &str, dialect: Dialect) -> String {
+    let tokens = Lexer::new(text, dialect)
+        .filter(|token| token.kind.is_significant())
+        .map(|token| token.span.of(text).to_owned());
+    let mut words: Vec<String> = tokens.collect();
+    while words.last().is_some_and(|last| last == ";") {
+        words.pop();
+    }
+    words.join(" ")
+}
+
+/// A script of all cases that are one statement, and of the constructs that clients know.
+fn script(dialect: Dialect) -> String {
+    let clients = match dialect {
+        Dialect::Postgres => {
+            "\\set a 1\nSELECT $$;$$, E'\\';', $x$ $$ ; $x$; /* a /* ; */ ; */ SELECT 1;;\nSELECT \"a;b\", U&'\\0441;';\n"
+        }
+        _ => {
+            "SELECT ';', \";\", `;` ; -- a;b\nSELECT 1 # ;\n; /* ; */ SELECT 2;\nDELIMITER //\nSELECT 3; SELECT 4 //\nSELECT 5\n//\nDELIMITER ;\n/*!40101 SET @a = 1 */;\nSELECT 'a\\';b';\n"
+        }
+    };
+    let fits = |text: &String| {
+        let first: String = text.chars().take(12).collect::<String>().to_ascii_uppercase();
+        let ends = [
+            "COMMIT",
+            "ROLLBACK",
+            "COPY",
+            "SHUTDOWN",
+            "KILL",
+            "USE",
+            "XA",
+            "LOCK",
+            "FLUSH",
+            "SET GLOBAL",
+            "BACKUP",
+            "RESTART",
+            "HELP",
+            "UNINSTALL",
+            "INSTALL",
+            "STOP",
+            "START",
+            "RESET",
+            "PURGE",
+            "CHANGE",
+            "SET PASSWORD",
+        ];
+        let client = [" \\", "\\", "DELIMITER", "delimiter", "?"].iter().any(|words| text.contains(words));
+        split(text, dialect).len() == 1
+            && !text.contains(';')
+            && !client
+            && !ends.iter().any(|word| first.starts_with(word))
+    };
+    let mut script = String::from(clients);
+    for text in cases(dialect).into_iter().filter(fits) {
+        let open = [('(', ')')].iter().any(|(open, close)| text.matches(*open).count() != text.matches(*close).count());
+        let quotes = text.matches(['\'', '"', '`']).count() % 2 != 0
+            || text.contains("/*")
+            || text.contains("--")
+            || text.contains('#')
+            || text.contains('$');
+        if !open && !quotes {
+            script.push_str(&text);
+            script.push_str(";\n");
+        }
+    }
+    script
+}
+
+/// Compares the statements of some files with those that the client sent; returns how many and which differ.
+fn compared(dialect: Dialect, files: &[std::path::PathBuf]) -> (usize, Vec<String>) {
+    let (mut count, mut different) = (0, Vec::new());
+    for (mark, file) in files.iter().enumerate() {
+        let text = std::fs::read_to_string(file).unwrap();
+        let sent = if dialect == Dialect::Postgres { psql_statements(file, mark) } else { mysql_statements(file) };
+        let sent: Vec<String> = sent.iter().map(|sql| tight(sql, dialect)).filter(|sql| !sql.is_empty()).collect();
+        let ours: Vec<String> = pieces(&text, dialect).into_iter().filter(|sql| !sql.is_empty()).collect();
+        count += sent.len();
+        let mut rest = ours.iter();
+        for one in &sent {
+            if !rest.by_ref().any(|other| other == one) {
+                different.push(format!("{}: {}", file.display(), one.chars().take(200).collect::<String>()));
+                rest = ours.iter();
+            }
+        }
+    }
+    (count, different)
+}
+
+#[test]
+fn statements_end_where_the_clients_end_them() {
+    let folder = tempfile::tempdir().unwrap();
+    for dialect in [Dialect::Postgres, Dialect::Mariadb] {
+        let own = folder.path().join(format!("{}.sql", dialect.word()));
+        std::fs::write(&own, script(dialect)).unwrap();
+        // The server's owner must be able to read it through psql, which runs as ours.
+        let mut files = vec![own];
+        let name = if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() };
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+        match std::fs::read_dir(&top) {
+            Ok(projects) => {
+                for project in projects {
+                    let Ok(found) = std::fs::read_dir(project.unwrap().path().join(name)) else { continue };
+                    let up =
+                        found.map(|file| file.unwrap().path()).filter(|file| file.to_string_lossy().contains(".up."));
+                    files.extend(up.take(60));
+                }
+            }
+            Err(_) => println!("the real migrations are not here: only our script was split"),
+        }
+        let (count, different) = compared(dialect, &files);
+        println!("{}: {count} statements, {} differ", dialect.title(), different.len());
+        assert!(count > 200, "{count}");
+        assert!(different.len() * 1000 <= count, "{}", different.join("\n"));
+    }
+}
