@@ -64,6 +64,9 @@ shellcheck install.sh test.sh fixtures/demo.sh hooks/*.sh
 say "tests"
 cargo test --locked
 
+say "a minute of broken SQL"
+SCHEMAGATE_FUZZ_SECONDS=60 cargo test --locked --test fuzz
+
 say "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 

@@ -147,7 +147,8 @@ fn character(text: &str, place: Span, dialect: Dialect) -> Option<String> {
     let rest = &text[place.start.min(text.len())..];
     let before = text[..place.start.min(text.len())].trim_end();
     let quotes = ['\u{2018}', '\u{2019}', '\u{201c}', '\u{201d}'];
-    if rest.starts_with(quotes) || before.ends_with(quotes) {
+    let mut near = rest.split_whitespace().take(1).chain(before.split_whitespace().next_back());
+    if near.any(|word| word.contains(quotes)) {
         return Some("typographic quotes are no quotes of SQL: write ' for text".to_owned());
     }
     if rest.starts_with('\u{feff}') {
@@ -165,7 +166,8 @@ fn character(text: &str, place: Span, dialect: Dialect) -> Option<String> {
     if rest.starts_with('[') && matches!(dialect, Mysql | Mariadb) {
         return Some("quote names with ` in MySQL, or leave the quotes out".to_owned());
     }
-    if rest.starts_with('/') && rest[1..].trim_start_matches([' ', '\t', '\r']).starts_with(['\n']) || rest == "/" {
+    let lone = rest.starts_with('/') && rest[1..].trim_start_matches([' ', '\t', '\r']).starts_with('\n');
+    if lone || before.ends_with("\n/") || rest == "/" {
         return Some("a lone `/` is a command of Oracle's client; end statements with `;`".to_owned());
     }
     if rest.starts_with('\\') && dialect == Postgres {
@@ -263,12 +265,13 @@ fn misspelt(around: &Around) -> Option<String> {
 }
 
 /// Words that are often misspelt inside of statements.
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 27] = [
     "BETWEEN",
     "CASCADE",
     "CONSTRAINT",
     "DEFAULT",
     "DISTINCT",
+    "ENGINE",
     "EXISTS",
     "FOREIGN",
     "GENERATED",

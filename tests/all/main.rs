@@ -1,6 +1,7 @@
 //! Process tests: real `git`, real bare repositories whose hooks our own installer wrote, real SQLite databases.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic is how a test fails")]
+#![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 #![expect(clippy::disallowed_methods, reason = "tests pin the environment of their children")]
 
 mod applying;
@@ -9,8 +10,10 @@ mod cli;
 mod committing;
 mod configuration;
 mod floors;
+mod gate;
 mod installing;
 mod pushing;
 mod servers;
+mod splitting;
 mod support;
 mod verdicts;

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Server {
     /// Where its data and socket are.
     pub(crate) folder: PathBuf,
-    /// How to reach it as its owner.
-    pub(crate) url: String,
-    /// As a role without rights.
+    /// How to reach it as a role without rights.
     pub(crate) checker_url: String,
     /// Holds its input open: when the run ends it closes, and the server stops.
     _child: Child,
@@ -93,8 +91,7 @@ pub(crate) fn postgres() -> &'static Server {
         };
         wait_for("PostgreSQL", || psql("SELECT 1"));
         assert!(psql("CREATE ROLE checker LOGIN"));
-        let url = |role: &str| format!("postgres://{role}@localhost/postgres?host={socket}");
-        Server { url: url("postgres"), checker_url: url("checker"), folder: folder.clone(), _child: child }
+        Server { checker_url: format!("postgres://checker@localhost/postgres?host={socket}"), folder, _child: child }
     })
 }
 
@@ -132,7 +129,10 @@ pub(crate) fn mariadb() -> &'static Server {
         assert!(client(
             "CREATE USER checker@localhost; CREATE DATABASE empty; GRANT SELECT ON empty.* TO checker@localhost"
         ));
-        let url = |role: &str| format!("mysql://{role}@localhost/empty?socket={}", socket.display());
-        Server { url: url("root"), checker_url: url("checker"), folder: folder.clone(), _child: child }
+        Server {
+            checker_url: format!("mysql://checker@localhost/empty?socket={}", socket.display()),
+            folder,
+            _child: child,
+        }
     })
 }

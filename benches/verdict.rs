@@ -1,0 +1,99 @@
+//! What a verdict costs: 10 MB of mixed statements and one INSERT of 10 MB, in one run, on one thread.
+
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::time::Instant;
+
+use schemagate::config::Dialect;
+use schemagate::config::limits::Limits;
+use schemagate::sql::split::split;
+use schemagate::sql::verdict::{Bench, Verdict, judge};
+
+const SIZE: usize = 10 << 20;
+
+/// Statements as migrations have them; `number` makes the names differ.
+fn mixed(dialect: Dialect, number: usize) -> String {
+    let (key, text) = match dialect {
+        Dialect::Postgres => ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "text"),
+        Dialect::Sqlite => ("INTEGER PRIMARY KEY", "TEXT"),
+        Dialect::Mysql | Dialect::Mariadb => ("BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY", "VARCHAR(200)"),
+    };
+    let n = number;
+    format!(
+        "CREATE TABLE customer_{n} (\n    id {key},\n    name {text} NOT NULL,\n    city {text} DEFAULT 'unknown',\n    \
+         created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,\n    CONSTRAINT unique_{n} UNIQUE (name, city)\n);\n\
+         CREATE INDEX by_city_{n} ON customer_{n} (city);\n-- some rows\n\
+         INSERT INTO customer_{n} (name, city) VALUES ('Ada', 'London'), ('Grace', 'New York'), ('It''s', 'Paris');\n\
+         UPDATE customer_{n} SET city = 'Rome' WHERE name = 'Ada' AND city <> 'London' OR name LIKE 'G%';\n\
+         ALTER TABLE customer_{n} ADD COLUMN email {text};\nDELETE FROM customer_{n} WHERE city IS NULL;\nDROP TABLE customer_{n};\n"
+    )
+}
+
+fn script(dialect: Dialect, part: impl Fn(usize) -> String, size: usize) -> (String, Dialect) {
+    let mut script = String::with_capacity(size + 1000);
+    let mut number = 0;
+    while script.len() < size {
+        script.push_str(&part(number));
+        number += 1;
+    }
+    (script, dialect)
+}
+
+/// CPU seconds and peak memory of this process so far.
+fn usage() -> (f64, f64) {
+    let usage =
+        nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).expect("usage of this process");
+    let time = usage.user_time();
+    (time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6, usage.max_rss() as f64 / 1024.0)
+}
+
+fn main() {
+    let only: Option<Dialect> =
+        std::env::args().nth(1).and_then(|word| Dialect::ALL.into_iter().find(|dialect| dialect.word() == word));
+    let Some(dialect) = only else {
+        // Each in a process of its own, so that peak memory is its own.
+        println!("| dialect | 10 MB mixed | its memory | one INSERT of 10 MB | its memory |\n|---|---|---|---|---|");
+        let program = std::env::current_exe().expect("this program");
+        for dialect in Dialect::ALL {
+            let status = std::process::Command::new(&program).arg(dialect.word()).status();
+            assert!(status.is_ok_and(|status| status.success()));
+        }
+        return;
+    };
+    let run = std::thread::Builder::new().stack_size(256 << 20).spawn(move || measure(dialect));
+    run.expect("a thread").join().expect("no panic");
+}
+
+fn measure(dialect: Dialect) {
+    let rows = |number: usize| {
+        format!(
+            "{}({number}, 'name {number}', 'it''s a longer text', 1.5)",
+            if number == 0 { "INSERT INTO t (a, b, c, d) VALUES " } else { ", " }
+        )
+    };
+    let (mixed, _) = script(dialect, |number| mixed(dialect, number), SIZE);
+    let (insert, _) = script(dialect, rows, SIZE);
+    let mut costs = Vec::new();
+    let (_, texts) = usage();
+    for text in [&mixed, &insert] {
+        let (before, _) = usage();
+        let wall = Instant::now();
+        let statements = split(text, dialect);
+        let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: None, server: None };
+        let replay = (dialect == Dialect::Sqlite).then(|| schemagate::sql::sqlite::Replay::new().expect("SQLite"));
+        let replay = replay.map(std::cell::RefCell::new);
+        let bench = Bench { replay: replay.as_ref(), ..bench };
+        for statement in &statements {
+            let verdict = judge(text, statement, bench);
+            assert!(
+                matches!(verdict, Verdict::Accepted | Verdict::Refused { .. }),
+                "{verdict:?} for {}",
+                statement.span.of(text).chars().take(200).collect::<String>()
+            );
+        }
+        let cpu = (usage().0 - before).max(wall.elapsed().as_secs_f64() * 0.01);
+        costs.push((text.len() as f64 / 1e6 / cpu, usage().1 - texts));
+    }
+    let cell = |(speed, memory): &(f64, f64)| format!("{speed:.0} MB/s | {memory:.0} MiB");
+    println!("| {} | {} | {} |", dialect.title(), cell(&costs[0]), cell(&costs[1]));
+}
