@@ -127,7 +127,8 @@ pub(crate) fn mariadb() -> &'static Server {
         };
         wait_for("MariaDB", || client("SELECT 1"));
         assert!(client(
-            "CREATE USER checker@localhost; CREATE DATABASE empty; GRANT SELECT ON empty.* TO checker@localhost"
+            "CREATE USER checker@localhost; CREATE DATABASE empty; GRANT SELECT ON empty.* TO checker@localhost; \
+             CREATE USER client@localhost; GRANT SELECT ON empty.* TO client@localhost"
         ));
         Server {
             checker_url: format!("mysql://checker@localhost/empty?socket={}", socket.display()),

@@ -10,6 +10,9 @@ use schemagate::sql::split::split;
 use crate::servers;
 use crate::verdicts::cases;
 
+/// How our psql is known in the log, which other tests write to as well.
+const APPLICATION: &str = "schemagate-splitting";
+
 /// What the engine's own client sent, statement by statement.
 fn psql_statements(file: &Path, mark: usize) -> Vec<String> {
     let server = servers::postgres();
@@ -17,7 +20,7 @@ fn psql_statements(file: &Path, mark: usize) -> Vec<String> {
     let mut psql = std::process::Command::new("timeout");
     psql.args(["60", "psql", "-X", "-q", "-h"]).arg(&server.folder).args(["-U", "postgres", "postgres"]);
     psql.args(["-c", "BEGIN", "-c", "SELECT 1/0", "-c", &format!("SELECT 'begin {mark}'"), "-f"]).arg(file);
-    psql.args(["-c", &format!("SELECT 'end {mark}'")]);
+    psql.args(["-c", &format!("SELECT 'end {mark}'")]).env("PGAPPNAME", APPLICATION);
     assert!(psql.output().is_ok());
     let end = format!("'end {mark}'");
     let logged = || {
@@ -41,6 +44,9 @@ fn csv_statements(log: &str) -> Vec<String> {
     let mut statements = Vec::new();
     for row in csv(log) {
         let field = |number: usize| row.get(number).map_or("", String::as_str);
+        if field(22) != APPLICATION {
+            continue;
+        }
         if let Some(statement) = field(13).strip_prefix("statement: ") {
             statements.push(statement.to_owned());
         } else if field(12) == "42601" {
@@ -83,9 +89,9 @@ fn mysql_statements(file: &Path) -> Vec<String> {
     let run = |sql: &str| String::from_utf8_lossy(&client("root", &["-e", sql]).output().unwrap().stdout).into_owned();
     run("SET GLOBAL general_log = 0; TRUNCATE mysql.general_log; SET GLOBAL general_log = 1");
     let text = std::fs::File::open(file).unwrap();
-    client("checker", &["--force", "--comments", "empty"]).stdin(text).output().unwrap();
+    client("client", &["--force", "--comments", "empty"]).stdin(text).output().unwrap();
     let hex = run(
-        "SET GLOBAL general_log = 0; SELECT HEX(argument) FROM mysql.general_log WHERE command_type = 'Query' AND user_host LIKE 'checker%'",
+        "SET GLOBAL general_log = 0; SELECT HEX(argument) FROM mysql.general_log WHERE command_type = 'Query' AND user_host LIKE 'client%'",
     );
     let decode = |line: &str| {
         let bytes: Vec<u8> =
