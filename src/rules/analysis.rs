@@ -58,8 +58,8 @@ pub const FAMILY: Family = Family {
 const NEED_FACTS: [&Rule; 2] = [&DELETE_WITHOUT_WHERE, &UPDATE_WITHOUT_WHERE];
 
 /// Longest statement whose facts are read, in bytes: longer ones hold rows.
-const LONGEST: usize = 256 << 10;
-/// Deepest nesting that the reader of facts follows.
+const LONGEST: usize = 64 << 10;
+/// Deepest nesting that the reader of facts follows, and most CASE expressions: its time grows with their square.
 const DEEPEST: usize = 200;
 
 fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
@@ -72,10 +72,14 @@ fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         let text = statement.span.of(script.text);
         let head = head(text, bench.flavour);
         let rows = matches!(head.verb.as_str(), "INSERT" | "REPLACE" | "COPY" | "LOAD");
-        if rows || head.purpose(bench.flavour.dialect) == Purpose::Transaction {
+        // What is not well formed has been said.
+        let said = tally.refused.contains(&statement.span.start);
+        if rows || said || head.purpose(bench.flavour.dialect) == Purpose::Transaction {
             continue;
         }
-        let read = match text.len() > LONGEST || statement.depth > DEEPEST {
+        let cases = Lexer::new(text, bench.flavour).filter(|token| token.span.of(text).eq_ignore_ascii_case("CASE"));
+        let deep = statement.depth > DEEPEST || text.len() <= LONGEST && cases.take(DEEPEST).count() == DEEPEST;
+        let read = match text.len() > LONGEST || deep {
             true => Err("it is too long or too deep".to_owned()),
             false => facts(text, bench.flavour.dialect).map_err(|error| error.message),
         };
@@ -84,8 +88,6 @@ fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
             Ok(facts) => {
                 findings.extend(facts.all_rows.map(|all| all_rows(script, all, head.verb_span.shifted(start))));
             }
-            // What is not well formed has been said.
-            Err(_) if tally.refused.contains(&statement.span.start) => {}
             Err(why) => {
                 tally.not_analysed += 1;
                 findings.push(not_analysed(script, head.verb_span.shifted(start), &why));

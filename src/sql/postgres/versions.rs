@@ -1,6 +1,6 @@
 //! Which construct of a statement is newer than the release that a target declares.
 //!
-//! The parser in use is that of release 18; a target may be older. Knows how the patterns of [`EDGES`] are matched.
+//! The parser in use is that of release 18; a target may be older. Knows how the patterns of the edges are matched.
 //! Strings, and so bodies, are not looked into.
 
 use crate::config::Dialect;
