@@ -66,7 +66,7 @@ pub static CLIENT_COMMAND: Rule = Rule {
     name: "client-command",
     severity: Severity::Error,
     configurable: false,
-    summary: "A line is a command of psql or sqlite3, not SQL.",
+    summary: "A line is a command of psql or sqlite3 or data for COPY, not SQL.",
     explanation: "Lines such as `\\set` or `.mode` are carried out by the client program, not by the database. Only SQL \
                   is sent to it.",
 };
@@ -156,6 +156,12 @@ fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding
 fn client_command(script: &Script<'_>, statement: &Statement) -> Finding {
     let word: String =
         statement.span.of(script.text).split_whitespace().next().unwrap_or_default().chars().take(40).collect();
+    if !word.starts_with(['\\', '.']) {
+        let place = Place::content(script.name, Span::new(statement.span.start, statement.span.start + 1));
+        return Finding::new(&CLIENT_COMMAND, place, "this is data for COPY, which only psql can send")
+            .label("not SQL")
+            .help("write the rows as INSERT statements");
+    }
     let message = format!("`{}` is a command of the client program, not SQL", sanitize(&word));
     Finding::new(&CLIENT_COMMAND, Place::content(script.name, statement.span), message)
         .label("not sent to the database")

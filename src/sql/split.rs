@@ -18,7 +18,7 @@ pub struct Statement {
     pub unclosed: Option<Span>,
     /// Deepest nesting of parentheses.
     pub depth: usize,
-    /// Whether it is a command of a client program (a line such as `\set` or `.mode`) and not SQL.
+    /// Whether it is for a client program and not SQL: a line such as `\set` or `.mode`, or the data of `COPY`.
     pub client: bool,
 }
 
@@ -38,8 +38,9 @@ pub fn split(text: &str, flavour: impl Into<Flavour>) -> Vec<Statement> {
             continue;
         }
         if splitter.ends_at(at) {
-            lexer.skip_to(at + splitter.delimiter.len());
+            let behind = at + splitter.delimiter.len();
             splitter.close();
+            lexer.skip_to(splitter.copy_data(behind).unwrap_or(behind));
             continue;
         }
         let Some(token) = lexer.next() else { break };
@@ -111,7 +112,7 @@ impl Splitter<'_> {
     fn client_line(&mut self, at: usize) -> Option<usize> {
         let rest = &self.text[at..];
         let first = rest.chars().next()?;
-        if !matches!(first, '\\' | '.' | 'd' | 'D') {
+        if !matches!(first, '\\' | '.' | 'd' | 'D' | 'u' | 'U') {
             return None;
         }
         let line_end = at + rest.find('\n').unwrap_or(rest.len());
@@ -124,6 +125,20 @@ impl Splitter<'_> {
                 self.delimiter = argument.split_whitespace().next().unwrap_or(";").to_owned();
                 return Some(line_end);
             }
+        }
+        // `USE name` ends with its line, with a delimiter or without.
+        if self.mysql() && first_of_line && rest.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("use ")) {
+            let line = self.text[at..line_end].trim_end();
+            if line.contains(self.delimiter.as_str()) || line.contains(['#', '/']) || line.contains("--") {
+                return None;
+            }
+            self.statements.push(Statement {
+                span: Span::new(at, at + line.len()),
+                unclosed: None,
+                depth: 0,
+                client: false,
+            });
+            return Some(line_end);
         }
         let command = match self.dialect {
             Dialect::Postgres => first == '\\',
@@ -152,6 +167,31 @@ impl Splitter<'_> {
             Body::Trigger => self.open.last == Last::End,
             Body::Parentheses => self.open.depth == 0,
         }
+    }
+
+    /// Takes the lines behind `COPY ... FROM STDIN;` up to `\\.`, which psql sends as data; returns their end.
+    fn copy_data(&mut self, behind: usize) -> Option<usize> {
+        let copy = self.statements.last().filter(|_| self.dialect == Dialect::Postgres)?.span;
+        if !self.text[copy.start..].get(..4)?.eq_ignore_ascii_case("copy") {
+            return None;
+        }
+        let words: Vec<Token> =
+            Lexer::new(copy.of(self.text), self.dialect).filter(|token| token.kind == TokenKind::Word).collect();
+        let is = |token: &Token, word: &str| token.span.of(copy.of(self.text)).eq_ignore_ascii_case(word);
+        words.windows(2).find(|pair| is(&pair[0], "FROM") && is(&pair[1], "STDIN"))?;
+        let start = behind + self.text[behind..].find('\n')? + 1;
+        let mut end = start;
+        for line in self.text[start..].split_inclusive('\n') {
+            end += line.len();
+            if line.trim_end() == "\\." {
+                break;
+            }
+        }
+        let span = Span::new(start, start + self.text[start..end].trim_end().len());
+        if span.start < span.end {
+            self.statements.push(Statement { span, unclosed: None, depth: 0, client: true });
+        }
+        Some(end)
     }
 
     fn take(&mut self, token: Token) {

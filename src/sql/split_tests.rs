@@ -63,6 +63,24 @@ fn compound_statements_of_mariadb_keep_their_semicolons() {
 }
 
 #[test]
+fn the_data_of_copy_is_no_sql() {
+    let text =
+        "COPY t (a, b) FROM STDIN WITH (FORMAT text);\n1\tit's; (\n2\t$$\n\\.\nSELECT 1;\nCOPY t TO STDOUT;\nSELECT 2";
+    let statements = split(text, Dialect::Postgres);
+    assert_eq!(statements.len(), 5, "{statements:?}");
+    assert!(statements[1].client && statements[1].span.of(text).ends_with("\\."));
+    assert_eq!(statements[2].span.of(text), "SELECT 1");
+}
+
+#[test]
+fn use_ends_with_its_line() {
+    assert_eq!(
+        pieces("USE shop\nSELECT 1;\nuse other; SELECT 2", Dialect::Mysql),
+        ["USE shop", "SELECT 1", "use other", "SELECT 2"]
+    );
+}
+
+#[test]
 fn a_parenthesis_that_stays_open_swallows_nothing() {
     assert_eq!(pieces("create table a (b int; create table c (d int)", Dialect::Postgres).len(), 2);
 }
