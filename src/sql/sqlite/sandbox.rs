@@ -17,6 +17,11 @@ const STEPS_BETWEEN: i32 = 10_000;
 /// Pages of the database: with those of 1 KiB, 256 MiB.
 const PAGES: u32 = 256 << 10;
 
+/// Memory of SQLite in this process, temporary tables included: 512 MiB. What applies migrations is another process.
+const HEAP: u32 = 512 << 20;
+/// Longest value and longest statement: 64 MiB.
+const LONGEST_VALUE: i32 = 64 << 20;
+
 /// The allowance of work that is left.
 pub(super) struct Budget(Arc<AtomicU64>);
 
@@ -37,7 +42,11 @@ pub(super) fn open(snapshot: Option<&[u8]>) -> Result<(Connection, Budget)> {
         connection.deserialize_read_exact("main", bytes, bytes.len(), false)?;
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     }
-    connection.execute_batch(&format!("PRAGMA page_size = 1024; PRAGMA max_page_count = {PAGES}"))?;
+    connection.execute_batch(&format!(
+        "PRAGMA page_size = 1024; PRAGMA max_page_count = {PAGES}; PRAGMA temp_store = MEMORY; \
+         PRAGMA hard_heap_limit = {HEAP}"
+    ))?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     let left = Arc::new(AtomicU64::new(STEPS));

@@ -69,6 +69,13 @@ fn what_does_not_end_is_stopped() {
     let endless = "CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
     let verdict = shown(&replay.judge(endless));
     assert!(verdict.contains("interrupted") || verdict.contains("full"), "{verdict}");
+    let mut replay = Replay::new().unwrap();
+    let rows = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 40)";
+    for size in [900_000_000, 60_000_000] {
+        let huge = format!("CREATE TEMP TABLE t AS {rows} SELECT zeroblob({size}) AS z FROM c");
+        let verdict = shown(&replay.judge(&huge));
+        assert!(verdict.contains("too big") || verdict.contains("out of memory"), "{verdict}");
+    }
 }
 
 #[test]
