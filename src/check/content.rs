@@ -63,8 +63,11 @@ impl Judge<'_> {
                 self.policy.and_then(|policy| policy.largest_file),
             ];
             let largest = sizes.into_iter().flatten().min().unwrap_or(project.largest_file);
-            let others =
-                earlier.map(|earlier| earlier.limits).into_iter().chain(self.policy.map(|policy| policy.limits));
+            // A project that is new in this change has nothing looser than the strictest that was there.
+            let all =
+                self.before.and_then(|before| before.projects.iter().map(|other| other.limits).reduce(Limits::lower));
+            let law = earlier.map_or(all, |earlier| Some(earlier.limits));
+            let others = law.into_iter().chain(self.policy.map(|policy| policy.limits));
             let limits = others.fold(project.limits, Limits::lower);
             let before = self.before.and_then(|before| flavour_of(before, path, blob));
             let flavour_before = before.filter(|before| Some(*before) != flavour);

@@ -37,14 +37,6 @@ impl Limits {
     }
 }
 
-/// No bound but that on nesting: what a server file sets that sets none.
-pub const UNBOUNDED: Limits = Limits {
-    nesting: DEEPEST as usize,
-    statement: u64::MAX,
-    statements: usize::MAX,
-    time: Duration::from_secs(24 * 3600),
-};
-
 /// Deepest nesting that may be configured: beyond it parsers would need more stack than there is.
 const DEEPEST: u64 = 5_000;
 

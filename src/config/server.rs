@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::limits::{Limits, UNBOUNDED, limits};
+use crate::config::limits::{Limits, limits};
 use crate::config::reader::{At, Problems, Section, document};
 use crate::config::severities::severities;
 use crate::config::urls::{UrlSource, has_password, source, usable, verify_urls};
@@ -123,7 +123,7 @@ impl Default for Policy {
             rewind_branch: false,
             layout_change: false,
             largest_file: None,
-            limits: UNBOUNDED,
+            limits: Limits::default(),
             severities: BTreeMap::new(),
         }
     }
@@ -311,7 +311,7 @@ fn policy(section: &Section<'_>) -> Policy {
         rewind_branch: section.boolean("allow-branch-rewind").unwrap_or(false),
         layout_change: section.boolean("allow-layout-change").unwrap_or(false),
         largest_file: section.size("largest-file"),
-        limits: limits(section, UNBOUNDED),
+        limits: limits(section, Limits::default()),
         severities: section.section("rules").map(|table| severities(&table)).unwrap_or_default(),
     };
     if IDENTITIES[policy.identity] == "ssh-key" && policy.allowed_signers.is_none() {

@@ -89,7 +89,11 @@ async fn connect(url: &str, flavour: Flavour) -> sqlx::Result<Connection> {
         let mut connection = PgConnection::connect_with(&options).await?;
         connection.execute("BEGIN").await?;
         // Every database knows the division; from here on nothing can run.
-        let _ = connection.execute("SELECT 1/0").await;
+        let failed = connection.execute("SELECT 1/0").await.err();
+        let code = failed.as_ref().and_then(|error| error.as_database_error()?.code());
+        if code.as_deref() != Some("22012") {
+            return Err(failed.unwrap_or(sqlx::Error::PoolClosed));
+        }
         return Ok(Connection::Postgres(Box::new(connection)));
     }
     let url = url.replacen("mariadb:", "mysql:", 1);
@@ -129,10 +133,14 @@ async fn prepare(connection: &mut Connection, text: &str) -> sqlx::Result<Answer
     }
 }
 
-/// Whatever PostgreSQL says but "aborted" comes from its parser.
+/// Where the transaction is all that is wrong, the parser had no objection.
 fn of_postgres(refused: &PgDatabaseError, text: &str) -> Answer {
     if refused.code() == "25P02" {
         return Answer::Accepted;
+    }
+    // Its parser raises these classes; whatever else it says (shutdown, time, memory) is no verdict.
+    if !["42", "0A", "22"].iter().any(|class| refused.code().starts_with(class)) {
+        return Answer::Silent;
     }
     let character = match refused.position() {
         Some(PgErrorPosition::Original(character)) => Some(character),
@@ -142,20 +150,16 @@ fn of_postgres(refused: &PgDatabaseError, text: &str) -> Answer {
     Answer::Rejected { byte, message: refused.message().to_owned() }
 }
 
-/// Errors that come in the middle of reading, so that nobody knows whether the rest is well formed: a database that
-/// the role may not use or that is not selected; unknown columns of CALL and KILL, variables, conditions, cursors, labels,
-/// collations, engines, algorithms; partitions and arguments of built-in functions that do not fit.
-const HALF_READ: [u16; 24] = [
-    1044, 1046, 1054, 1066, 1115, 1193, 1272, 1273, 1277, 1286, 1308, 1319, 1324, 1327, 1336, 1492, 1493, 1582, 1583,
-    1800, 1801, 1901, 4128, 4149,
-];
+/// Errors that come after a statement was read to its end: tables and routines that are missing or that the role may
+/// not use, and kinds of statements that cannot be prepared. All others may come in the middle of reading.
+const READ: [u16; 8] = [1142, 1143, 1146, 1227, 1295, 1305, 1370, 1419];
 
 fn of_mysql(refused: &MySqlDatabaseError, text: &str) -> Answer {
-    if HALF_READ.contains(&refused.number()) {
-        return Answer::Silent;
+    if READ.contains(&refused.number()) {
+        return Answer::Accepted;
     }
     if !MALFORMED.contains(&refused.number()) {
-        return Answer::Accepted;
+        return Answer::Silent;
     }
     let message = refused.message();
     Answer::Rejected { byte: place(message, text), message: shortened(message) }

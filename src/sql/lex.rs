@@ -54,12 +54,14 @@ pub struct Lexer<'t> {
     at: usize,
     /// Whether a version comment is open.
     inside: bool,
+    /// MySQL: whether a dollar tag was found that nothing closes.
+    no_dollars: bool,
 }
 
 impl<'t> Lexer<'t> {
     /// Starts at the beginning of a text.
     pub fn new(text: &'t str, flavour: impl Into<Flavour>) -> Self {
-        Self { text, flavour: flavour.into(), at: 0, inside: false }
+        Self { text, flavour: flavour.into(), at: 0, inside: false, no_dollars: false }
     }
 
     /// Returns where the next token begins.
@@ -113,9 +115,15 @@ impl<'t> Lexer<'t> {
                 closed(quoted(bytes, 1, b'\'', true), TokenKind::Text, rest)
             }
             b'$' if self.is(Dialect::Postgres) => self.dollar(rest),
-            b'$' if self.is(Dialect::Mysql) && self.dollar_quotes() && self.dollar(rest).0 == TokenKind::Text => {
-                self.dollar(rest)
-            }
+            b'$' if self.is(Dialect::Mysql) && self.dollar_quotes() => match self.dollar(rest) {
+                (TokenKind::Text, length) => (TokenKind::Text, length),
+                (TokenKind::Unclosed, _) => {
+                    // Looked for once: a name may hold such signs, and a file many of them.
+                    self.no_dollars = true;
+                    self.plain_dollar(bytes)
+                }
+                _ => self.plain_dollar(bytes),
+            },
             b'0'..=b'9' => self.number(bytes),
             b'.' if second.is_ascii_digit() && self.mysql() && !self.follows_name() => self.number(bytes),
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => (TokenKind::Word, word(bytes)),
@@ -127,7 +135,15 @@ impl<'t> Lexer<'t> {
 
     /// MySQL has dollar quotes since 9.0.
     fn dollar_quotes(&self) -> bool {
-        self.flavour.release_or_newest().major >= 9
+        !self.no_dollars && self.flavour.release_or_newest().major >= 9
+    }
+
+    /// A name that begins with `$`, or the sign alone.
+    fn plain_dollar(&self, bytes: &[u8]) -> (TokenKind, usize) {
+        match bytes.get(1) {
+            Some(byte) if is_word(*byte) => (TokenKind::Word, 1 + word(&bytes[1..])),
+            _ => (TokenKind::Symbol, 1),
+        }
     }
 
     /// Says whether a name or its quote stands directly before the place, so that a dot there parts names.

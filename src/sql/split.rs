@@ -43,6 +43,11 @@ pub fn split(text: &str, flavour: impl Into<Flavour>) -> Vec<Statement> {
             lexer.skip_to(splitter.copy_data(behind).unwrap_or(behind));
             continue;
         }
+        if let Some(part) = splitter.before_delimiter(&lexer) {
+            splitter.take(part);
+            lexer.skip_to(part.span.end);
+            continue;
+        }
         let Some(token) = lexer.next() else { break };
         splitter.take(token);
     }
@@ -115,9 +120,19 @@ impl Splitter<'_> {
         if !matches!(first, '\\' | '.' | 'd' | 'D' | 'u' | 'U') {
             return None;
         }
+        // Words first, lines after: a file may be one long line.
+        let begins = |word: &str| rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        let wanted = match self.dialect {
+            Dialect::Postgres => first == '\\',
+            Dialect::Sqlite => first == '.',
+            Dialect::Mysql | Dialect::Mariadb => begins("delimiter") || begins("use "),
+        };
+        let before = self.text[..at].trim_end_matches([' ', '\t']);
+        let first_of_line = before.is_empty() || before.ends_with('\n');
+        if !wanted || self.dialect != Dialect::Postgres && !first_of_line {
+            return None;
+        }
         let line_end = at + rest.find('\n').unwrap_or(rest.len());
-        let line_start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let first_of_line = self.text[line_start..at].trim().is_empty();
         if self.mysql() && rest.get(..9).is_some_and(|word| word.eq_ignore_ascii_case("delimiter")) {
             let argument = self.text[at + 9..line_end].trim();
             let separated = rest[9..].starts_with([' ', '\t']);
@@ -167,6 +182,17 @@ impl Splitter<'_> {
             Body::Trigger => self.open.last == Last::End,
             Body::Parentheses => self.open.depth == 0,
         }
+    }
+
+    /// The part of the next word that stands before a delimiter in it, as in `END$$`: only quotes and comments protect.
+    fn before_delimiter(&self, lexer: &Lexer<'_>) -> Option<Token> {
+        if self.delimiter == ";" {
+            return None;
+        }
+        let token = lexer.clone().next()?;
+        let inside = matches!(token.kind, TokenKind::Word | TokenKind::Number | TokenKind::Symbol);
+        let at = token.span.of(self.text).find(self.delimiter.as_str()).filter(|at| inside && *at > 0)?;
+        Some(Token { kind: token.kind, span: Span::new(token.span.start, token.span.start + at) })
     }
 
     /// Takes the lines behind `COPY ... FROM STDIN;` up to `\\.`, which psql sends as data; returns their end.

@@ -73,6 +73,21 @@ fn the_data_of_copy_is_no_sql() {
 }
 
 #[test]
+fn a_delimiter_ends_a_statement_inside_of_a_word() {
+    let text = "DELIMITER $$\nCREATE PROCEDURE p()\nBEGIN\n SELECT '$$';\nEND$$\nCREATE PROCEDURE q() SELECT 1$$\nDELIMITER ;\nSELECT 2;";
+    for dialect in [Dialect::Mysql, Dialect::Mariadb] {
+        assert_eq!(pieces(text, dialect).len(), 3, "{:?}", pieces(text, dialect));
+    }
+}
+
+#[test]
+fn long_lines_and_many_dollars_take_no_time_for_each() {
+    assert_eq!(split(&"d;".repeat(200_000), Dialect::Mysql).len(), 200_000);
+    let dollars: String = (0..100_000).map(|number| format!("$a{number}$ ")).collect();
+    assert_eq!(split(&dollars, Dialect::Mysql).len(), 1);
+}
+
+#[test]
 fn use_ends_with_its_line() {
     assert_eq!(
         pieces("USE shop\nSELECT 1;\nuse other; SELECT 2", Dialect::Mysql),

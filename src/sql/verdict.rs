@@ -112,6 +112,10 @@ fn with_server(text: &str, bench: Bench<'_>, verdict: Verdict) -> Verdict {
     let Some(server) = bench.server else { return verdict };
     match (server(text), verdict) {
         (Answer::Silent, verdict) => verdict,
+        // A placeholder may be prepared, and never run by itself.
+        (Answer::Accepted, Verdict::Rejected { span, message, help }) if span.of(text) == "?" => {
+            Verdict::Rejected { span, message, help }
+        }
         (Answer::Accepted, Verdict::Rejected { .. }) if bench.flavour.dialect == Dialect::Postgres => {
             postgres::judge_bodies(text).unwrap_or(Verdict::Accepted)
         }

@@ -43,10 +43,9 @@ pub fn judge(text: &str, flavour: Flavour) -> Verdict {
             let message = format!("this needs {title} {release}; this target says {}", flavour.release_or_newest());
             Verdict::Newer { span: span(token), message }
         }
-        Outcome::GaveUp => Verdict::Unknown {
-            span: span(0),
-            why: "it is nested too deeply or too ambiguous to be followed".to_owned(),
-        },
+        Outcome::GaveUp => {
+            Verdict::TooMuch { span: span(0), message: "this statement nests too deeply to be followed".to_owned() }
+        }
     }
 }
 

@@ -9,6 +9,10 @@ use crate::sql::postgres::native::{self, Complaint};
 use crate::sql::verdict::Verdict;
 use crate::text::Span;
 
+/// Longest statement whose PL/pgSQL is compiled, in bytes.
+const LONGEST: usize = 1 << 20;
+/// Longest statement that is compiled again and again to find a place, in bytes; in a longer one the line is shown.
+const SHORT: usize = 64 << 10;
 /// Places of one token that are tried at most.
 const MOST_PLACES: usize = 200;
 
@@ -29,6 +33,10 @@ pub(super) fn judge(text: &str) -> Option<Verdict> {
     let body = body(text, &tokens)?;
     match language.as_str() {
         "plpgsql" => {
+            if text.len() > LONGEST {
+                let why = format!("its body is longer than {} KiB", LONGEST >> 10);
+                return Some(Verdict::Unknown { span: super::token_at(text, 0), why });
+            }
             let complaint = native::compile(text).err()?;
             let span = place(text, &body, &complaint);
             // Where the library needs a catalogue that only a server has.
@@ -136,7 +144,8 @@ fn place(text: &str, body: &Body, complaint: &Complaint) -> Span {
         return closing(body);
     }
     let named = complaint.message.split('"').nth(1).filter(|named| !named.is_empty());
-    let found = named.and_then(|named| last_that_matters(text, body, named, &complaint.message));
+    let found =
+        named.filter(|_| text.len() < SHORT).and_then(|named| last_that_matters(text, body, named, &complaint.message));
     found.or_else(|| line(text, body, &complaint.context)).unwrap_or_else(|| closing(body))
 }
 

@@ -7,6 +7,7 @@
 pub mod sandbox;
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::limits::Limit;
 use rusqlite::{Batch, Connection, Error};
 
 use crate::config::Dialect;
@@ -19,6 +20,9 @@ use sandbox::Budget;
 
 /// Stubs that are made for one statement before its names are given up.
 const MOST_STUBS: usize = 32;
+
+/// Longest value that a statement may compute beyond its own length, in bytes.
+const LONGEST_RESULT: i32 = 64 << 10;
 
 /// A database in memory that follows the migrations of one target.
 pub struct Replay {
@@ -138,11 +142,51 @@ fn defines(head: &Head) -> bool {
 fn prepare(connection: &Connection, text: &str, run: bool) -> Result<(), Complaint> {
     let mut batch = Batch::new(connection, text);
     let Some(mut statement) = batch.next().map_err(|error| complaint(&error))? else { return Ok(()) };
-    if run {
-        let mut rows = statement.raw_query();
-        while rows.next().map_err(|error| complaint(&error))?.is_some() {}
+    if !run {
+        return Ok(());
     }
-    Ok(())
+    if let Some(empty) = without_rows(connection, text).map_err(|error| complaint(&error))? {
+        return connection.execute_batch(&empty).map_err(|error| complaint(&error));
+    }
+    // Nothing that is computed on the way may be long: a single function call is never interrupted.
+    let longest = i32::try_from(text.len()).unwrap_or(i32::MAX).saturating_add(LONGEST_RESULT);
+    let usual = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, longest).map_err(|error| complaint(&error))?;
+    let mut rows = statement.raw_query();
+    let ran = loop {
+        match rows.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(complaint(&error)),
+        }
+    };
+    let _ = connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, usual);
+    ran
+}
+
+/// A table that is filled by a query gets its columns here, and no row: the query is compiled and never run.
+fn without_rows(connection: &Connection, text: &str) -> rusqlite::Result<Option<String>> {
+    let mut depth = 0_usize;
+    let mut words = Lexer::new(text, Dialect::Sqlite).filter(|token| token.kind.is_significant());
+    let is = |span: Span, word: &str| span.of(text).eq_ignore_ascii_case(word);
+    let create = words.next().is_some_and(|token| is(token.span, "CREATE"));
+    let table = words.by_ref().take(2).any(|token| is(token.span, "TABLE"));
+    let filled = words.find(|token| {
+        match token.span.of(text) {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && token.kind == TokenKind::Word && is(token.span, "AS")
+    });
+    let Some(filled) = filled.filter(|_| create && table) else { return Ok(None) };
+    let query = connection.prepare(&text[filled.span.end..])?;
+    let mut columns: Vec<String> = Vec::new();
+    for name in query.column_names() {
+        let quoted = format!("\"{}\"", name.replace('"', "\"\""));
+        let twice = columns.iter().any(|other| other.eq_ignore_ascii_case(&quoted));
+        columns.push(if twice { format!("\"{}:{}\"", name.replace('"', "\"\""), columns.len()) } else { quoted });
+    }
+    Ok(Some(format!("{} ({})", &text[..filled.span.start], columns.join(", "))))
 }
 
 fn complaint(error: &Error) -> Complaint {
