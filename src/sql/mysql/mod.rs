@@ -24,6 +24,16 @@ use matcher::{Matcher, Outcome};
 static MYSQL: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mysql));
 static MARIADB: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mariadb));
 
+/// Kinds of statements that the grammar does not claim: of Oracle mode, and of releases that are newer than it.
+const UNCLAIMED: [&str; 6] = ["PACKAGE", "LIBRARY", "MATERIALIZED", "EXTERNAL", "SYNONYM", "ASSERTION"];
+
+/// Says whether a statement that stopped at its head is of a kind that is not claimed.
+fn unclaimed(text: &str, flavour: Flavour, token: usize) -> bool {
+    let head = crate::sql::facts::head(text, flavour);
+    let defines = matches!(head.verb.as_str(), "CREATE" | "ALTER" | "DROP");
+    defines && token <= 4 && head.words.get(token).is_some_and(|word| UNCLAIMED.contains(&word.as_str()))
+}
+
 /// Judges one statement. Spans count in `text`.
 pub fn judge(text: &str, flavour: Flavour) -> Verdict {
     let grammar: &Grammar = if flavour.dialect == Dialect::Mysql { &MYSQL } else { &MARIADB };
@@ -33,6 +43,10 @@ pub fn judge(text: &str, flavour: Flavour) -> Verdict {
     let span = |token: usize| tokens.get(token).map_or(Span::new(text.len(), text.len()), tokens::Token::span);
     match Matcher::run(grammar, &tokens, flavour.release_or_newest()) {
         Outcome::Fits => Verdict::Accepted,
+        Outcome::Stuck(token, _) if unclaimed(text, flavour, token) => Verdict::Unknown {
+            span: span(token),
+            why: "statements of this kind are not known to the recogniser".to_owned(),
+        },
         Outcome::Stuck(token, expected) => {
             let expected: Vec<String> = expected.into_iter().collect();
             let help = (1..=6).contains(&expected.len()).then(|| format!("expected {}", enumerate(&expected, 6)));
@@ -87,5 +101,17 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn kinds_that_are_not_claimed_are_undecided() {
+        for text in [
+            "CREATE OR REPLACE PACKAGE p AS FUNCTION f RETURN INT; END",
+            "DROP PACKAGE p",
+            "CREATE LIBRARY l LANGUAGE JAVASCRIPT AS 'x'",
+        ] {
+            assert!(matches!(judge(text, Dialect::Mariadb.into()), Verdict::Unknown { .. }), "{text}");
+        }
+        assert!(matches!(judge("CREATE TABEL t (a INT)", Dialect::Mariadb.into()), Verdict::Rejected { .. }));
     }
 }
