@@ -257,6 +257,13 @@ impl Iterator for Lexer<'_> {
     }
 }
 
+/// Returns the token that begins at a byte of a text; empty at the end.
+pub fn token_at(text: &str, at: usize, flavour: impl Into<Flavour>) -> Span {
+    let at = at.min(text.len());
+    let rest = text.get(at..).unwrap_or_default();
+    Lexer::new(rest, flavour).next().map_or(Span::new(at, at), |token| token.span.shifted(at))
+}
+
 fn run(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> usize {
     bytes.iter().take_while(|byte| wanted(**byte)).count()
 }

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::config::limits::Limits;
-use crate::sql::lex::{Lexer, TokenKind};
+use crate::sql::lex::{Lexer, TokenKind, token_at};
 use crate::sql::split::Statement;
 use crate::sql::{facts, mysql, postgres, remedies, sqlite};
 use crate::text::Span;
@@ -93,8 +93,7 @@ pub fn judge(file: &str, statement: &Statement, bench: Bench<'_>) -> Verdict {
     if let Some(refused) = bounds(file, statement, bench.limits) {
         return refused;
     }
-    let unclosed = unclosed(file, statement);
-    if let Some(rejected) = unclosed {
+    if let Some(rejected) = unclosed(file, statement) {
         return rejected;
     }
     // A defect of a parser must not take the others' statements along.
@@ -128,11 +127,10 @@ fn with_server(text: &str, bench: Bench<'_>, verdict: Verdict) -> Verdict {
                 Verdict::Rejected { span, .. } => Some(*span),
                 _ => None,
             };
-            let token = |byte: usize| {
-                let rest = text.get(byte..).unwrap_or_default();
-                Lexer::new(rest, bench.flavour).next().map_or(Span::new(byte, byte), |token| token.span.shifted(byte))
-            };
-            let span = byte.map(token).or(own).unwrap_or_else(|| facts::head(text, bench.flavour).verb_span);
+            let span = byte
+                .map(|byte| token_at(text, byte, bench.flavour))
+                .or(own)
+                .unwrap_or_else(|| facts::head(text, bench.flavour).verb_span);
             Verdict::Rejected { span, message, help: None }
         }
     }

@@ -94,7 +94,7 @@ impl Matcher<'_> {
                 self.bit_expression(right + 1)?
             } else if not == 0 && known.arrows && operator == known.member {
                 let of = usize::from(self.kind(right) == known.of);
-                self.parenthesised(right + of)?
+                self.list_or_query(right + of)?
             } else {
                 if not == 1 {
                     self.miss(0, place + 1);
@@ -193,7 +193,7 @@ impl Matcher<'_> {
                 self.miss(0, at + 1);
                 None
             }
-            _ if kind == known.open => self.parenthesised(at),
+            _ if kind == known.open => self.list_or_query(at),
             _ if kind == known.brace => {
                 let value = self.expression(at + 2)?;
                 let end = self.known_kinds.end_brace;
@@ -286,6 +286,7 @@ impl Matcher<'_> {
         self.take(close, place)
     }
 
+    /// `( expression, ... )` or a query.
     fn list_or_query(&mut self, at: usize) -> Option<usize> {
         if self.begins_query(at)
             && let Some(end) = self.query_parens(at)
@@ -295,11 +296,6 @@ impl Matcher<'_> {
         let open = self.known_kinds.open;
         let first = self.take(open, at)?;
         self.expressions(first)
-    }
-
-    /// `( expression, ... )` or a query.
-    fn parenthesised(&mut self, at: usize) -> Option<usize> {
-        self.list_or_query(at)
     }
 
     fn expressions(&mut self, at: usize) -> Option<usize> {

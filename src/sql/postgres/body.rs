@@ -4,7 +4,7 @@
 //! asking again: of all places where that token stands, the last one whose replacement changes the answer is it.
 
 use crate::config::Dialect;
-use crate::sql::lex::{Lexer, Token, TokenKind};
+use crate::sql::lex::{Lexer, Token, TokenKind, token_at};
 use crate::sql::postgres::native::{self, Complaint};
 use crate::sql::verdict::Verdict;
 use crate::text::Span;
@@ -35,7 +35,7 @@ pub(super) fn judge(text: &str) -> Option<Verdict> {
         "plpgsql" => {
             if text.len() > LONGEST {
                 let why = format!("its body is longer than {} KiB", LONGEST >> 10);
-                return Some(Verdict::Unknown { span: super::token_at(text, 0), why });
+                return Some(Verdict::Unknown { span: token_at(text, 0, Dialect::Postgres), why });
             }
             let complaint = native::compile(text).err()?;
             let span = place(text, &body, &complaint);
@@ -124,7 +124,7 @@ fn sql(text: &str, body: &Body) -> Option<Verdict> {
     let content = body.content(text);
     let complaint = native::parse(&content).err()?;
     let at = complaint.character.map_or(content.len(), |character| super::byte_of(&content, character));
-    let token = super::token_at(&content, at);
+    let token = token_at(&content, at, Dialect::Postgres);
     let span = Span::new(body.byte_in(text, token.start), body.byte_in(text, token.end));
     let span = if span.start == span.end { closing(body) } else { span };
     Some(Verdict::Rejected { span, message: complaint.message, help: None })
@@ -138,7 +138,7 @@ fn closing(body: &Body) -> Span {
 /// Finds the token that the compiler complains about.
 fn place(text: &str, body: &Body, complaint: &Complaint) -> Span {
     if let Some(character) = complaint.character {
-        return super::token_at(text, super::byte_of(text, character));
+        return token_at(text, super::byte_of(text, character), Dialect::Postgres);
     }
     if complaint.message.ends_with("at end of input") && complaint.message.starts_with("unexpected end") {
         return closing(body);

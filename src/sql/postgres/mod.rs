@@ -9,9 +9,8 @@ pub mod versions;
 
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
-use crate::sql::lex::Lexer;
+use crate::sql::lex::token_at;
 use crate::sql::verdict::Verdict;
-use crate::text::Span;
 
 use native::Complaint;
 
@@ -25,7 +24,7 @@ pub fn judge(text: &str, flavour: Flavour) -> Verdict {
         let rest = &text[(*second).min(text.len())..];
         let lead = rest.len() - rest.trim_start().len();
         let message = "a second statement begins here, inside of the first one".to_owned();
-        return Verdict::Rejected { span: token_at(text, second + lead), message, help: None };
+        return Verdict::Rejected { span: token_at(text, second + lead, Dialect::Postgres), message, help: None };
     }
     if let Some(verdict) = body::judge(text) {
         return verdict;
@@ -43,7 +42,7 @@ pub fn judge_bodies(text: &str) -> Option<Verdict> {
 
 fn rejected(text: &str, complaint: &Complaint) -> Verdict {
     let at = complaint.character.map_or(text.len(), |character| byte_of(text, character));
-    Verdict::Rejected { span: token_at(text, at), message: complaint.message.clone(), help: None }
+    Verdict::Rejected { span: token_at(text, at, Dialect::Postgres), message: complaint.message.clone(), help: None }
 }
 
 /// The byte of a character, which counts from 1.
@@ -52,12 +51,6 @@ fn byte_of(text: &str, character: usize) -> usize {
         return (character - 1).min(text.len());
     }
     text.char_indices().nth(character - 1).map_or(text.len(), |(at, _)| at)
-}
-
-/// The token that begins at a place; empty at the end.
-fn token_at(text: &str, at: usize) -> Span {
-    let rest = &text[at.min(text.len())..];
-    Lexer::new(rest, Dialect::Postgres).next().map_or(Span::new(text.len(), text.len()), |token| token.span.shifted(at))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use rusqlite::{Batch, Connection, Error};
 
 use crate::config::Dialect;
 use crate::sql::facts::{Head, Purpose, head};
-use crate::sql::lex::{Lexer, TokenKind};
+use crate::sql::lex::{Lexer, TokenKind, token_at};
 use crate::sql::verdict::Verdict;
 use crate::text::Span;
 
@@ -261,7 +261,11 @@ fn rejected(text: &str, complaint: Complaint) -> Verdict {
     let at = complaint.byte.unwrap_or(text.len());
     let named = complaint.message.strip_prefix("unknown table option: ");
     let option = named.and_then(|named| name_in(text, named, ""));
-    Verdict::Rejected { span: option.unwrap_or_else(|| token_at(text, at)), message: complaint.message, help: None }
+    Verdict::Rejected {
+        span: option.unwrap_or_else(|| token_at(text, at, Dialect::Sqlite)),
+        message: complaint.message,
+        help: None,
+    }
 }
 
 /// What SQLite would refuse because of the schema.
@@ -269,7 +273,7 @@ fn refused(text: &str, head: &Head, complaint: Complaint) -> Verdict {
     let named = complaint.message.rsplit(": ").next().unwrap_or_default();
     let named = named.rsplit('.').next().unwrap_or_default();
     let span = match complaint.byte {
-        Some(byte) => token_at(text, byte),
+        Some(byte) => token_at(text, byte, Dialect::Sqlite),
         None => name_in(text, named, &complaint.message).unwrap_or(head.verb_span),
     };
     Verdict::Refused { span, message: complaint.message }
@@ -289,12 +293,6 @@ fn name_in(text: &str, name: &str, message: &str) -> Option<Span> {
         message.split([' ', ':', '"', '\'']).any(|part| part == word) && word.len() > 1
     };
     names().find(|span| plain(*span) == wanted).or_else(|| names().skip(2).find(spoken))
-}
-
-fn token_at(text: &str, at: usize) -> Span {
-    let at = at.min(text.len());
-    let rest = text.get(at..).unwrap_or_default();
-    Lexer::new(rest, Dialect::Sqlite).next().map_or(Span::new(at, at), |token| token.span.shifted(at))
 }
 
 #[cfg(test)]
