@@ -1,4 +1,6 @@
-//! What a verdict costs: 10 MB of mixed statements and one INSERT of 10 MB, in one run, on one thread.
+//! What a verdict costs, in one run, on one thread: 10 MB of mixed statements (tables with their rows), 10 MB of short
+//! statements of which most define structure, and one INSERT of 10 MB. For SQLite also what the library takes to run
+//! the short ones itself.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -11,8 +13,8 @@ use schemagate::sql::verdict::{Bench, Verdict, judge};
 
 const SIZE: usize = 10 << 20;
 
-/// Statements as migrations have them; `number` makes the names differ.
-fn mixed(dialect: Dialect, number: usize) -> String {
+/// Definitions and changes with hardly any rows; `number` makes the names differ.
+fn short(dialect: Dialect, number: usize) -> String {
     let (key, text) = match dialect {
         Dialect::Postgres => ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "text"),
         Dialect::Sqlite => ("INTEGER PRIMARY KEY", "TEXT"),
@@ -29,14 +31,25 @@ fn mixed(dialect: Dialect, number: usize) -> String {
     )
 }
 
-fn script(dialect: Dialect, part: impl Fn(usize) -> String, size: usize) -> (String, Dialect) {
+/// A table with its rows, as large migrations have them.
+fn mixed(dialect: Dialect, number: usize) -> String {
+    let row = |row: usize| format!("('name {row}', 'city {row}''s {number}')");
+    let insert = |from: usize| {
+        let rows: Vec<String> = (from..from + 20).map(row).collect();
+        format!("INSERT INTO customer_{number} (name, city) VALUES\n    {};\n", rows.join(",\n    "))
+    };
+    let rows: String = (0..5).map(|part| insert(part * 20)).collect();
+    short(dialect, number).replacen("-- some rows\n", &format!("-- some rows\n{rows}"), 1)
+}
+
+fn script(part: impl Fn(usize) -> String, size: usize) -> String {
     let mut script = String::with_capacity(size + 1000);
     let mut number = 0;
     while script.len() < size {
         script.push_str(&part(number));
         number += 1;
     }
-    (script, dialect)
+    script
 }
 
 /// CPU seconds and peak memory of this process so far.
@@ -52,7 +65,9 @@ fn main() {
         std::env::args().nth(1).and_then(|word| Dialect::ALL.into_iter().find(|dialect| dialect.word() == word));
     let Some(dialect) = only else {
         // Each in a process of its own, so that peak memory is its own.
-        println!("| dialect | 10 MB mixed | its memory | one INSERT of 10 MB | its memory |\n|---|---|---|---|---|");
+        println!(
+            "| dialect | 10 MB mixed | its memory | short statements | one INSERT | its memory |\n|---|---|---|---|---|---|"
+        );
         let program = std::env::current_exe().expect("this program");
         for dialect in Dialect::ALL {
             let status = std::process::Command::new(&program).arg(dialect.word()).status();
@@ -71,11 +86,12 @@ fn measure(dialect: Dialect) {
             if number == 0 { "INSERT INTO t (a, b, c, d) VALUES " } else { ", " }
         )
     };
-    let (mixed, _) = script(dialect, |number| mixed(dialect, number), SIZE);
-    let (insert, _) = script(dialect, rows, SIZE);
+    let mixed = script(|number| mixed(dialect, number), SIZE);
+    let short = script(|number| short(dialect, number), SIZE);
+    let insert = script(rows, SIZE);
     let mut costs = Vec::new();
     let (_, texts) = usage();
-    for text in [&mixed, &insert] {
+    for text in [&mixed, &short, &insert] {
         let (before, _) = usage();
         let wall = Instant::now();
         let statements = split(text, dialect);
@@ -94,6 +110,19 @@ fn measure(dialect: Dialect) {
         let cpu = (usage().0 - before).max(wall.elapsed().as_secs_f64() * 0.01);
         costs.push((text.len() as f64 / 1e6 / cpu, usage().1 - texts));
     }
-    let cell = |(speed, memory): &(f64, f64)| format!("{speed:.0} MB/s | {memory:.0} MiB");
-    println!("| {} | {} | {} |", dialect.title(), cell(&costs[0]), cell(&costs[1]));
+    let speed = |at: usize| format!("{:.0} MB/s", costs[at].0);
+    let memory = |at: usize| format!("{:.0} MiB", costs[at].1);
+    let cells = [speed(0), memory(0), speed(1), speed(2), memory(2)];
+    println!("| {} | {} |", dialect.title(), cells.join(" | "));
+    if dialect == Dialect::Sqlite {
+        println!("\nThe short statements, run by SQLite itself in memory: {:.0} MB/s", run_by_sqlite(&short));
+    }
+}
+
+/// How fast the library alone runs a script, in MB/s of CPU time.
+fn run_by_sqlite(script: &str) -> f64 {
+    let connection = rusqlite::Connection::open_in_memory().expect("SQLite");
+    let (before, _) = usage();
+    connection.execute_batch(script).expect("SQLite runs it");
+    script.len() as f64 / 1e6 / (usage().0 - before)
 }
