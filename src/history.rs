@@ -3,6 +3,8 @@
 //! One row for each migration that was ever started. The columns are a promise to users and have a format version.
 //! Refuses to know how a database stores them; `engine::tables` writes them in each product's types.
 
+use std::time::Duration;
+
 use crate::migration::{Kind, ProjectName};
 
 /// The version of the tables' format. A program refuses to write tables of a newer one.
@@ -109,6 +111,9 @@ pub struct Row {
     pub statements_total: usize,
     /// Statements that ran and stayed.
     pub statements_done: usize,
+    /// The statement that was begun and whose end is not recorded, from 1; 0 for none. Only statements that cannot
+    /// share a transaction with their record are begun like that.
+    pub statement_open: usize,
     /// Sixteen hexadecimal digits of SHA-256 for each statement, joined: tells whether an edit touched what ran.
     pub statement_sums: String,
     /// What stopped it.
@@ -140,6 +145,51 @@ impl Row {
     pub fn position(&self) -> (&str, Kind) {
         (&self.version_key, self.kind)
     }
+}
+
+/// What is said while scripts run.
+#[derive(Debug)]
+pub enum Said<'s> {
+    /// A statement (from 1) of so many has been running for a while.
+    Running {
+        /// The path of the script.
+        path: &'s str,
+        /// The statement, from 1.
+        statement: usize,
+        /// How many statements the script has.
+        of: usize,
+        /// For how long.
+        elapsed: Duration,
+    },
+    /// The server said something beside its answer.
+    Notice {
+        /// The path of the script.
+        path: &'s str,
+        /// The line of the statement.
+        line: usize,
+        /// Its words.
+        text: &'s str,
+    },
+    /// Somebody else was in the way; it is tried again.
+    Retry {
+        /// The path of the script.
+        path: &'s str,
+        /// The statement, from 1.
+        statement: usize,
+        /// The database's words.
+        why: &'s str,
+    },
+    /// It was found out whether a statement in flight took effect.
+    Settled {
+        /// The path of the script.
+        path: &'s str,
+        /// The statement, from 1.
+        statement: usize,
+        /// Whether it did.
+        took_effect: bool,
+        /// What shows it.
+        why: &'s str,
+    },
 }
 
 /// Returns the sum of a statement that [`Row::statement_sums`] holds.

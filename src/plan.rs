@@ -214,6 +214,7 @@ mod tests {
             state,
             statements_total: 3,
             statements_done: done,
+            statement_open: 0,
             statement_sums: ["a", "b", "c"].map(statement).concat(),
             error: None,
             attempt: 1,

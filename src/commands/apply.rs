@@ -14,7 +14,7 @@ use crate::engine::Provenance;
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
 use crate::host;
-use crate::render::rollout::{Standing, TargetView, step, target};
+use crate::render::rollout::{Standing, TargetView, said, step, target};
 use crate::render::{Format, json::text};
 
 /// Which repository, branch and targets a command is about.
@@ -208,6 +208,7 @@ pub fn write_json(targets: &impl serde::Serialize, console: &mut Console<'_>) {
 fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
     match event {
         Event::Waiting(label, holder) => console.say(&format!("  {label:<18} waiting: {holder} is at work on it\n")),
+        Event::Said(label, what) => console.say(&said(label, what)),
         Event::Step(label, view) => console.say(&step(label, view)),
         Event::Target(view) => {
             if dry {

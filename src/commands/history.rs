@@ -40,7 +40,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         if skip(&selection.environment, environment) || skip(&selection.database, database) {
             continue;
         }
-        let session = rollout::open(target, &opened.loaded, Access::Read(READ_WAIT));
+        let session = rollout::open(target, &opened.loaded, Access::Read, READ_WAIT);
         let rows = session.and_then(|(mut session, _)| session.history());
         match rows {
             Ok(rows) if console.format == Format::Json => {

@@ -15,11 +15,11 @@ use crate::commands::scripts::{bytes, conflict, prepare};
 use crate::commands::server::Loaded;
 use crate::config::Dialect;
 use crate::config::server::{Audience, Target};
-use crate::engine::{Access, Outcome, Provenance, Script, Session, Trouble, engine_of};
+use crate::engine::{Access, Connecting, Outcome, Provenance, Script, Session, Terms, Trouble, engine_of};
 use crate::finding::{Report, Severity};
 use crate::git::refs::{Branch, tree_of};
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row};
+use crate::history::{Mode, Row, Said};
 use crate::host;
 use crate::migration::{Checksums, FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
@@ -35,6 +35,8 @@ pub enum Event<'e> {
     Waiting(&'e str, &'e str),
     /// A step ended: the target's label and the step.
     Step(&'e str, &'e StepView),
+    /// Something is said while a step runs: the target's label and what.
+    Said(&'e str, &'e Said<'e>),
     /// A target ended.
     Target(&'e TargetView),
 }
@@ -114,11 +116,18 @@ fn reaches(manifest: &Manifest, target: &Target, folder: &str) -> bool {
 ///
 /// # Errors
 /// If its URL cannot be had, or the database cannot be opened.
-pub fn open(target: &Target, loaded: &Loaded, access: Access) -> Result<(Box<dyn Session>, Dialect), Trouble> {
+pub fn open(
+    target: &Target,
+    loaded: &Loaded,
+    access: Access,
+    wait: Duration,
+) -> Result<(Box<dyn Session>, Dialect), Trouble> {
     let url = host::url(&target.url, &loaded.folder)
         .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
     let engine = engine_of(&url)?;
-    Ok(((engine.connect)(&url, &loaded.folder, access)?, engine.dialect))
+    let how =
+        Connecting { folder: &loaded.folder, access, wait, schema: &target.history_schema, session: &target.session };
+    Ok(((engine.connect)(&url, &how)?, engine.dialect))
 }
 
 /// All migrations of a state, under its manifest.
@@ -169,6 +178,17 @@ impl Work<'_> {
         }
     }
 
+    /// The terms under which files run here, unless they say others.
+    fn terms(&self) -> Terms {
+        let environment = self.loaded.server.environment(&self.target.environment);
+        Terms {
+            lock_timeout: environment.map(|environment| environment.lock_timeout),
+            statement_timeout: environment.and_then(|environment| environment.statement_timeout),
+            isolation: None,
+            patience: self.target.lock_wait,
+        }
+    }
+
     fn run(&self, view: &mut TargetView, tell: &mut dyn FnMut(Event<'_>), repository: &Repository) {
         if let Err(trouble) = self.work(view, tell, repository) {
             unreachable_target(view, trouble);
@@ -183,7 +203,7 @@ impl Work<'_> {
         repository: &Repository,
     ) -> Result<(), Trouble> {
         let patience = if self.order.dry { READ_WAIT.min(self.target.lock_wait) } else { self.target.lock_wait };
-        let (mut session, dialect) = open(self.target, self.loaded, Access::Read(patience))?;
+        let (mut session, dialect) = open(self.target, self.loaded, Access::Read, patience)?;
         let rows = session.history()?;
         drop(session);
         let plan = self.plan(&rows);
@@ -193,7 +213,7 @@ impl Work<'_> {
             return Ok(());
         }
         let label = self.target.label();
-        let (mut session, _) = open(self.target, self.loaded, Access::Write(self.target.lock_wait))?;
+        let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.lock_wait)?;
         session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
         let rows = session.history()?;
@@ -227,7 +247,7 @@ impl Work<'_> {
     fn hold_back(&self, view: &mut TargetView, repository: &Repository) {
         view.standing = Standing::HeldBack;
         view.help = Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
-        if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read(READ_WAIT))
+        if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read, READ_WAIT)
             && let Ok(rows) = session.history()
         {
             self.remember(&rows, &[], view, repository);
@@ -254,7 +274,7 @@ impl Work<'_> {
                 return Ok(());
             }
             let first = number * size;
-            let ready = batch.iter().map(|step| prepare(self.source, self.manifest, step, dialect));
+            let ready = batch.iter().map(|step| prepare(self.source, self.manifest, step, dialect, &self.terms()));
             let scripts = match ready.collect::<Result<Vec<Script>, Conflict>>() {
                 Ok(scripts) => scripts,
                 Err(conflict) => {
@@ -263,7 +283,8 @@ impl Work<'_> {
                     return Ok(());
                 }
             };
-            match session.run(&scripts, &self.order.provenance)? {
+            let ran = session.run(&scripts, &self.order.provenance, &mut |said| tell(Event::Said(&label, &said)))?;
+            match ran {
                 Outcome::Applied(durations) => {
                     for (offset, duration) in durations.iter().enumerate() {
                         let step = &mut view.steps[first + offset];
@@ -321,7 +342,7 @@ impl Work<'_> {
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
         for step in &plan.steps {
-            let script = match prepare(self.source, self.manifest, step, dialect) {
+            let script = match prepare(self.source, self.manifest, step, dialect, &self.terms()) {
                 Ok(script) => script,
                 Err(conflict) => {
                     view.conflicts.push(conflict);

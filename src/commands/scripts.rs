@@ -6,10 +6,13 @@ use anyhow::Result;
 
 use crate::commands::changes::{Content, Manifest, Source};
 use crate::config::Dialect;
-use crate::engine::{Script, ScriptStatement};
+use crate::config::flavour::Flavour;
+use crate::engine::{Script, ScriptStatement, Terms};
 use crate::history::{Mode, statement_sum};
 use crate::migration::{Checksums, FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Step, resume_at};
+use crate::sql::alone::alone;
+use crate::sql::directives::{Directives, directives};
 use crate::sql::facts::{Purpose, head};
 use crate::sql::split::split;
 use crate::text::Lines;
@@ -26,11 +29,17 @@ pub fn bytes(source: &Source<'_>, migration: &Migration, largest: u64) -> Result
     }
 }
 
-/// Makes the migration of a step ready.
+/// Makes the migration of a step ready. `terms` are those of its target; the file may say others.
 ///
 /// # Errors
 /// What keeps it from running.
-pub fn prepare(source: &Source<'_>, manifest: &Manifest, step: &Step, dialect: Dialect) -> Result<Script, Conflict> {
+pub fn prepare(
+    source: &Source<'_>,
+    manifest: &Manifest,
+    step: &Step,
+    dialect: Dialect,
+    terms: &Terms,
+) -> Result<Script, Conflict> {
     let migration = &step.migration;
     let declared = declared_dialect(manifest, migration);
     if let Some(declared) = declared.filter(|declared| *declared != dialect) {
@@ -47,9 +56,13 @@ pub fn prepare(source: &Source<'_>, manifest: &Manifest, step: &Step, dialect: D
         .ok()
         .filter(|text| !text.contains('\0'))
         .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
-    let statements = statements(migration, text, dialect)?;
-    let mode =
-        if statements.iter().any(|statement| statement.no_transaction) { Mode::Journal } else { Mode::Transaction };
+    let flavour = declared_flavour(manifest, migration).unwrap_or_else(|| dialect.into());
+    let (asked, mistakes) = directives(text, flavour);
+    if let Some(mistake) = mistakes.first() {
+        return Err(conflict(migration, &mistake.message, &mistake.help));
+    }
+    let statements = statements(migration, text, flavour, &asked)?;
+    let mode = if statements.iter().any(|statement| statement.alone) { Mode::Journal } else { Mode::Transaction };
     let sums: Vec<String> = statements.iter().map(|statement| statement_sum(&statement.text)).collect();
     let done = resume_at(step.earlier.as_ref(), &sums).map_err(|number| {
         conflict(
@@ -58,7 +71,8 @@ pub fn prepare(source: &Source<'_>, manifest: &Manifest, step: &Step, dialect: D
             "bring back the statements that ran; mend only what comes behind them",
         )
     })?;
-    let mode = if done > 0 { Mode::Journal } else { mode };
+    let in_flight = step.earlier.as_ref().is_some_and(|row| row.statement_open > 0);
+    let mode = if done > 0 || in_flight { Mode::Journal } else { mode };
     Ok(Script {
         migration: migration.clone(),
         statements,
@@ -67,6 +81,12 @@ pub fn prepare(source: &Source<'_>, manifest: &Manifest, step: &Step, dialect: D
         earlier: step.earlier.clone(),
         out_of_order: step.out_of_order,
         checksums,
+        terms: Terms {
+            lock_timeout: asked.lock_timeout.or(terms.lock_timeout),
+            statement_timeout: asked.statement_timeout.or(terms.statement_timeout),
+            isolation: asked.isolation.map(str::to_owned),
+            patience: terms.patience,
+        },
     })
 }
 
@@ -76,26 +96,52 @@ fn declared_dialect(manifest: &Manifest, migration: &Migration) -> Option<Dialec
     project.database(migration.database.as_ref()).map(|database| database.dialect)
 }
 
-fn statements(migration: &Migration, text: &str, dialect: Dialect) -> Result<Vec<ScriptStatement>, Conflict> {
+/// The product and its settings that the manifest says a migration is for.
+fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Flavour> {
+    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
+    project.database(migration.database.as_ref()).map(|database| database.flavour)
+}
+
+fn statements(
+    migration: &Migration,
+    text: &str,
+    flavour: Flavour,
+    asked: &Directives,
+) -> Result<Vec<ScriptStatement>, Conflict> {
+    let dialect = flavour.dialect;
     let lines = Lines::of(text);
-    let mut prepared = Vec::new();
-    for statement in split(text, dialect) {
+    let mut prepared: Vec<ScriptStatement> = Vec::new();
+    for statement in split(text, flavour) {
         let sql = statement.span.of(text);
-        let head = head(sql, dialect);
+        let head = head(sql, flavour);
+        if statement.client
+            && let Some(copy) = prepared.last_mut().filter(|copy| statement.copied && copy.rows.is_none())
+        {
+            copy.rows = Some(copied(sql));
+            continue;
+        }
         if statement.client || head.purpose(dialect) == Purpose::Transaction {
             let line = lines.at(statement.span.start).line;
             let what = format!("line {line}: `{}` cannot be run by the program", head.verb);
             return Err(conflict(migration, &what, "remove it; every file runs in a transaction already"));
         }
         let place = lines.at(statement.span.start);
+        let outside = asked.no_transaction && head.purpose(dialect) != Purpose::Data;
         prepared.push(ScriptStatement {
             text: sql.to_owned(),
             line: place.line,
             column: place.column,
-            no_transaction: head.needs_no_transaction(dialect),
+            alone: outside || alone(sql, flavour),
+            rows: None,
         });
     }
     Ok(prepared)
+}
+
+/// The rows behind a COPY without the line that ends them.
+fn copied(data: &str) -> String {
+    let rows = data.trim_end().strip_suffix("\\.").unwrap_or(data);
+    if rows.is_empty() || rows.ends_with('\n') { rows.to_owned() } else { format!("{rows}\n") }
 }
 
 /// Says why a migration cannot run.

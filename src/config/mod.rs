@@ -10,7 +10,7 @@ pub mod manifest;
 pub mod reader;
 pub mod server;
 pub mod severities;
-mod units;
+pub mod units;
 pub mod urls;
 
 #[cfg(test)]

@@ -352,6 +352,11 @@ impl<'d> Section<'d> {
         choices
     }
 
+    /// Returns every key of the table, its text and its place; for tables whose keys the user chose.
+    pub fn entries(&self) -> impl Iterator<Item = (String, &'d DeValue<'d>, Span)> {
+        self.table.iter().map(|(key, value)| (key.get_ref().to_string(), value.get_ref(), value.span().into()))
+    }
+
     /// The place of a table's key, which is shown better than the whole table.
     fn head(&self, key: &str, fallback: Span) -> Span {
         let found = self.table.iter().find(|(candidate, _)| candidate.get_ref() == key);

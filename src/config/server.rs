@@ -20,6 +20,13 @@ use crate::text::{Span, did_you_mean, enumerate};
 /// How long to wait for a busy database unless configured.
 pub const LOCK_WAIT: Duration = Duration::from_secs(60);
 
+/// How long a statement of a migration waits for a lock unless configured: long queues behind it form sooner than people
+/// notice.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The schema of the history tables in PostgreSQL unless configured.
+pub const HISTORY_SCHEMA: &str = "schemagate";
+
 /// Where the name of the pusher comes from. Exactly one source, chosen by the administrator.
 pub const IDENTITIES: [&str; 9] =
     ["unix", "gitolite", "gitea", "gitlab", "github", "http", "ssh-forced", "ssh-key", "push-cert"];
@@ -48,6 +55,12 @@ pub struct Environment {
     pub name: EnvironmentName,
     /// The branches that serve it; those of the file where it names none.
     pub branches: Option<Vec<Pattern>>,
+    /// Whether a push leaves it alone, until somebody applies to it by name.
+    pub manual: bool,
+    /// How long a statement waits for a lock.
+    pub lock_timeout: Duration,
+    /// How long a statement may take; without end where there is none.
+    pub statement_timeout: Option<Duration>,
 }
 
 /// What a target is known by in paths.
@@ -81,6 +94,10 @@ pub struct Target {
     pub lock_wait: Duration,
     /// Whether all pending files of a push share one transaction.
     pub atomic_push: bool,
+    /// The schema of the history tables, where the engine has schemas.
+    pub history_schema: String,
+    /// Settings of the session in which migrations run.
+    pub session: Vec<(String, String)>,
 }
 
 impl Target {
@@ -133,6 +150,11 @@ impl Server {
     /// Says whether a branch (short name) is watched.
     pub fn watches(&self, branch: &str) -> bool {
         self.branches.iter().any(|pattern| pattern.matches(branch))
+    }
+
+    /// Returns an environment by its name.
+    pub fn environment(&self, name: &EnvironmentName) -> Option<&Environment> {
+        self.environments.iter().find(|environment| environment.name == *name)
     }
 
     /// Returns the environments that a branch serves, in rollout order.
@@ -220,8 +242,18 @@ fn environment(section: &Section<'_>) -> Option<(At<String>, Environment)> {
         section.missing("name", "name = \"prod\"");
     }
     let branches = section.patterns("branches");
+    let manual = section.choice("rollout", &["automatic", "manual"]).is_some_and(|word| word.value == 1);
+    let lock_timeout = section.duration("lock-timeout").unwrap_or(LOCK_TIMEOUT);
+    let statement_timeout = section.duration("statement-timeout");
     let name = name?;
-    Some((name.clone(), Environment { name: EnvironmentName::new(name.value), branches }))
+    let environment = Environment {
+        name: EnvironmentName::new(name.value.clone()),
+        branches,
+        manual,
+        lock_timeout,
+        statement_timeout,
+    };
+    Some((name, environment))
 }
 
 struct Targets<'s> {
@@ -246,6 +278,8 @@ impl Targets<'_> {
         let url = self.url(section);
         let lock_wait = section.duration("lock-wait").unwrap_or(LOCK_WAIT);
         let atomic = section.choice("atomic", &["file", "push"]);
+        let history_schema = section.name("history-schema").map_or(HISTORY_SCHEMA.to_owned(), |name| name.value);
+        let session = section.section("session").map(|table| settings(&table)).unwrap_or_default();
         let environment = environment.and_then(|name| self.known_environment(&name));
         let (Some(environment), Some(database), Some(url)) = (environment, database, url) else { return };
         let name = DatabaseName::new(database.value);
@@ -264,7 +298,7 @@ impl Targets<'_> {
             None => Audience::Database(name),
         };
         let atomic_push = atomic.is_some_and(|word| word.value == 1);
-        self.list.push(Target { environment, audience, url, lock_wait, atomic_push });
+        self.list.push(Target { environment, audience, url, lock_wait, atomic_push, history_schema, session });
     }
 
     fn known_environment(&self, name: &At<String>) -> Option<EnvironmentName> {
@@ -299,6 +333,19 @@ impl Targets<'_> {
         }
         source(section, "url")
     }
+}
+
+/// Reads settings of a session, whose names the user chose.
+fn settings(table: &Section<'_>) -> Vec<(String, String)> {
+    let text = |(name, value, span): (String, &toml::de::DeValue<'_>, Span)| match value {
+        toml::de::DeValue::String(text) => Some((name, text.to_string())),
+        _ => {
+            let message = format!("`session.{}` must be text in quotes", crate::text::sanitize(&name));
+            table.problems().add(span, message, "not text", "write session = { TimeZone = \"Europe/Vienna\" }");
+            None
+        }
+    };
+    table.entries().filter_map(text).collect()
 }
 
 fn policy(section: &Section<'_>) -> Policy {

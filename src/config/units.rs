@@ -20,13 +20,14 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+/// Reads a duration such as `500ms`, `60s`, `5m`, `10min`, `1h`: at most 24 hours.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text);
     let number: u64 = number.parse().ok()?;
     let milliseconds = match unit {
         "ms" => Some(number),
         "s" => number.checked_mul(1000),
-        "m" => number.checked_mul(60_000),
+        "m" | "min" => number.checked_mul(60_000),
         "h" => number.checked_mul(3_600_000),
         _ => None,
     }?;

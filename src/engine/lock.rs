@@ -6,7 +6,6 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -17,52 +16,31 @@ pub struct FileLock {
     _file: Flock<File>,
 }
 
-/// Takes the lock, asking again with growing pauses until `wait` has passed.
+/// Takes the lock, or says who holds it.
 ///
 /// # Errors
-/// If the file cannot be made, or another process holds the lock for all that time: the message names it.
-pub fn take(path: &Path, wait: Duration, waiting: &mut dyn FnMut(&str)) -> Result<FileLock, Trouble> {
-    let started = Instant::now();
-    let mut pause = Duration::from_millis(10);
-    let mut told = false;
-    loop {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(|error| {
-            Trouble::new(
-                format!("the lock file {} cannot be opened: {error}", path.display()),
-                "the folder of the database must be writable for this user",
-            )
-        })?;
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(mut file) => {
-                let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", holder()));
-                return Ok(FileLock { _file: file });
-            }
-            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
-                let mut name = String::new();
-                let _ = file.rewind().and_then(|()| file.read_to_string(&mut name));
-                let name = if name.trim().is_empty() {
-                    "another process".to_owned()
-                } else {
-                    crate::text::sanitize(name.trim()).into_owned()
-                };
-                if started.elapsed() >= wait {
-                    let message =
-                        format!("{name} is at work on this database and did not finish within {} s", wait.as_secs());
-                    return Err(Trouble::new(message, "wait for it and run `schemagate sync`, or raise `lock-wait`"));
-                }
-                if !std::mem::replace(&mut told, true) {
-                    waiting(&name);
-                }
-            }
-            Err((_, error)) => {
-                return Err(Trouble::new(
-                    format!("{} cannot be locked: {error}", path.display()),
-                    "use a local file system",
-                ));
-            }
+/// If the file cannot be made, or cannot be locked.
+pub fn try_take(path: &Path) -> Result<Result<FileLock, String>, Trouble> {
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(|error| {
+        Trouble::new(
+            format!("the lock file {} cannot be opened: {error}", path.display()),
+            "the folder of the database must be writable for this user",
+        )
+    })?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(mut file) => {
+            let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", holder()));
+            Ok(Ok(FileLock { _file: file }))
         }
-        std::thread::sleep(pause.min(wait.saturating_sub(started.elapsed()).max(Duration::from_millis(1))));
-        pause = (pause * 2).min(Duration::from_millis(500));
+        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+            let mut name = String::new();
+            let _ = file.rewind().and_then(|()| file.read_to_string(&mut name));
+            let name = crate::text::sanitize(name.trim()).into_owned();
+            Ok(Err(if name.is_empty() { "another process".to_owned() } else { name }))
+        }
+        Err((_, error)) => {
+            Err(Trouble::new(format!("{} cannot be locked: {error}", path.display()), "use a local file system"))
+        }
     }
 }
 

@@ -3,13 +3,22 @@
 //! Async lives here and nowhere else. To add an engine: one file with a [`Session`], one line in [`ENGINES`].
 //! Refuses to decide what runs; that is `plan`.
 
+mod aftermath;
+mod journal;
 pub mod lock;
+pub mod mysql;
+mod notices;
+pub mod postgres;
+mod probe;
+mod record;
+mod run;
 pub mod sqlite;
 mod sqlite_file;
 mod sqlite_keys;
-mod sqlite_rows;
 pub mod tables;
+mod trace;
 pub mod verify;
+mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +26,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::config::Dialect;
-use crate::history::{Mode, Row, RowError};
+use crate::history::{Mode, Row, RowError, Said, State};
 use crate::migration::{Checksums, Migration};
 
 /// What a failed file needs.
@@ -57,10 +66,42 @@ pub struct Script {
     pub out_of_order: bool,
     /// Checksums of the file.
     pub checksums: Checksums,
+    /// Under what terms it runs.
+    pub terms: Terms,
+}
+
+impl Script {
+    /// Returns the statement (from 0) that an earlier attempt began and whose end nobody recorded.
+    fn in_flight(&self) -> Option<usize> {
+        let row = self.earlier.as_ref().filter(|row| row.statement_open > row.statements_done)?;
+        (row.state != State::Applied).then(|| row.statement_open - 1)
+    }
+
+    /// Returns the number (from 1) of the statement at an index if it runs outside of transactions, else 0.
+    fn alone_at(&self, index: usize) -> usize {
+        if self.statements.get(index).is_some_and(|statement| statement.alone) { index + 1 } else { 0 }
+    }
+
+    /// Returns where the statements end that share a transaction with the one at an index.
+    fn shared_to(&self, from: usize) -> usize {
+        self.statements[from..]
+            .iter()
+            .position(|statement| statement.alone)
+            .map_or(self.statements.len(), |end| from + end)
+    }
+
+    /// Returns where the statements begin that share a transaction with the one at an index.
+    fn shared_from(&self, index: usize) -> usize {
+        if self.alone_at(index) > 0 {
+            return index;
+        }
+        let before = &self.statements[self.done.min(index)..index];
+        before.iter().rposition(|statement| statement.alone).map_or(self.done.min(index), |at| self.done + at + 1)
+    }
 }
 
 /// A statement of a script.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ScriptStatement {
     /// Its text.
     pub text: String,
@@ -68,8 +109,56 @@ pub struct ScriptStatement {
     pub line: usize,
     /// Column of its first token, from 1.
     pub column: usize,
-    /// Whether the engine cannot run it in a transaction.
-    pub no_transaction: bool,
+    /// Whether it cannot share a transaction with the record of itself.
+    pub alone: bool,
+    /// The rows behind a `COPY ... FROM STDIN`.
+    pub rows: Option<String>,
+}
+
+impl ScriptStatement {
+    /// Returns line and column in the file of a byte of the statement; of its beginning without one.
+    pub fn place(&self, byte: Option<usize>) -> (usize, usize) {
+        let before = byte.and_then(|byte| self.text.get(..byte)).unwrap_or_default();
+        match before.rsplit_once('\n') {
+            None => (self.line, self.column + before.chars().count()),
+            Some((lines, last)) => (self.line + lines.matches('\n').count() + 1, last.chars().count() + 1),
+        }
+    }
+}
+
+/// Under what terms a script runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// How long a statement waits for a lock; the server's own setting without it.
+    pub lock_timeout: Option<Duration>,
+    /// How long a statement may take; without end where there is none.
+    pub statement_timeout: Option<Duration>,
+    /// The isolation of its transaction, in the words of SQL.
+    pub isolation: Option<String>,
+    /// For how long it is tried again when somebody else is in the way.
+    pub patience: Duration,
+}
+
+/// What people decided about a migration whose row does not say that it is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on with this statement, from 1.
+    From(usize),
+    /// All of it ran.
+    Applied,
+    /// Nothing of it stays.
+    NotApplied,
+    /// It does not matter any more.
+    Forget,
+    /// What is in the file now is what ran.
+    Accept {
+        /// The content.
+        blob: String,
+        /// Checksum of its bytes.
+        checksum_bytes: String,
+        /// Checksum of its text.
+        checksum_text: String,
+    },
 }
 
 /// Who runs it, for the history.
@@ -129,16 +218,49 @@ pub trait Session {
     ///
     /// # Errors
     /// If the database went away in a way that leaves nothing to record.
-    fn run(&mut self, scripts: &[Script], provenance: &Provenance) -> Result<Outcome, Trouble>;
+    fn run(
+        &mut self,
+        scripts: &[Script],
+        provenance: &Provenance,
+        tell: &mut dyn FnMut(Said<'_>),
+    ) -> Result<Outcome, Trouble>;
+
+    /// Carries out what people decided about a row. The lock must be held.
+    ///
+    /// # Errors
+    /// If the row is not as it was any more, or the database refuses.
+    fn settle(&mut self, row: &Row, decision: &Decision) -> Result<(), Trouble>;
 }
 
 /// How a connection is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Only to read, waiting so long while it is busy: nothing is created.
-    Read(Duration),
-    /// To apply, waiting so long while it is busy.
-    Write(Duration),
+    /// Only to read: nothing is created.
+    Read,
+    /// To apply.
+    Write,
+}
+
+/// How to connect.
+#[derive(Debug, Clone, Copy)]
+pub struct Connecting<'c> {
+    /// The folder from which relative paths in a URL count.
+    pub folder: &'c std::path::Path,
+    /// What for.
+    pub access: Access,
+    /// How long others are waited for.
+    pub wait: Duration,
+    /// The schema of the history tables, where the engine has schemas.
+    pub schema: &'c str,
+    /// Settings of the session, in their order: names and values.
+    pub session: &'c [(String, String)],
+}
+
+impl<'c> Connecting<'c> {
+    /// To read, with the usual schema.
+    pub fn new(folder: &'c std::path::Path, wait: Duration) -> Self {
+        Self { folder, access: Access::Read, wait, schema: "schemagate", session: &[] }
+    }
 }
 
 /// An engine.
@@ -152,10 +274,15 @@ pub struct Engine {
 }
 
 /// Opens a connection.
-pub type Connect = fn(url: &str, folder: &std::path::Path, access: Access) -> Result<Box<dyn Session>, Trouble>;
+pub type Connect = fn(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trouble>;
 
 /// All engines.
-pub static ENGINES: &[Engine] = &[Engine { schemes: &["sqlite"], dialect: Dialect::Sqlite, connect: sqlite::connect }];
+pub static ENGINES: &[Engine] = &[
+    Engine { schemes: &["sqlite"], dialect: Dialect::Sqlite, connect: sqlite::connect },
+    Engine { schemes: &["postgres", "postgresql"], dialect: Dialect::Postgres, connect: postgres::connect },
+    Engine { schemes: &["mysql"], dialect: Dialect::Mysql, connect: mysql::connect },
+    Engine { schemes: &["mariadb"], dialect: Dialect::Mariadb, connect: mysql::connect },
+];
 
 /// Finds the engine of a URL.
 ///

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::engine::{Outcome, Provenance, Script, Session, Trouble};
+use crate::engine::run::Tell;
+use crate::engine::wire::{Class, Fault};
+use crate::engine::{Decision, Outcome, Provenance, Script, Session, Trouble};
 use crate::history::Row;
 
 /// Takes `sqlite:PATH`, `sqlite:///PATH` and the option `mode=rw` or `mode=rwc` apart.
@@ -28,10 +30,9 @@ pub(super) fn parse_url(url: &str) -> Result<(PathBuf, bool), Trouble> {
     Ok((PathBuf::from(path), create))
 }
 
-/// Turns an error of the library into words.
-pub(super) fn explain(path: &Path, error: &sqlx::Error) -> Trouble {
-    let (message, code) = words(error);
-    let help = match code.as_str() {
+/// Turns a fault into words.
+pub(super) fn explain(path: &Path, fault: &Fault) -> Trouble {
+    let help = match fault.code.as_str() {
         "26" | "11" => "the file is not a database or is damaged; restore it from a backup, or map another file",
         "14" => "check the path and the rights of this user on the file and its folder",
         "8" | "1544" | "520" | "264" => "the file, its folder or its file system is read-only for this user",
@@ -39,21 +40,19 @@ pub(super) fn explain(path: &Path, error: &sqlx::Error) -> Trouble {
         "13" => "the disk is full; free some space and run `schemagate sync`",
         _ => "the message is the database's own",
     };
-    Trouble::new(format!("{}: {message}", path.display()), help)
+    Trouble::new(format!("{}: {}", path.display(), fault.message), help)
 }
 
-/// The database's own message and code.
-pub(super) fn words(error: &sqlx::Error) -> (String, String) {
-    match error {
+/// Takes an error of the library apart.
+pub(super) fn fault(error: &sqlx::Error) -> Fault {
+    let (message, code) = match error {
         sqlx::Error::Database(error) => {
             (error.message().to_owned(), error.code().map(|code| code.into_owned()).unwrap_or_default())
         }
         other => (other.to_string(), String::new()),
-    }
-}
-
-pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    matches!(words(error).1.as_str(), "5" | "6" | "261" | "262" | "517")
+    };
+    let busy = matches!(code.as_str(), "5" | "6" | "261" | "262" | "517");
+    Fault { message, code, byte: None, class: if busy { Class::Busy } else { Class::Refused } }
 }
 
 /// A database file that does not exist yet.
@@ -72,7 +71,11 @@ impl Session for Absent {
         Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
     }
 
-    fn run(&mut self, _scripts: &[Script], _provenance: &Provenance) -> Result<Outcome, Trouble> {
+    fn settle(&mut self, _row: &Row, _decision: &Decision) -> Result<(), Trouble> {
+        Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
+    }
+
+    fn run(&mut self, _scripts: &[Script], _who: &Provenance, _tell: Tell<'_>) -> Result<Outcome, Trouble> {
         Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! Refuses to run anything.
 
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use crate::engine::wire::Rows;
 
 /// Says which references are broken now and were not before.
 pub(super) fn newly_broken(now: &Violations, known: &Violations) -> Option<String> {
@@ -17,10 +16,11 @@ pub(super) fn newly_broken(now: &Violations, known: &Violations) -> Option<Strin
 pub(super) type Violations = Vec<((String, String), usize)>;
 
 /// Counts the rows of `PRAGMA foreign_key_check` by table and parent.
-pub(super) fn counted(rows: &[SqliteRow]) -> Result<Violations, sqlx::Error> {
+pub(super) fn counted(rows: &Rows) -> Violations {
     let mut counts: std::collections::BTreeMap<(String, String), usize> = std::collections::BTreeMap::new();
+    let cell = |row: &Vec<Option<String>>, at: usize| row.get(at).cloned().flatten().unwrap_or_default();
     for row in rows {
-        *counts.entry((row.try_get(0)?, row.try_get(2)?)).or_default() += 1;
+        *counts.entry((cell(row, 0), cell(row, 2))).or_default() += 1;
     }
-    Ok(counts.into_iter().collect())
+    counts.into_iter().collect()
 }

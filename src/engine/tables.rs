@@ -54,6 +54,7 @@ pub const MIGRATION: Table = Table {
         ("state", Column::Text(16)),
         ("statements_total", Column::Number),
         ("statements_done", Column::Number),
+        ("statement_open", Column::Number),
         ("statement_sums", Column::Long),
         ("error_message", Column::Long),
         ("error_code", Column::Text(32)),
@@ -94,7 +95,9 @@ pub const ALL: [&Table; 3] = [&META, &MIGRATION, &EVENT];
 
 impl Table {
     /// Writes the statement that creates the table where it is missing.
-    pub fn create(&self, dialect: Dialect) -> String {
+    ///
+    /// `prefix` stands before its name.
+    pub fn create(&self, dialect: Dialect, prefix: &str) -> String {
         let mut lines: Vec<String> = self
             .columns
             .iter()
@@ -111,7 +114,7 @@ impl Table {
             Dialect::Mysql | Dialect::Mariadb => " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
             Dialect::Postgres | Dialect::Sqlite => "",
         };
-        format!("CREATE TABLE IF NOT EXISTS {} (\n  {}\n){options}", self.name, lines.join(",\n  "))
+        format!("CREATE TABLE IF NOT EXISTS {prefix}{} (\n  {}\n){options}", self.name, lines.join(",\n  "))
     }
 
     /// Returns the names of the columns, joined for a statement.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::sqlite::connect;
-use super::{Access, Outcome, Provenance, Script, ScriptStatement};
+use super::{Access, Connecting, Outcome, Provenance, Script, ScriptStatement, Terms};
 use crate::history::{Mode, State};
 use crate::migration::{Checksums, Kind, Migration, ObjectId, ProjectName, RepoPath, Version};
 
@@ -21,7 +21,7 @@ fn script(statements: &[&str]) -> Script {
         blob: ObjectId::from_raw(&[1; 20]),
     };
     let statement =
-        |text: &&str| ScriptStatement { text: (*text).to_owned(), line: 1, column: 1, no_transaction: false };
+        |text: &&str| ScriptStatement { text: (*text).to_owned(), line: 1, column: 1, ..ScriptStatement::default() };
     Script {
         migration,
         statements: statements.iter().map(statement).collect(),
@@ -30,14 +30,16 @@ fn script(statements: &[&str]) -> Script {
         earlier: None,
         out_of_order: false,
         checksums: Checksums::of(b""),
+        terms: Terms::default(),
     }
 }
 
 fn run(folder: &Path, statements: &[&str]) -> (Outcome, Vec<crate::history::Row>) {
-    let mut session = connect("sqlite:x.sqlite", folder, Access::Write(Duration::from_secs(5))).unwrap();
+    let how = Connecting { access: Access::Write, ..Connecting::new(folder, Duration::from_secs(5)) };
+    let mut session = connect("sqlite:x.sqlite", &how).unwrap();
     session.lock(Duration::from_secs(5), &mut |_| {}).unwrap();
     session.prepare().unwrap();
-    let outcome = session.run(&[script(statements)], &Provenance::default()).unwrap();
+    let outcome = session.run(&[script(statements)], &Provenance::default(), &mut |_| {}).unwrap();
     let rows = session.history().unwrap();
     (outcome, rows)
 }

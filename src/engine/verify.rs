@@ -166,7 +166,7 @@ fn of_mysql(refused: &MySqlDatabaseError, text: &str) -> Answer {
 }
 
 /// The byte where the text stands that the server shows: `... near 'TEXT' at line N`.
-fn place(message: &str, text: &str) -> Option<usize> {
+pub(super) fn place(message: &str, text: &str) -> Option<usize> {
     let (before, line) = message.rsplit_once("' at line ")?;
     let near = before.split_once(" near '")?.1;
     let line: usize = line.trim().parse().ok()?;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::history::{Row, RowError, State};
+use crate::history::{Row, RowError, Said, State};
 use crate::plan::Conflict;
 use crate::text::{count, sanitize, wrap};
 
@@ -112,6 +112,23 @@ pub fn step(label: &str, step: &StepView) -> String {
         sanitize(&description),
         count(step.statements, "statement"),
     )
+}
+
+/// Writes what happens while a step runs.
+pub fn said(label: &str, what: &Said<'_>) -> String {
+    let text = match what {
+        Said::Running { path, statement, of, elapsed } => {
+            format!("running  {path}: statement {statement} of {of}, {} s", elapsed.as_secs())
+        }
+        Said::Notice { path, line, text } => format!("notice   {path}:{line}: {text}"),
+        Said::Retry { path, statement, why } => format!("retrying {path}: statement {statement}: {why}"),
+        Said::Settled { path, statement, took_effect, why } => {
+            let end = if *took_effect { "had run" } else { "had not run" };
+            format!("resumed  {path}: statement {statement}, in flight when an earlier run stopped, {end}: {why}")
+        }
+    };
+    let text: String = sanitize(&text).chars().take(400).collect();
+    format!("  {label:<18} {text}\n")
 }
 
 fn duration(microseconds: u128) -> String {

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::migration::Kind;
 use crate::rules::{Family, Looks, Script, Tally};
+use crate::sql::alone::alone;
+use crate::sql::directives::directives;
 use crate::sql::facts::{Head, Purpose, head};
 use crate::sql::lex::{Lexer, Token, TokenKind};
 use crate::text::Span;
@@ -52,6 +55,16 @@ pub static NO_TRANSACTION: Rule = Rule {
                   statement it stopped. Keep such statements in a file of their own.",
 };
 
+/// A directive at the head that is not understood.
+pub static DIRECTIVE_INVALID: Rule = Rule {
+    name: "directive-invalid",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A directive at the head of a migration is not understood.",
+    explanation: "Comments such as `-- schemagate: no-transaction` or `-- schemagate: lock-timeout = 5s` before the first \
+                  statement say how the file is run. One that is misspelt would silently not be followed.",
+};
+
 /// The program's own tables.
 pub static HISTORY_TABLE: Rule = Rule {
     name: "history-table",
@@ -63,14 +76,29 @@ pub static HISTORY_TABLE: Rule = Rule {
 
 /// The family.
 pub const FAMILY: Family = Family {
-    rules: &[&TYPE_MISMATCH, &TRANSACTION_CONTROL, &OTHER_DATABASE, &NO_TRANSACTION, &HISTORY_TABLE],
+    rules: &[
+        &TYPE_MISMATCH,
+        &TRANSACTION_CONTROL,
+        &OTHER_DATABASE,
+        &NO_TRANSACTION,
+        &DIRECTIVE_INVALID,
+        &HISTORY_TABLE,
+    ],
     looks: Looks::AtScript(look),
 };
 
 fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
     let flavour = script.flavour();
     let dialect = flavour.dialect;
-    let mut findings = Vec::new();
+    let mark = script.text.len() - script.text.trim_start_matches('\u{feff}').len();
+    let mut findings: Vec<Finding> = directives(&script.text[mark..], flavour)
+        .1
+        .into_iter()
+        .map(|mistake| {
+            let place = Place::content(script.name, mistake.span.shifted(mark));
+            Finding::new(&DIRECTIVE_INVALID, place, mistake.message).help(mistake.help)
+        })
+        .collect();
     let mut created = BTreeSet::new();
     for statement in script.statements.iter().filter(|statement| !statement.client) {
         let head = head(statement.span.of(script.text), flavour);
@@ -81,7 +109,8 @@ fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
             findings.extend(purpose(script, &head, span, head.purpose(dialect)));
         }
         findings.extend(history_table(script, statement.span, flavour));
-        if head.needs_no_transaction(dialect) {
+        let definitions_commit = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
+        if !definitions_commit && alone(statement.span.of(script.text), flavour) {
             let message =
                 format!("{} cannot run in a transaction, so this file runs statement by statement", head.verb);
             findings.push(

@@ -92,6 +92,9 @@ fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
             findings.push(late(script, statement, script.statements.len() - number));
             break;
         }
+        if statement.copied {
+            continue;
+        }
         if statement.client {
             findings.push(client_command(script, statement));
             continue;
@@ -156,12 +159,6 @@ fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding
 fn client_command(script: &Script<'_>, statement: &Statement) -> Finding {
     let word: String =
         statement.span.of(script.text).split_whitespace().next().unwrap_or_default().chars().take(40).collect();
-    if !word.starts_with(['\\', '.']) {
-        let place = Place::content(script.name, Span::new(statement.span.start, statement.span.start + 1));
-        return Finding::new(&CLIENT_COMMAND, place, "this is data for COPY, which only psql can send")
-            .label("not SQL")
-            .help("write the rows as INSERT statements");
-    }
     let message = format!("`{}` is a command of the client program, not SQL", sanitize(&word));
     Finding::new(&CLIENT_COMMAND, Place::content(script.name, statement.span), message)
         .label("not sent to the database")

@@ -187,24 +187,4 @@ impl Head {
         let into = self.words.iter().position(|word| word == "INTO").filter(|_| self.verb == "INSERT")?;
         self.queries.then(|| self.words.get(into + 1).map(|name| plain_name(name))).flatten()
     }
-
-    /// Says whether the engine refuses to run the statement inside a transaction, or silently does nothing there.
-    ///
-    /// SQLite: VACUUM; PRAGMA journal_mode and synchronous with a value (documentation of these pragmas). The others
-    /// are not asked for yet, because only SQLite targets are applied to.
-    pub fn needs_no_transaction(&self, dialect: Dialect) -> bool {
-        if dialect != Dialect::Sqlite {
-            return false;
-        }
-        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        match words.as_slice() {
-            ["VACUUM", ..] => true,
-            ["PRAGMA", rest @ ..] => {
-                let name = if rest.get(1) == Some(&".") { rest.get(2) } else { rest.first() };
-                let sets = words.iter().any(|word| matches!(*word, "=" | "("));
-                sets && matches!(name, Some(&("JOURNAL_MODE" | "SYNCHRONOUS")))
-            }
-            _ => false,
-        }
-    }
 }

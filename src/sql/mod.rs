@@ -1,7 +1,9 @@
 //! SQL as text: tokens, statements, what a statement does, and whether its engine accepts it.
 
+pub mod alone;
 #[cfg(test)]
 pub(crate) mod cases;
+pub mod directives;
 pub mod facts;
 pub mod lex;
 pub mod mysql;

@@ -20,6 +20,8 @@ pub struct Statement {
     pub depth: usize,
     /// Whether it is for a client program and not SQL: a line such as `\set` or `.mode`, or the data of `COPY`.
     pub client: bool,
+    /// Whether it is the data behind a `COPY ... FROM STDIN`.
+    pub copied: bool,
 }
 
 /// Splits a script.
@@ -152,6 +154,7 @@ impl Splitter<'_> {
                 unclosed: None,
                 depth: 0,
                 client: false,
+                copied: false,
             });
             return Some(line_end);
         }
@@ -164,7 +167,7 @@ impl Splitter<'_> {
             return None;
         }
         let span = Span::new(at, at + self.text[at..line_end].trim_end().len());
-        self.statements.push(Statement { span, unclosed: None, depth: 0, client: true });
+        self.statements.push(Statement { span, unclosed: None, depth: 0, client: true, copied: false });
         Some(line_end)
     }
 
@@ -215,7 +218,7 @@ impl Splitter<'_> {
         }
         let span = Span::new(start, start + self.text[start..end].trim_end().len());
         if span.start < span.end {
-            self.statements.push(Statement { span, unclosed: None, depth: 0, client: true });
+            self.statements.push(Statement { span, unclosed: None, depth: 0, client: true, copied: true });
         }
         Some(end)
     }
@@ -324,7 +327,13 @@ impl Splitter<'_> {
         let open = std::mem::take(&mut self.open);
         if let Some(start) = open.start {
             let span = Span::new(start, open.end);
-            self.statements.push(Statement { span, unclosed: open.unclosed, depth: open.deepest, client: false });
+            self.statements.push(Statement {
+                span,
+                unclosed: open.unclosed,
+                depth: open.deepest,
+                client: false,
+                copied: false,
+            });
         }
     }
 }

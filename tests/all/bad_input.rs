@@ -222,8 +222,9 @@ fn a_missing_folder_and_a_read_only_one_are_named() {
 fn urls_are_never_shown() {
     let world = pending();
     let secret = "hunter2";
-    world.write_server_file(&ONE_TARGET.replace("sqlite:dev-shop.sqlite", &format!("postgres://ada:{secret}@db/shop")));
-    let text = world.on_server(&["apply"]).refused(&["no engine for URLs of the scheme `postgres:`"]);
+    world.write_server_file(&ONE_TARGET.replace("sqlite:dev-shop.sqlite", &format!("oracle://ada:{secret}@db/shop")));
+    let text =
+        world.on_server(&["apply"]).refused(&["its scheme is none of sqlite, postgres, postgresql, mysql and mariadb"]);
     assert!(!text.contains(secret), "{text}");
     world.write_server_file(
         &ONE_TARGET.replace("url = \"sqlite:dev-shop.sqlite\"", &format!("url = \"ada {secret}@db\"")),

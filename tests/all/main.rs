@@ -9,6 +9,8 @@ mod bad_input;
 mod cli;
 mod committing;
 mod configuration;
+mod databases;
+mod engines;
 mod floors;
 mod gate;
 mod installing;

@@ -1,0 +1,184 @@
+//! After a run stopped: what is taken back, what is recorded, what people are told.
+//!
+//! After a lost connection nothing is believed until the lock is held again: the server keeps it until the dead session
+//! has ended, so only then is the history final. Refuses to run scripts.
+
+use std::time::Duration;
+
+use crate::engine::record;
+use crate::engine::run::{Runner, Stop};
+use crate::engine::wire::{Class, Fault, Wire};
+use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
+use crate::history::{Mode, Row, RowError, State};
+
+impl<W: Wire> Runner<W> {
+    /// After a stop: takes back what is open, records the failure, and says what is left.
+    pub(super) fn stopped(&mut self, scripts: &[Script], who: &Provenance, stop: Stop) -> Result<Outcome, Trouble> {
+        let _ = self.wire.tell("ROLLBACK");
+        let (index, number, fault) = match stop {
+            Stop::Commit(fault) | Stop::Record(fault) => return self.after_lost_record(scripts, &fault),
+            Stop::Unsure => {
+                return Err(Trouble::new("broken references could not be told apart", "schemagate apply"));
+            }
+            Stop::Undecided(number, why) => return Ok(self.undecided(&scripts[0], number, &why)),
+            Stop::Statement(index, number, fault) => (index, number, fault),
+            Stop::Broken(index, number, problem) => {
+                let fault = Fault { code: "foreign-key".to_owned(), ..Fault::new(Class::Refused, problem) };
+                (index, number, fault)
+            }
+        };
+        let script = &scripts[index];
+        let error = record::error(script, number, fault.byte, fault.message.clone(), fault.code.clone());
+        match fault.class {
+            Class::Lost => return Ok(self.after_lost_statement(scripts, index, error, &fault)),
+            Class::Ended => return self.record_ended(script, index, number, who, error),
+            _ => {}
+        }
+        let journal = script.mode == Mode::Journal;
+        let done = if journal { script.shared_from(number) } else { 0 };
+        let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, done) };
+        self.record_failure(row, &error);
+        let left = match (journal, scripts.len()) {
+            (true, _) => format!("{}; the others did not run", ran(done)),
+            (false, 1) => "nothing of this file stays; the database is as it was before it".to_owned(),
+            (false, several) => {
+                format!("nothing of the {several} files of this push stays; the database is as it was before")
+            }
+        };
+        let help = remedy(&fault).map_or_else(|| MEND.to_owned(), |remedy| format!("{remedy}; then {MEND}"));
+        Ok(Outcome::Failed { script: index, error, left, help })
+    }
+
+    /// Writes a failed row of its own, behind the work that was taken back.
+    fn record_failure(&mut self, row: Row, error: &RowError) {
+        let row = self.number(row);
+        let sql = self.writer.replace(&row, &self.wire.condition(false));
+        let event = self.writer.event(row.seq, "failed", &error.message);
+        let recorded = self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}"));
+        let ended = if recorded.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let _ = self.wire.tell(ended);
+    }
+
+    /// A statement ended our transaction: what ran up to it stays, and is recorded as far as it came.
+    fn record_ended(
+        &mut self,
+        script: &Script,
+        index: usize,
+        number: usize,
+        who: &Provenance,
+        error: RowError,
+    ) -> Result<Outcome, Trouble> {
+        let row = record::row(script, who, State::Failed, number + 1);
+        self.record_failure(Row { error: Some(error.clone()), mode: Mode::Journal, ..row }, &error);
+        let left = format!("statements 1 to {} of this file ran and may stay; the others did not run", number + 1);
+        let help = "look at what stayed; then mend only what comes behind these statements".to_owned();
+        Ok(Outcome::Failed { script: index, error, left, help })
+    }
+
+    /// Connects anew and takes the lock, which the server keeps until the dead session has ended: only then is the
+    /// history final.
+    fn recover(&mut self) -> Result<Vec<Row>, Trouble> {
+        self.wire.reopen()?;
+        self.lock(self.wait, &mut |_| {})?;
+        self.history()
+    }
+
+    /// The connection was lost in a statement. What the history says under the lock is what is.
+    fn after_lost_statement(&mut self, scripts: &[Script], index: usize, error: RowError, fault: &Fault) -> Outcome {
+        let journal = scripts[index].mode == Mode::Journal;
+        let number = error.statement;
+        let left = match (journal, self.recover()) {
+            (false, Ok(rows)) if !scripts.iter().any(|script| stands(&rows, script)) => {
+                "the server has taken the transaction back: nothing of this file stays".to_owned()
+            }
+            (false, _) => "the server takes the transaction back when it notices; the next run makes sure".to_owned(),
+            (true, _) => {
+                format!("{}; whether statement {number} did, the next run finds out", ran(number - 1))
+            }
+        };
+        let error = RowError { message: format!("the connection was lost: {}", fault.message), ..error };
+        Outcome::Failed { script: index, error, left, help: "schemagate sync".to_owned() }
+    }
+
+    /// Our own bookkeeping or the commit failed: the history decides whether the work is there.
+    fn after_lost_record(&mut self, scripts: &[Script], fault: &Fault) -> Result<Outcome, Trouble> {
+        let rows = match self.history() {
+            Ok(rows) if fault.class != Class::Lost => rows,
+            _ => self.recover().map_err(|trouble| {
+                let message = format!(
+                    "the connection was lost while the file was recorded ({}), and the database does not answer: {}",
+                    fault.message, trouble.message
+                );
+                Trouble::new(message, "schemagate sync: it looks into the history first, so nothing runs twice")
+            })?,
+        };
+        if scripts.iter().all(|script| stands(&rows, script)) {
+            return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
+        }
+        let trouble = self.explain(fault);
+        let left = "the history says that it is not applied: nothing of its last transaction stays";
+        Err(Trouble::new(format!("{}; {left}", trouble.message), trouble.help))
+    }
+
+    /// What people have to decide.
+    fn undecided(&self, script: &Script, number: usize, why: &str) -> Outcome {
+        let k = number + 1;
+        let message =
+            format!("an earlier run stopped during this statement, and whether it took effect is not known: {why}");
+        let error = record::error(script, number, None, message, "undecided".to_owned());
+        let left = format!("{}; statement {k} ran or did not; nothing ran now", ran(number));
+        let path = script.migration.path.display();
+        let help = format!(
+            "look at the database. If statement {k} is there: schemagate resolve '{path}' --from {}; if it is not: \
+             schemagate resolve '{path}' --from {k}; if the whole file is done: schemagate resolve '{path}' --applied",
+            k + 1
+        );
+        Outcome::Failed { script: 0, error, left, help }
+    }
+}
+
+/// Says how many statements of a file stay.
+fn ran(done: usize) -> String {
+    match done {
+        0 => "no statement of this file ran".to_owned(),
+        1 => "statement 1 of this file ran and stays".to_owned(),
+        _ => format!("statements 1 to {done} of this file ran and stay"),
+    }
+}
+
+/// Says whether the history has a script as applied, with this very content.
+fn stands(rows: &[Row], script: &Script) -> bool {
+    rows.iter().any(|row| {
+        row.position() == script.migration.position()
+            && row.project == script.migration.project
+            && row.state == State::Applied
+            && row.blob_id == script.migration.blob.as_str()
+    })
+}
+
+/// The remedy for frequent refusals.
+fn remedy(fault: &Fault) -> Option<&'static str> {
+    Some(match fault.code.as_str() {
+        "55P03" | "1205" => {
+            "somebody holds a lock on what this statement changes: run it in a quiet hour, or raise \
+                             lock-timeout for this file (-- schemagate: lock-timeout = 1min)"
+        }
+        "57014" => {
+            "the statement took longer than statement-timeout: raise it for this file \
+                    (-- schemagate: statement-timeout = 10min)"
+        }
+        "25001" => {
+            "this statement cannot run in a transaction: put it into a file of its own that begins with \
+                    -- schemagate: no-transaction"
+        }
+        "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
+        "23505" | "1062" => "rows that are there already break the uniqueness: clean them in a migration before",
+        "23502" | "1048" | "1138" => "rows that are there already have no value: fill them first",
+        "23503" | "1452" | "1451" => "rows refer to rows that do not exist: clean them in a migration before",
+        "42501" | "1044" | "1142" | "1227" => {
+            "the user of this target's URL lacks the right: grant it, or change the URL"
+        }
+        "53100" | "1021" | "1114" | "13" => "the disk is full: free some space",
+        _ => return None,
+    })
+}

@@ -1,0 +1,203 @@
+//! Running a script statement by statement, for files that one transaction cannot hold.
+//!
+//! Statements that can share a transaction with their progress run exactly once. Every other statement is marked as
+//! begun in a commit of its own before it runs; if the mark is found later, the catalogue is asked whether the
+//! statement took effect. Refuses to guess: what cannot be told stops the database and is put to people.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::probe::{Effect, Found, found};
+use crate::engine::record;
+use crate::engine::run::{CLAIMED, Patience, Runner, Stop, Tell, ended, gone};
+use crate::engine::trace::effects;
+use crate::engine::wire::{Class, Fault, Objection, Wire};
+use crate::engine::{Decision, Provenance, Script, Terms};
+use crate::history::{Row, Said, State};
+use crate::sql::facts::head;
+
+impl<W: Wire> Runner<W> {
+    /// Runs one script statement by statement, recording progress with each.
+    pub(super) fn journal(&mut self, script: &Script, who: &Provenance, tell: Tell<'_>) -> Result<Vec<Duration>, Stop> {
+        let started = Instant::now();
+        let lock = self.wire.condition(false);
+        let mut done = script.done;
+        if let Some(number) = script.in_flight() {
+            done = self.found_out(script, number, tell)?;
+        }
+        self.wire.settle(&script.terms)?;
+        self.wire.learn()?;
+        self.settings_again(script, done)?;
+        let open = script.alone_at(done);
+        let row = Row { statement_open: open, ..record::row(script, who, State::Running, done) };
+        let row = self.number(row);
+        let event = self.writer.event(row.seq, if row.attempt > 1 { "resumed" } else { "started" }, "");
+        let claim = format!("{}; {event}", self.writer.replace(&row, &lock));
+        if self.wire.begin(&Terms::default(), false, &claim)? < CLAIMED {
+            return Err(Stop::Record(gone()));
+        }
+        self.wire.tell("COMMIT").map_err(Stop::Commit)?;
+        while done < script.statements.len() {
+            done = if script.statements[done].alone {
+                self.alone(script, row.seq, done, tell)?
+            } else {
+                self.shared(script, row.seq, done, tell)?
+            };
+        }
+        let finish = self.writer.finish(row.seq, started.elapsed(), &lock);
+        let event = self.writer.event(row.seq, "applied", "");
+        self.exactly(&format!("{finish}; {event}"), 2)?;
+        Ok(vec![started.elapsed()])
+    }
+
+    /// Runs a statement outside of any transaction; it is marked as begun already. Returns how many ran.
+    fn alone(&mut self, script: &Script, seq: i64, number: usize, tell: Tell<'_>) -> Result<usize, Stop> {
+        let lock = self.wire.condition(false);
+        let path = script.migration.path.display();
+        let statement = &script.statements[number];
+        let mut patience = Patience::new(script.terms.patience);
+        loop {
+            if let Some(removed) = self.wire.make_room(statement)? {
+                tell(Said::Notice { path: &path, line: statement.line, text: &removed });
+            }
+            match self.statement(script, 0, number, tell) {
+                // Nothing of a statement that only waited stays.
+                Err(Stop::Statement(_, _, fault)) if fault.class == Class::Busy => {
+                    tell(Said::Retry { path: &path, statement: number + 1, why: &fault.message });
+                    if patience.again().is_none() {
+                        return Err(Stop::Statement(0, number, fault));
+                    }
+                }
+                other => break other?,
+            }
+        }
+        let done = number + 1;
+        if done < script.statements.len() {
+            let sql = self.writer.progress(seq, done, script.alone_at(done), &lock);
+            self.exactly(&sql, 1)?;
+        }
+        Ok(done)
+    }
+
+    /// Runs consecutive statements in one transaction with their progress. Returns how many ran.
+    fn shared(&mut self, script: &Script, seq: i64, from: usize, tell: Tell<'_>) -> Result<usize, Stop> {
+        let lock = self.wire.condition(false);
+        let to = script.shared_to(from);
+        let path = script.migration.path.display();
+        let mut patience = Patience::new(script.terms.patience);
+        loop {
+            let mut run = || -> Result<(), Stop> {
+                let progress = self.writer.progress(seq, to, script.alone_at(to), &lock);
+                if self.wire.begin(&script.terms, false, &progress)? != 1 {
+                    return Err(Stop::Record(gone()));
+                }
+                for number in from..to {
+                    self.statement(script, 0, number, tell)?;
+                    if !self.wire.is_open()? {
+                        return Err(Stop::Statement(0, number, ended()));
+                    }
+                    if let Objection::Broken(problem) = self.wire.objection()? {
+                        return Err(Stop::Broken(0, number, problem));
+                    }
+                }
+                self.wire.tell("COMMIT").map(|_| ()).map_err(Stop::Commit)
+            };
+            match run() {
+                Err(Stop::Statement(_, number, fault)) if fault.class == Class::Busy => {
+                    let _ = self.wire.tell("ROLLBACK");
+                    tell(Said::Retry { path: &path, statement: number + 1, why: &fault.message });
+                    if patience.again().is_none() {
+                        return Err(Stop::Statement(0, number, fault));
+                    }
+                }
+                other => return other.map(|()| to),
+            }
+        }
+    }
+
+    /// What a session was told by statements that ran in an earlier attempt is told again: `SET`, and nothing that
+    /// outlives a session.
+    fn settings_again(&mut self, script: &Script, done: usize) -> Result<(), Stop> {
+        let dialect = self.wire.dialect();
+        for (number, statement) in script.statements.iter().enumerate().take(done) {
+            let head = head(&statement.text, dialect);
+            let lasting = ["GLOBAL", "PERSIST", "PASSWORD", "ROLE", "DEFAULT", "STATEMENT"];
+            if head.verb == "SET" && !head.words.iter().take(4).any(|word| lasting.contains(&word.as_str())) {
+                self.wire.run(statement, &mut |_| {}).map_err(|fault| Stop::Statement(0, number, fault))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out whether the statement in flight (from 0) took effect; returns how many statements are done.
+    fn found_out(&mut self, script: &Script, number: usize, tell: Tell<'_>) -> Result<usize, Stop> {
+        let dialect = self.wire.dialect();
+        let Some(statement) = script.statements.get(number) else {
+            let why = "the file has fewer statements now".to_owned();
+            return Err(Stop::Undecided(number, why));
+        };
+        let same = script.earlier.as_ref().is_some_and(|row| {
+            row.statement_sums.get(number * 16..(number + 1) * 16)
+                == Some(crate::history::statement_sum(&statement.text).as_str())
+        });
+        if !same {
+            return Err(Stop::Undecided(number, "the statement was edited since".to_owned()));
+        }
+        let (took_effect, why) = match effects(&statement.text, dialect) {
+            Ok(effects) => match self.probe(&effects)? {
+                Found::All => (true, "what it makes is there"),
+                Found::None => (false, "what it makes is not there"),
+                Found::Harmless => (false, "it may run again without harm"),
+                Found::Some => {
+                    return Err(Stop::Undecided(number, "a part of what it makes is there".to_owned()));
+                }
+            },
+            Err(why) => return Err(Stop::Undecided(number, why)),
+        };
+        let path = script.migration.path.display();
+        tell(Said::Settled { path: &path, statement: number + 1, took_effect, why });
+        Ok(if took_effect { number + 1 } else { number })
+    }
+
+    fn probe(&mut self, effects: &[Effect]) -> Result<Found, Fault> {
+        let dialect = self.wire.dialect();
+        let mut answers = Vec::new();
+        for effect in effects {
+            let Some(question) = effect.question(dialect) else { return Ok(Found::Harmless) };
+            let there = !self.wire.ask(&question)?.is_empty();
+            answers.push(there == effect.there);
+        }
+        Ok(found(&answers))
+    }
+
+    /// Carries out what people decided about a row.
+    pub(super) fn decide(&mut self, row: &Row, decision: &Decision) -> Result<(), Fault> {
+        let lock = self.wire.condition(false);
+        let (sql, rows, event) = match decision {
+            Decision::From(number) => {
+                let set = format!("state = 'failed', statements_done = {}, statement_open = 0", number - 1);
+                (self.writer.update(row.seq, &set, &lock), 1, format!("resume from statement {number}"))
+            }
+            Decision::Applied => {
+                (self.writer.finish(row.seq, Duration::ZERO, &lock), 1, "marked as applied".to_owned())
+            }
+            Decision::NotApplied | Decision::Forget => {
+                (self.writer.remove(row.seq), 1, "removed from the history".to_owned())
+            }
+            Decision::Accept { blob, checksum_bytes, checksum_text } => {
+                let text = |value: &str| record::text(value, self.wire.dialect());
+                let set = format!(
+                    "blob_id = {}, checksum_bytes = {}, checksum_text = {}",
+                    text(blob),
+                    text(checksum_bytes),
+                    text(checksum_text)
+                );
+                (self.writer.update(row.seq, &set, &lock), 1, format!("content accepted: {blob}"))
+            }
+        };
+        let event = self.writer.event(row.seq, "resolved", &event);
+        if self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}"))? != rows + 1 {
+            return Err(gone());
+        }
+        self.wire.tell("COMMIT").map(|_| ())
+    }
+}

@@ -1,0 +1,274 @@
+//! MySQL and MariaDB: one connection, a named lock, definitions that commit by themselves.
+//!
+//! Knows their settings, errors and locks. Facts are those of the manuals and were measured on MariaDB 10.11.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use tokio::runtime::Runtime;
+
+use crate::config::Dialect;
+use crate::engine::postgres::without_url;
+use crate::engine::record::text;
+use crate::engine::run::{Patience, Runner};
+use crate::engine::verify::place;
+use crate::engine::wire::{Class, Fault, Rows, Tick, Wire, runtime, texts, wait};
+use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
+
+/// How long a lost connection is tried to be had again.
+const REOPEN: Duration = Duration::from_secs(5);
+
+/// Opens a database; see [`crate::engine::Engine::connect`].
+///
+/// # Errors
+/// If the URL cannot be used, or the server does not let us in.
+pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trouble> {
+    let runtime = runtime()?;
+    let help = "write mariadb://user@host:3306/database (or mysql://...)";
+    let dialect = if url.starts_with("mariadb:") { Dialect::Mariadb } else { Dialect::Mysql };
+    let options = MySqlConnectOptions::from_str(&url.replacen("mariadb:", "mysql:", 1))
+        .map_err(|_| Trouble::new("the URL cannot be used", help))?;
+    let database = options.get_database().filter(|name| !name.is_empty());
+    let database = database.ok_or_else(|| Trouble::new("the URL names no database", help))?.to_owned();
+    // The library's own settings are not those of the server's client.
+    let options = options
+        .statement_cache_capacity(0)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .disable_statement_logging();
+    let connection = open(&runtime, &options, how.wait)?;
+    let prefix = format!("`{}`.", database.replace('`', "``"));
+    let session = how.session.iter().map(|(name, value)| format!("`{name}` = {}", text(value, dialect))).collect();
+    let mut wire = Mysql { runtime, connection, options, dialect, lock: lock_name(&database), prefix, session };
+    if how.access == Access::Write {
+        wire.introduce()?;
+    }
+    Ok(Box::new(Runner::new(wire, how.wait)))
+}
+
+/// The lock's name: locks belong to the server, so the name carries the database; it has at most 64 characters.
+fn lock_name(database: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    format!("schemagate:{}", &crate::finding::hex(&Sha256::digest(database.as_bytes()))[..40])
+}
+
+fn open(runtime: &Runtime, options: &MySqlConnectOptions, patience: Duration) -> Result<MySqlConnection, Trouble> {
+    let limit = patience.clamp(Duration::from_secs(1), Duration::from_secs(30));
+    let connecting = async { tokio::time::timeout(limit, MySqlConnection::connect_with(options)).await };
+    match runtime.block_on(connecting) {
+        Ok(connected) => connected.map_err(|error| explain(&fault(&error, ""))),
+        Err(_) => Err(Trouble::new(
+            format!("the server did not answer within {} s", limit.as_secs()),
+            "check host, port and firewall, then run schemagate sync",
+        )),
+    }
+}
+
+struct Mysql {
+    runtime: Runtime,
+    connection: MySqlConnection,
+    options: MySqlConnectOptions,
+    dialect: Dialect,
+    lock: String,
+    prefix: String,
+    /// Settings of the server file.
+    session: Vec<String>,
+}
+
+impl Mysql {
+    fn cells(&mut self, sql: &str) -> Result<Vec<Option<String>>, Trouble> {
+        let rows = self.ask(sql).map_err(|fault| explain(&fault))?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    /// What is looked at before anything is written: the product, a replica, a cluster.
+    fn introduce(&mut self) -> Result<(), Trouble> {
+        let cells = self.cells("SELECT VERSION(), @@GLOBAL.read_only")?;
+        let cell = |at: usize| cells.get(at).cloned().flatten().unwrap_or_default();
+        let real = if cell(0).to_ascii_lowercase().contains("mariadb") { Dialect::Mariadb } else { Dialect::Mysql };
+        if real != self.dialect {
+            let scheme = real.word();
+            return Err(Trouble::new(
+                format!("this server is {} ({}), the URL says {}", real.title(), cell(0), self.dialect.title()),
+                format!("write {scheme}://... in the server file, and dialect = \"{scheme}\" in the manifest"),
+            ));
+        }
+        let cluster = self.ask("SELECT @@wsrep_on").ok().and_then(|rows| rows.into_iter().flatten().flatten().next());
+        if cluster.is_some_and(|on| on == "1") {
+            return Err(Trouble::new(
+                "this server is a node of a Galera cluster, whose nodes do not share named locks",
+                "two rollouts on two nodes could run at once; this version does not apply to clusters",
+            ));
+        }
+        if cell(1) == "1" {
+            let rows = self.cells("SELECT CURRENT_USER()")?;
+            let user = rows.into_iter().flatten().next().unwrap_or_default();
+            return Err(Trouble::new(
+                format!("this server is read-only (a replica?) for {user}"),
+                "let the URL of this target name the primary server",
+            ));
+        }
+        Ok(())
+    }
+
+    /// What puts the session back to what the server's client would have, under the terms of a script.
+    fn settings(&self, terms: &Terms) -> String {
+        let seconds = |duration: Duration| duration.as_secs().max(1);
+        let mut list = vec![
+            "SESSION sql_mode = @@GLOBAL.sql_mode".to_owned(),
+            "SESSION time_zone = @@GLOBAL.time_zone".to_owned(),
+            "SESSION foreign_key_checks = 1".to_owned(),
+            "SESSION unique_checks = 1".to_owned(),
+            "SESSION autocommit = 1".to_owned(),
+            "SESSION wait_timeout = 28800".to_owned(),
+        ];
+        if let Some(timeout) = terms.lock_timeout {
+            list.push(format!("SESSION lock_wait_timeout = {}", seconds(timeout)));
+            list.push(format!("SESSION innodb_lock_wait_timeout = {}", seconds(timeout)));
+        }
+        match (terms.statement_timeout, self.dialect) {
+            (Some(timeout), Dialect::Mariadb) => {
+                list.push(format!("SESSION max_statement_time = {:.3}", timeout.as_secs_f64()));
+            }
+            (Some(timeout), _) => list.push(format!("SESSION max_execution_time = {}", timeout.as_millis())),
+            (None, _) => {}
+        }
+        list.extend(self.session.iter().map(|setting| format!("SESSION {setting}")));
+        format!("SET NAMES utf8mb4; SET {}; USE {}", list.join(", "), self.prefix.trim_end_matches('.'))
+    }
+}
+
+impl Wire for Mysql {
+    fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn has_history(&mut self) -> Result<bool, Fault> {
+        let sql = format!(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{}'",
+            tables::META.name
+        );
+        Ok(!self.ask(&sql)?.is_empty())
+    }
+
+    fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let done = self.runtime.block_on(statement.execute(&mut self.connection));
+        done.map(|done| done.rows_affected()).map_err(|error| fault(&error, sql))
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let rows = self.runtime.block_on(statement.fetch_all(&mut self.connection));
+        rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error, sql))
+    }
+
+    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(statement.text.clone()));
+        let ran = wait(&self.runtime, tick, sql.execute(&mut self.connection));
+        ran.map(|_| ()).map_err(|error| fault(&error, &statement.text))
+    }
+
+    fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
+        self.tell(&self.settings(terms)).map(|_| ())
+    }
+
+    fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
+        let settings = if fresh { format!("{}; ", self.settings(terms)) } else { String::new() };
+        let isolation = match &terms.isolation {
+            Some(level) => format!("SET TRANSACTION ISOLATION LEVEL {level}; "),
+            None => String::new(),
+        };
+        self.tell(&format!("{settings}{isolation}START TRANSACTION; {then}"))
+    }
+
+    fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {
+        let lock = &self.lock.clone();
+        let got = self.cells(&format!("SELECT GET_LOCK('{lock}', 0)"))?;
+        match got.first().cloned().flatten().as_deref() {
+            Some("1") => return Ok(Ok(())),
+            Some(_) => {}
+            None => {
+                let message = "the server could not give a named lock (GET_LOCK answered NULL)";
+                return Err(Trouble::new(message, "look into the server's error log; then run schemagate sync"));
+            }
+        }
+        let holder = self.cells(&format!(
+            "SELECT concat(user, ' from ', host, ' (connection ', id, ')') FROM information_schema.processlist WHERE id = \
+             IS_USED_LOCK('{lock}')"
+        ))?;
+        Ok(Err(holder.into_iter().flatten().next().unwrap_or_else(|| "another connection".to_owned())))
+    }
+
+    fn condition(&self, _in_transaction: bool) -> String {
+        format!("IS_USED_LOCK('{}') = CONNECTION_ID()", self.lock)
+    }
+
+    fn explain(&self, fault: &Fault) -> Trouble {
+        explain(fault)
+    }
+
+    fn reopen(&mut self) -> Result<(), Trouble> {
+        let mut patience = Patience::new(REOPEN);
+        loop {
+            match open(&self.runtime, &self.options, REOPEN) {
+                Ok(connection) => {
+                    self.connection = connection;
+                    return Ok(());
+                }
+                Err(trouble) if patience.again().is_none() => return Err(trouble),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// Takes an error of the library apart; its place counts in `sql`.
+fn fault(error: &sqlx::Error, sql: &str) -> Fault {
+    let sqlx::Error::Database(refused) = error else {
+        return Fault::new(Class::Lost, without_url(error));
+    };
+    let Some(refused) = refused.try_downcast_ref::<MySqlDatabaseError>() else {
+        return Fault::new(Class::Refused, error.to_string());
+    };
+    let class = match refused.number() {
+        // Waiting for a lock took too long; deadlock.
+        1205 | 1213 => Class::Busy,
+        // The server stops; the connection was killed.
+        1053 | 1077 | 1079 | 1080 | 1927 => Class::Lost,
+        _ => Class::Refused,
+    };
+    let message = refused.message().to_owned();
+    Fault { byte: place(&message, sql), message, code: refused.number().to_string(), class }
+}
+
+fn explain(fault: &Fault) -> Trouble {
+    let help = match fault.code.as_str() {
+        "1045" | "1698" => "check user and password of the URL, and from which hosts the user may come",
+        "1049" => "create the database first, or mend its name in the URL",
+        "1040" | "1203" => {
+            "the server has no connection left; end some or raise max_connections, then run schemagate sync"
+        }
+        "1044" | "1142" | "1227" => {
+            "grant the user of this URL what it lacks: its migrations' rights, and CREATE, SELECT, \
+                                     INSERT, UPDATE and DELETE for the history tables"
+        }
+        "1290" | "1836" => "the server is read-only; let the URL name the primary server",
+        "1021" | "1114" => "the disk of the server is full; free some space and run schemagate sync",
+        "" if fault.message.starts_with("TLS") => {
+            "check the certificate of the server and ssl-mode and ssl-ca of the URL"
+        }
+        "" if fault.class == Class::Lost => {
+            "check host and port of the URL and whether the server runs; then run schemagate sync"
+        }
+        _ => "the message is the database's own",
+    };
+    Trouble::new(fault.message.clone(), help)
+}

@@ -1,0 +1,375 @@
+//! PostgreSQL: one connection, a session lock, schema changes in transactions.
+//!
+//! Knows its settings, its errors, its advisory locks and what a pool of connections does to them. Facts are those of
+//! the manual of PostgreSQL 15 and were measured there.
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use tokio::runtime::Runtime;
+
+use crate::config::Dialect;
+use crate::engine::notices;
+use crate::engine::probe::invalid_index;
+use crate::engine::record::text;
+use crate::engine::run::{Patience, Runner};
+use crate::engine::trace::index_made;
+use crate::engine::wire::{Class, Fault, Rows, Tick, Wire, runtime, texts, wait};
+use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
+
+/// First key of the advisory lock: tells our locks from those of other programs.
+const LOCK_CLASS: i32 = 0x5343_4741;
+/// How long a lost connection is tried to be had again.
+const REOPEN: Duration = Duration::from_secs(5);
+
+/// Opens a database; see [`crate::engine::Engine::connect`].
+///
+/// # Errors
+/// If the URL cannot be used, or the server does not let us in.
+pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trouble> {
+    let runtime = runtime()?;
+    let unusable = |_| Trouble::new("the URL cannot be used", "write postgres://user@host:5432/database");
+    let options = PgConnectOptions::from_str(url).map_err(unusable)?;
+    let options = options.statement_cache_capacity(0).disable_statement_logging().application_name(&name());
+    notices::listen();
+    let connection = open(&runtime, &options, how.wait)?;
+    let prefix = format!("\"{}\".", how.schema.replace('"', "\"\""));
+    let mut wire = Postgres {
+        runtime,
+        connection,
+        options,
+        schema: how.schema.to_owned(),
+        prefix,
+        session: String::new(),
+        has_schema: false,
+        lock: 0,
+    };
+    wire.lock = wire.lock_key();
+    if how.access == Access::Write {
+        wire.introduce(how)?;
+    }
+    Ok(Box::new(Runner::new(wire, how.wait)))
+}
+
+/// Who we are, for those who look at the server's sessions.
+fn name() -> String {
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("schemagate {} on {host}", std::process::id()).chars().take(63).collect()
+}
+
+fn open(runtime: &Runtime, options: &PgConnectOptions, patience: Duration) -> Result<PgConnection, Trouble> {
+    let limit = patience.clamp(Duration::from_secs(1), Duration::from_secs(30));
+    let connecting = async { tokio::time::timeout(limit, PgConnection::connect_with(options)).await };
+    match runtime.block_on(connecting) {
+        Ok(connected) => connected.map_err(|error| explain(&fault(&error, ""))),
+        Err(_) => Err(Trouble::new(
+            format!("the server did not answer within {} s", limit.as_secs()),
+            "check host, port and firewall, then run schemagate sync",
+        )),
+    }
+}
+
+struct Postgres {
+    runtime: Runtime,
+    connection: PgConnection,
+    options: PgConnectOptions,
+    schema: String,
+    prefix: String,
+    /// Statements that put the settings back which the library changed when it connected.
+    session: String,
+    has_schema: bool,
+    lock: i32,
+}
+
+impl Postgres {
+    /// The second key of our lock: the database is part of every advisory lock already, so only the schema counts.
+    fn lock_key(&self) -> i32 {
+        use sha2::{Digest as _, Sha256};
+        let sum = Sha256::digest(self.schema.as_bytes());
+        i32::from_be_bytes([sum[0] & 0x7f, sum[1], sum[2], sum[3]])
+    }
+
+    fn cell(&mut self, sql: &str) -> Result<String, Trouble> {
+        let rows = self.ask(sql).map_err(|fault| explain(&fault))?;
+        Ok(rows.into_iter().flatten().flatten().next().unwrap_or_default())
+    }
+
+    /// What is looked at before anything is written: a replica, a pool of connections, the usual settings.
+    fn introduce(&mut self, how: &Connecting<'_>) -> Result<(), Trouble> {
+        if self.cell("SELECT pg_catalog.pg_is_in_recovery()")? == "t" {
+            return Err(Trouble::new(
+                "this server is a read-only replica",
+                "let the URL of this target name the primary server",
+            ));
+        }
+        self.look_for_a_pool()?;
+        // A killed client's running statement ends soon (PostgreSQL 14 and later), and we may wait as long as we like.
+        let _ = self.tell("SET client_connection_check_interval = '2s'");
+        self.session = "SET idle_in_transaction_session_timeout = 0; SET extra_float_digits = 1".to_owned();
+        for (name, value) in self.usual_settings() {
+            self.session.push_str(&format!("; SET {name} = {value}"));
+        }
+        for (name, value) in how.session {
+            let name = name.replace('"', "\"\"");
+            self.session.push_str(&format!("; SET \"{name}\" = {}", text(value, Dialect::Postgres)));
+        }
+        Ok(())
+    }
+
+    /// What the database, the role or the server's file set for the two settings that the library sends when it
+    /// connects. Where nobody tells us, the library's stay.
+    fn usual_settings(&mut self) -> Vec<(&'static str, String)> {
+        let roles = "SELECT unnest(setconfig) FROM pg_catalog.pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid \
+                     FROM pg_catalog.pg_database WHERE datname = current_database())) AND setrole IN (0, (SELECT oid \
+                     FROM pg_catalog.pg_roles WHERE rolname = current_user)) ORDER BY setrole, setdatabase";
+        let file = "SELECT name || '=' || setting FROM pg_catalog.pg_file_settings WHERE applied ORDER BY seqno";
+        let mut lines = self.ask(file).unwrap_or_default();
+        lines.extend(self.ask(roles).unwrap_or_default());
+        let lines: Vec<String> = lines.into_iter().flatten().flatten().collect();
+        ["TimeZone", "DateStyle"]
+            .into_iter()
+            .filter_map(|name| {
+                let set = lines.iter().rev().find_map(|line| {
+                    let (key, value) = line.split_once('=')?;
+                    key.eq_ignore_ascii_case(name).then(|| text(value, Dialect::Postgres))
+                })?;
+                Some((name, set))
+            })
+            .collect()
+    }
+
+    /// Refuses a pool that gives every transaction another session: session locks are void there.
+    ///
+    /// Directly connected, our session keeps its process and a second connection has another one, also while the second
+    /// one is in a transaction.
+    fn look_for_a_pool(&mut self) -> Result<(), Trouble> {
+        let pid = "SELECT pg_catalog.pg_backend_pid()";
+        let first = self.cell(pid)?;
+        let mut second = open(&self.runtime, &self.options, Duration::from_secs(10))?;
+        let mut ask = |sql: &'static str| {
+            let rows = self.runtime.block_on(sqlx::raw_sql(sql).fetch_all(&mut second));
+            rows.and_then(|rows| texts!(rows)).map_err(|error| explain(&fault(&error, "")))
+        };
+        ask("BEGIN")?;
+        let other = ask(pid)?.into_iter().flatten().flatten().next().unwrap_or_default();
+        let again = self.cell(pid)?;
+        let _ = self.runtime.block_on(second.close());
+        if first == again && other != first && self.cell(pid)? == first {
+            return Ok(());
+        }
+        Err(Trouble::new(
+            "this URL leads to a pool of connections that changes the session with each transaction (such as pgbouncer \
+             with pool_mode = transaction): no lock holds there, so two rollouts could run at once",
+            "let the URL of this target name the database server itself",
+        ))
+    }
+}
+
+impl Wire for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    fn place(&self) -> String {
+        let schema = self.prefix.trim_end_matches('.');
+        if self.has_schema { String::new() } else { format!("CREATE SCHEMA {schema}") }
+    }
+
+    fn has_history(&mut self) -> Result<bool, Fault> {
+        let table = text(&format!("{}{}", self.prefix, tables::META.name), Dialect::Postgres);
+        let schema = text(self.prefix.trim_end_matches('.'), Dialect::Postgres);
+        let rows = self.ask(&format!(
+            "SELECT pg_catalog.to_regclass({table}) IS NOT NULL, pg_catalog.to_regnamespace({schema}) IS NOT NULL"
+        ))?;
+        let yes =
+            |at: usize| rows.first().and_then(|row| row.get(at).cloned().flatten()).is_some_and(|cell| cell == "t");
+        self.has_schema = yes(1);
+        Ok(yes(0))
+    }
+
+    fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let done = self.runtime.block_on(statement.execute(&mut self.connection));
+        done.map(|done| done.rows_affected()).map_err(|error| fault(&error, sql))
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let rows = self.runtime.block_on(statement.fetch_all(&mut self.connection));
+        rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error, sql))
+    }
+
+    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
+        let (connection, sql) = (&mut self.connection, &statement.text);
+        let ran = match &statement.rows {
+            None => {
+                let sql = sqlx::raw_sql(AssertSqlSafe(sql.clone()));
+                wait(&self.runtime, tick, sql.execute(connection)).map(|_| ())
+            }
+            Some(rows) => wait(&self.runtime, tick, async {
+                let mut copy = connection.copy_in_raw(sql).await?;
+                copy.send(rows.as_bytes()).await?;
+                copy.finish().await.map(|_| ())
+            }),
+        };
+        ran.map_err(|error| fault(&error, sql))
+    }
+
+    fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
+        self.tell(&self.settings(terms)).map(|_| ())
+    }
+
+    fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
+        let settings = if fresh { format!("{}; ", self.settings(terms)) } else { String::new() };
+        let isolation = terms.isolation.as_ref().map(|level| format!(" ISOLATION LEVEL {level}")).unwrap_or_default();
+        self.tell(&format!("{settings}BEGIN{isolation}; {then}"))
+    }
+
+    fn own_rights(&self) -> &'static str {
+        "RESET SESSION AUTHORIZATION; "
+    }
+
+    fn make_room(&mut self, statement: &ScriptStatement) -> Result<Option<String>, Fault> {
+        let Some(name) = index_made(&statement.text) else { return Ok(None) };
+        let Some(index) = self.ask(&invalid_index(&name))?.into_iter().flatten().flatten().next() else {
+            return Ok(None);
+        };
+        self.tell(&format!("DROP INDEX CONCURRENTLY {index}"))?;
+        Ok(Some(format!("the index {index} was left invalid by an attempt that failed; it was dropped")))
+    }
+
+    fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {
+        let got = self.cell(&format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_CLASS}, {})", self.lock))?;
+        if got == "t" {
+            return Ok(Ok(()));
+        }
+        let holder = self.cell(&format!(
+            "SELECT coalesce(nullif(a.application_name, ''), 'a session') || ' (process ' || a.pid || ' of the server)' \
+             FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = \
+             'advisory' AND l.classid = {LOCK_CLASS} AND l.objid = {} AND l.objsubid = 2 AND l.granted AND l.database = \
+             (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+            self.lock
+        ))?;
+        Ok(Err(if holder.is_empty() { "another session".to_owned() } else { holder }))
+    }
+
+    fn condition(&self, in_transaction: bool) -> String {
+        if in_transaction {
+            // The row was written by the transaction that is open now.
+            return "xmin::text::bigint = pg_catalog.txid_current() % 4294967296".to_owned();
+        }
+        format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = \
+             {} AND objsubid = 2 AND granted AND pid = pg_catalog.pg_backend_pid())",
+            self.lock
+        )
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        notices::take()
+    }
+
+    fn explain(&self, fault: &Fault) -> Trouble {
+        explain(fault)
+    }
+
+    fn reopen(&mut self) -> Result<(), Trouble> {
+        let mut patience = Patience::new(REOPEN);
+        loop {
+            match open(&self.runtime, &self.options, REOPEN) {
+                Ok(connection) => {
+                    self.connection = connection;
+                    return Ok(());
+                }
+                Err(trouble) if patience.again().is_none() => return Err(trouble),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+impl Postgres {
+    /// What puts the session back to what `psql` would have, under the terms of a script.
+    fn settings(&self, terms: &Terms) -> String {
+        let mut sql = "RESET SESSION AUTHORIZATION; RESET ALL".to_owned();
+        if !self.session.is_empty() {
+            sql.push_str("; ");
+            sql.push_str(&self.session);
+        }
+        for (name, timeout) in [("lock_timeout", terms.lock_timeout), ("statement_timeout", terms.statement_timeout)] {
+            if let Some(timeout) = timeout {
+                sql.push_str(&format!("; SET {name} = {}", timeout.as_millis()));
+            }
+        }
+        sql
+    }
+}
+
+/// Takes an error of the library apart; its place counts in `sql`.
+fn fault(error: &sqlx::Error, sql: &str) -> Fault {
+    let sqlx::Error::Database(refused) = error else {
+        return Fault::new(Class::Lost, without_url(error));
+    };
+    let Some(refused) = refused.try_downcast_ref::<PgDatabaseError>() else {
+        return Fault::new(Class::Refused, error.to_string());
+    };
+    let byte = match refused.position() {
+        Some(PgErrorPosition::Original(character)) => {
+            Some(sql.char_indices().nth(character.saturating_sub(1)).map_or(sql.len(), |(at, _)| at))
+        }
+        _ => None,
+    };
+    let code = refused.code().to_owned();
+    let class = match code.as_str() {
+        "55P03" | "40P01" | "40001" => Class::Busy,
+        "57P01" | "57P02" | "57P03" | "57P05" => Class::Lost,
+        _ if code.starts_with("08") => Class::Lost,
+        _ => Class::Refused,
+    };
+    let mut message = refused.message().to_owned();
+    for more in [refused.detail(), refused.hint()].into_iter().flatten() {
+        message.push_str("; ");
+        message.push_str(more);
+    }
+    Fault { message, code, byte, class }
+}
+
+/// The words of an error that hold no URL and so no password.
+pub(super) fn without_url(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Configuration(_) => "the URL cannot be used".to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(error) => format!("TLS: {error}"),
+        sqlx::Error::Protocol(why) => format!("the server's answer was not understood: {why}"),
+        _ => "the connection was closed".to_owned(),
+    }
+}
+
+fn explain(fault: &Fault) -> Trouble {
+    let help = match fault.code.as_str() {
+        "28P01" | "28000" => "check user and password of the URL, and pg_hba.conf of the server",
+        "3D000" => "create the database first, or mend its name in the URL",
+        "53300" => "the server has no connection left; end some or raise max_connections, then run schemagate sync",
+        "42501" => {
+            "grant the user of this URL what it lacks (CREATE on the database for the schema of the history, or \
+                    set history-schema of the target to one where it may create tables)"
+        }
+        "25006" => "the server or its transactions are read-only; let the URL name the primary server",
+        "53100" => "the disk of the server is full; free some space and run schemagate sync",
+        "57P03" | "57P01" | "57P02" => "the server is starting or stopping; run schemagate sync when it is up",
+        "" if fault.message.starts_with("TLS") => {
+            "check the certificate of the server and sslmode and sslrootcert of the URL"
+        }
+        "" if fault.class == Class::Lost => {
+            "check host and port of the URL and whether the server runs; then run schemagate sync"
+        }
+        _ => "the message is the database's own",
+    };
+    Trouble::new(fault.message.clone(), help)
+}

@@ -1,0 +1,125 @@
+//! Questions to the catalogue: whether what a statement leaves is there.
+//!
+//! Asked about one statement that was begun and whose end nobody recorded. Refuses to read statements.
+
+use crate::config::Dialect;
+use crate::engine::record::text as literal;
+
+/// Something in the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Effect {
+    pub(super) kind: Kind,
+    /// The schema that is named, if one is.
+    pub(super) schema: Option<String>,
+    /// The table it belongs to.
+    pub(super) table: Option<String>,
+    pub(super) name: String,
+    /// Whether it is there once the statement took effect.
+    pub(super) there: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A statement that may run again without harm; nothing is asked.
+    Harmless,
+    Table,
+    Column,
+    Index,
+    Constraint,
+    Trigger,
+    Routine,
+    Event,
+    Database,
+}
+
+/// What the catalogue says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Everything the statement leaves.
+    All,
+    /// Nothing of it.
+    None,
+    /// A part.
+    Some,
+    /// It need not be asked: the statement may run again.
+    Harmless,
+}
+
+/// Sums up: whether each effect is as the statement leaves it.
+pub(super) fn found(answers: &[bool]) -> Found {
+    match (answers.iter().all(|yes| *yes), answers.iter().any(|yes| *yes)) {
+        (true, _) => Found::All,
+        (false, false) => Found::None,
+        (false, true) => Found::Some,
+    }
+}
+
+impl Effect {
+    /// The question that has rows where the thing is there; `None` where nothing needs to be asked.
+    pub(super) fn question(&self, dialect: Dialect) -> Option<String> {
+        let text = |value: &str| literal(value, dialect);
+        let name = text(&self.name);
+        if self.kind == Kind::Harmless {
+            return None;
+        }
+        if dialect == Dialect::Postgres {
+            let full = match &self.schema {
+                Some(schema) => text(&format!("\"{}\".\"{}\"", schema, self.name)),
+                None => text(&format!("\"{}\"", self.name)),
+            };
+            return Some(match self.kind {
+                Kind::Database => format!("SELECT 1 FROM pg_database WHERE datname = {name}"),
+                Kind::Index if self.there => {
+                    format!("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass({full}) AND indisvalid")
+                }
+                _ => format!("SELECT 1 FROM pg_class WHERE oid = to_regclass({full})"),
+            });
+        }
+        let schema = self.schema.as_deref().map_or_else(|| "DATABASE()".to_owned(), text);
+        let table = self.table.as_deref().map(text).unwrap_or_default();
+        let of_table = |view: &str, column: &str, prefix: &str| {
+            format!(
+                "SELECT 1 FROM information_schema.{view} WHERE {prefix}_schema = {schema} AND table_name = {table} AND {column} = {name}"
+            )
+        };
+        Some(match self.kind {
+            Kind::Table => {
+                format!("SELECT 1 FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {name}")
+            }
+            Kind::Column => of_table("columns", "column_name", "table"),
+            Kind::Index => of_table("statistics", "index_name", "table"),
+            Kind::Constraint => of_table("table_constraints", "constraint_name", "table"),
+            Kind::Trigger => format!(
+                "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = {schema} AND trigger_name = {name}"
+            ),
+            Kind::Routine => format!(
+                "SELECT 1 FROM information_schema.routines WHERE routine_schema = {schema} AND routine_name = {name}"
+            ),
+            Kind::Event => {
+                format!("SELECT 1 FROM information_schema.events WHERE event_schema = {schema} AND event_name = {name}")
+            }
+            Kind::Database => format!("SELECT 1 FROM information_schema.schemata WHERE schema_name = {name}"),
+            Kind::Harmless => return None,
+        })
+    }
+}
+
+/// The question for an index of that name which a failed build left behind: its name as SQL.
+pub(super) fn invalid_index((schema, name): &(Option<String>, String)) -> String {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let full = schema.iter().map(|schema| quoted(schema) + ".").chain([quoted(name)]).collect::<String>();
+    let literal = literal(&full, Dialect::Postgres);
+    format!("SELECT indexrelid::regclass FROM pg_index WHERE indexrelid = to_regclass({literal}) AND NOT indisvalid")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_never_taken_for_the_whole() {
+        assert_eq!(found(&[true, true]), Found::All);
+        assert_eq!(found(&[false, false]), Found::None);
+        assert_eq!(found(&[true, false]), Found::Some);
+    }
+}

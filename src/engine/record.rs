@@ -1,0 +1,271 @@
+//! The history in SQL: the statements that write it, for every engine, and the reading of its rows.
+//!
+//! Values are written as literals in the form that no setting of a session can change. Refuses to run anything.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::config::Dialect;
+use crate::engine::tables::{EVENT, META, MIGRATION};
+use crate::engine::{Provenance, Script};
+use crate::finding::hex;
+use crate::history::{FORMAT, Mode, Row, RowError, State, statement_sum};
+use crate::migration::{Kind, ProjectName};
+
+/// Writes a moment as the history holds it: RFC 3339 in UTC with microseconds.
+pub(super) fn timestamp(moment: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
+    moment.format(format).unwrap_or_default()
+}
+
+fn now() -> String {
+    timestamp(OffsetDateTime::now_utc())
+}
+
+/// Writes a text as a literal.
+///
+/// SQLite knows no escapes but the doubled quote. PostgreSQL reads `E''` alike whatever `standard_conforming_strings`
+/// says. MySQL and MariaDB read hexadecimal digits alike whatever `sql_mode` says.
+pub(super) fn text(value: &str, dialect: Dialect) -> String {
+    let value = value.replace('\0', "");
+    match dialect {
+        Dialect::Sqlite => format!("'{}'", value.replace('\'', "''")),
+        Dialect::Postgres => format!("E'{}'", value.replace('\\', "\\\\").replace('\'', "''")),
+        Dialect::Mysql | Dialect::Mariadb if value.is_empty() => "''".to_owned(),
+        Dialect::Mysql | Dialect::Mariadb => format!("_utf8mb4 x'{}'", hex(value.as_bytes())),
+    }
+}
+
+/// Writes history statements for one engine.
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub(super) dialect: Dialect,
+    pub(super) prefix: String,
+}
+
+/// Makes the row of a script.
+pub(super) fn row(script: &Script, provenance: &Provenance, state: State, done: usize) -> Row {
+    let migration = &script.migration;
+    Row {
+        seq: script.earlier.as_ref().map_or(0, |earlier| earlier.seq),
+        project: migration.project.clone(),
+        version: migration.version.as_str().to_owned(),
+        version_key: migration.version_key.clone(),
+        kind: migration.kind,
+        description: migration.description.clone(),
+        path: migration.path.display(),
+        blob_id: migration.blob.as_str().to_owned(),
+        commit_id: provenance.commit.clone(),
+        checksum_bytes: script.checksums.bytes.clone(),
+        checksum_text: script.checksums.text.clone(),
+        mode: script.mode,
+        state,
+        statements_total: script.statements.len(),
+        statements_done: done,
+        statement_open: 0,
+        statement_sums: script.statements.iter().map(|statement| statement_sum(&statement.text)).collect(),
+        error: None,
+        attempt: script.earlier.as_ref().map_or(1, |earlier| earlier.attempt + 1),
+        out_of_order: script.out_of_order,
+        pusher: provenance.pusher.clone(),
+        pusher_source: provenance.pusher_source.clone(),
+        host: provenance.host.clone(),
+        process_id: i64::from(provenance.process),
+        program_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: now(),
+        finished_at: if state == State::Running { String::new() } else { now() },
+        duration_us: 0,
+    }
+}
+
+impl Writer {
+    fn text(&self, value: &str) -> String {
+        text(value, self.dialect)
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// ` FROM DUAL` where a condition needs a table to stand behind.
+    fn dual(&self) -> &'static str {
+        if matches!(self.dialect, Dialect::Mysql | Dialect::Mariadb) { " FROM DUAL" } else { "" }
+    }
+
+    /// The statements that write a row over an earlier attempt's that is not applied, if `condition` holds.
+    pub(super) fn replace(&self, row: &Row, condition: &str) -> String {
+        let unknown = RowError { message: String::new(), code: String::new(), statement: 0, line: 0, column: 0 };
+        let error = row.error.as_ref().unwrap_or(&unknown);
+        let message = if row.error.is_some() { self.text(&error.message) } else { "NULL".to_owned() };
+        let values = [
+            row.seq.to_string(),
+            self.text(row.project.as_str()),
+            self.text(&row.version),
+            self.text(&row.version_key),
+            self.text(row.kind.word()),
+            self.text(&row.description),
+            self.text(&row.path),
+            self.text(&row.blob_id),
+            self.text(&row.commit_id),
+            self.text(&row.checksum_bytes),
+            self.text(&row.checksum_text),
+            self.text(row.mode.word()),
+            self.text(row.state.word()),
+            row.statements_total.to_string(),
+            row.statements_done.to_string(),
+            row.statement_open.to_string(),
+            self.text(&row.statement_sums),
+            message,
+            self.text(&error.code),
+            error.statement.to_string(),
+            error.line.to_string(),
+            error.column.to_string(),
+            row.attempt.to_string(),
+            i64::from(row.out_of_order).to_string(),
+            self.text(&row.pusher),
+            self.text(&row.pusher_source),
+            self.text(&row.host),
+            row.process_id.to_string(),
+            self.text(&row.program_version),
+            self.text(&row.started_at),
+            self.text(&row.finished_at),
+            row.duration_us.to_string(),
+        ];
+        let table = self.table(MIGRATION.name);
+        let and = if condition.is_empty() { String::new() } else { format!(" AND {condition}") };
+        let mut sql = format!(
+            "DELETE FROM {table} WHERE project = {} AND version_key = {} AND kind = {} AND state <> 'applied'{and}; ",
+            values[1], values[3], values[4]
+        );
+        let _ = write!(sql, "INSERT INTO {table} ({}) SELECT {}", MIGRATION.names(), values.join(", "));
+        if !condition.is_empty() {
+            let _ = write!(sql, "{} WHERE {condition}", self.dual());
+        }
+        sql
+    }
+
+    /// The statement that ends a row, if `condition` holds.
+    pub(super) fn finish(&self, seq: i64, duration: Duration, condition: &str) -> String {
+        let set = format!(
+            "state = 'applied', statements_done = statements_total, statement_open = 0, finished_at = {}, duration_us = {}",
+            self.text(&now()),
+            duration.as_micros()
+        );
+        self.update(seq, &set, condition)
+    }
+
+    /// The statement that records how many statements of a journal ran, and which one is begun: from 1, or 0 for none.
+    pub(super) fn progress(&self, seq: i64, done: usize, open: usize, condition: &str) -> String {
+        self.update(seq, &format!("statements_done = {done}, statement_open = {open}"), condition)
+    }
+
+    /// The statement that changes a row, if `condition` holds.
+    pub(super) fn update(&self, seq: i64, set: &str, condition: &str) -> String {
+        let and = if condition.is_empty() { String::new() } else { format!(" AND {condition}") };
+        format!("UPDATE {} SET {set} WHERE seq = {seq}{and}", self.table(MIGRATION.name))
+    }
+
+    /// The statement that takes a row out of what counts.
+    pub(super) fn remove(&self, seq: i64) -> String {
+        format!("DELETE FROM {} WHERE seq = {seq} AND state <> 'applied'", self.table(MIGRATION.name))
+    }
+
+    /// The statement that adds an event.
+    pub(super) fn event(&self, seq: i64, event: &str, detail: &str) -> String {
+        format!(
+            "INSERT INTO {t} (id, at, seq, event, detail) SELECT coalesce(max(id), 0) + 1, {}, {seq}, {}, {} FROM {t}",
+            self.text(&now()),
+            self.text(event),
+            self.text(detail),
+            t = self.table(EVENT.name),
+        )
+    }
+
+    /// The statement that fills a new meta table.
+    pub(super) fn meta(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        use std::hash::{BuildHasher as _, Hasher as _};
+        let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+        let seed = format!("{}-{}-{random}", now(), std::process::id());
+        let uid = hex(&Sha256::digest(seed.as_bytes()))[..32].to_owned();
+        format!(
+            "INSERT INTO {} (name, value) VALUES ('format', '{FORMAT}'), ('database_uid', '{uid}'), ('created_at', {})",
+            self.table(META.name),
+            self.text(&now())
+        )
+    }
+
+    /// The question for all rows.
+    pub(super) fn all(&self) -> String {
+        format!("SELECT {} FROM {} ORDER BY seq", MIGRATION.names(), self.table(MIGRATION.name))
+    }
+
+    /// The question for the format.
+    pub(super) fn format(&self) -> String {
+        format!("SELECT value FROM {} WHERE name = 'format'", self.table(META.name))
+    }
+}
+
+/// The error of a statement (from 0), with its place in the file.
+pub(super) fn error(script: &Script, number: usize, byte: Option<usize>, message: String, code: String) -> RowError {
+    let place = script.statements.get(number);
+    let (line, column) = place.map_or((1, 1), |statement| statement.place(byte));
+    RowError { message, code, statement: number + 1, line, column }
+}
+
+/// Reads a row whose columns stand in the order of [`MIGRATION`].
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn read(row: &[Option<String>]) -> Result<Row, String> {
+    let at = |name: &str| MIGRATION.columns.iter().position(|(column, _)| *column == name);
+    let value = |name: &str| at(name).and_then(|at| row.get(at)).ok_or_else(|| format!("column {name} is missing"));
+    let string = |name: &str| value(name).map(|value| value.clone().unwrap_or_default());
+    let number = |name: &str| string(name)?.parse::<i64>().map_err(|_| format!("column {name} is no number"));
+    let size = |name: &str| number(name).map(|value| usize::try_from(value).unwrap_or(0));
+    let unknown = |name: &str, word: &str| format!("unknown word {word:?} in column {name}");
+    let error = match value("error_message")?.clone() {
+        Some(message) => Some(RowError {
+            message,
+            code: string("error_code")?,
+            statement: size("error_statement")?,
+            line: size("error_line")?,
+            column: size("error_column")?,
+        }),
+        None => None,
+    };
+    let (kind, mode, state) = (string("kind")?, string("mode")?, string("state")?);
+    Ok(Row {
+        seq: number("seq")?,
+        project: ProjectName::new(string("project")?),
+        version: string("version")?,
+        version_key: string("version_key")?,
+        kind: Kind::parse(&kind).ok_or_else(|| unknown("kind", &kind))?,
+        description: string("description")?,
+        path: string("path")?,
+        blob_id: string("blob_id")?,
+        commit_id: string("commit_id")?,
+        checksum_bytes: string("checksum_bytes")?,
+        checksum_text: string("checksum_text")?,
+        mode: Mode::parse(&mode).ok_or_else(|| unknown("mode", &mode))?,
+        state: State::parse(&state).ok_or_else(|| unknown("state", &state))?,
+        statements_total: size("statements_total")?,
+        statements_done: size("statements_done")?,
+        statement_open: size("statement_open")?,
+        statement_sums: string("statement_sums")?,
+        error,
+        attempt: number("attempt")?,
+        out_of_order: number("out_of_order")? != 0,
+        pusher: string("pusher")?,
+        pusher_source: string("pusher_source")?,
+        host: string("host")?,
+        process_id: number("process_id")?,
+        program_version: string("program_version")?,
+        started_at: string("started_at")?,
+        finished_at: string("finished_at")?,
+        duration_us: number("duration_us")?,
+    })
+}

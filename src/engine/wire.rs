@@ -1,0 +1,212 @@
+//! What one engine's connection can do, so that running migrations is written once for all engines.
+//!
+//! A [`Wire`] sends statements, says what went wrong in one vocabulary, and knows its engine's lock. Refuses to know
+//! scripts, histories and when to try again.
+
+use std::time::Duration;
+
+use crate::config::Dialect;
+use crate::engine::{ScriptStatement, Terms, Trouble};
+
+/// Rows of an answer; NULL is `None`.
+pub(super) type Rows = Vec<Vec<Option<String>>>;
+
+/// What a fault means for what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// The database refused; nothing of the statement stays.
+    Refused,
+    /// Somebody else was in the way: nothing of the transaction stays, and trying again may work.
+    Busy,
+    /// The connection is gone: whether the statement took effect is not known.
+    Lost,
+    /// The lock under which we work is not ours any more.
+    LockLost,
+    /// The transaction in which we work was ended by the script.
+    Ended,
+}
+
+/// What went wrong with a statement.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    /// The database's words.
+    pub(super) message: String,
+    /// Its code; empty if it has none.
+    pub(super) code: String,
+    /// The byte of the statement that it points at.
+    pub(super) byte: Option<usize>,
+    /// What it means.
+    pub(super) class: Class,
+}
+
+impl Fault {
+    /// A fault of our own finding.
+    pub(super) fn new(class: Class, message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: String::new(), byte: None, class }
+    }
+}
+
+/// What an engine has against a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Objection {
+    /// Nothing.
+    None,
+    /// Something is wrong, and may have been before: look at that and run again.
+    Unsure,
+    /// The script made something wrong.
+    Broken(String),
+}
+
+/// Told while a statement runs: how long it has been running.
+pub(super) type Tick<'t> = &'t mut dyn FnMut(Duration);
+
+/// A connection to one database.
+pub(super) trait Wire {
+    /// The engine's dialect.
+    fn dialect(&self) -> Dialect;
+
+    /// What stands before the names of the history tables, with its dot: `schemagate.`, `` `shop`. ``, or nothing.
+    fn prefix(&self) -> &str;
+
+    /// Statements that make the place where the history tables stand; empty where there is nothing to make.
+    fn place(&self) -> String {
+        String::new()
+    }
+
+    /// Asks whether our tables are there.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn has_history(&mut self) -> Result<bool, Fault>;
+
+    /// Runs statements of our own, joined by semicolons; returns how many rows they touched together.
+    ///
+    /// # Errors
+    /// If one fails.
+    fn tell(&mut self, sql: &str) -> Result<u64, Fault>;
+
+    /// Asks a question of our own.
+    ///
+    /// # Errors
+    /// If it fails.
+    fn ask(&mut self, sql: &str) -> Result<Rows, Fault>;
+
+    /// Runs one statement of a script.
+    ///
+    /// # Errors
+    /// If it fails.
+    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault>;
+
+    /// Puts the session back to what the engine's own client would have, under the terms of a script.
+    ///
+    /// # Errors
+    /// If that fails.
+    fn settle(&mut self, terms: &Terms) -> Result<(), Fault>;
+
+    /// Begins a transaction and runs statements of our own in it, in as few messages as the engine allows. `fresh` puts
+    /// the session back first, as [`Wire::settle`] does.
+    ///
+    /// # Errors
+    /// If that fails; then no transaction is open.
+    fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault>;
+
+    /// What puts our own rights back, if a script can have taken others.
+    fn own_rights(&self) -> &'static str {
+        ""
+    }
+
+    /// Says whether our transaction is still open; asked behind each statement that ran in it.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn is_open(&mut self) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    /// Asks what speaks against a commit.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn objection(&mut self) -> Result<Objection, Fault> {
+        Ok(Objection::None)
+    }
+
+    /// Learns what is wrong already, before a script runs; outside of a transaction.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn learn(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Makes room for a statement that runs outside of transactions: removes what a failed attempt left. Says what.
+    ///
+    /// # Errors
+    /// If that fails.
+    fn make_room(&mut self, _statement: &ScriptStatement) -> Result<Option<String>, Fault> {
+        Ok(None)
+    }
+
+    /// Takes the lock under which scripts run, or says who holds it. Never waits.
+    ///
+    /// # Errors
+    /// If the lock cannot be trusted here.
+    fn try_lock(&mut self) -> Result<Result<(), String>, Trouble>;
+
+    /// A condition in SQL that holds while the lock is ours, and inside of the transaction that wrote row `seq` while
+    /// that is open; empty where neither can be lost.
+    fn condition(&self, in_transaction: bool) -> String;
+
+    /// What the server said beside answers, since it was asked last.
+    fn notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Explains a fault to people, without secrets.
+    fn explain(&self, fault: &Fault) -> Trouble;
+
+    /// Opens the connection anew after it was lost.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    fn reopen(&mut self) -> Result<(), Trouble>;
+}
+
+/// Runs a future on a session's own runtime and tells every second how long it takes.
+pub(super) fn wait<T>(
+    runtime: &tokio::runtime::Runtime,
+    tick: Tick<'_>,
+    future: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    runtime.block_on(async {
+        let begun = std::time::Instant::now();
+        let mut future = std::pin::pin!(future);
+        loop {
+            match tokio::time::timeout(Duration::from_secs(1), future.as_mut()).await {
+                Ok(result) => return result,
+                Err(_) => tick(begun.elapsed()),
+            }
+        }
+    })
+}
+
+/// Makes the runtime of a session: one thread, used only while something is asked.
+///
+/// # Errors
+/// If the system has no room for it.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Trouble> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Trouble::new(format!("the runtime could not be started: {error}"), "free some memory or threads")
+    })
+}
+
+/// Takes rows of any engine as text. Simple queries answer in text, so nothing is converted.
+macro_rules! texts {
+    ($rows:expr) => {
+        $rows
+            .iter()
+            .map(|row| (0..sqlx::Row::len(row)).map(|at| sqlx::Row::try_get_unchecked(row, at)).collect())
+            .collect::<Result<crate::engine::wire::Rows, sqlx::Error>>()
+    };
+}
+pub(super) use texts;

@@ -1,0 +1,143 @@
+//! Statements that cannot share a transaction with a record of themselves.
+//!
+//! Read from the words of the statement, so comments and literals never count. Knows which statements each engine
+//! refuses inside of a transaction, or lets end one. Refuses to know what they do.
+
+use crate::config::Dialect;
+use crate::config::flavour::Flavour;
+use crate::sql::facts::{Purpose, head};
+use crate::sql::lex::{Lexer, TokenKind};
+
+/// Says whether a statement must run outside of any transaction.
+///
+/// PostgreSQL: what calls `PreventInTransactionBlock` in its source. SQLite: VACUUM, and pragmas that do nothing inside
+/// of a transaction (its documentation). MySQL and MariaDB: everything that commits by itself, and that is everything
+/// but changes of rows, questions and settings of the session (manual, "Statements That Cause an Implicit Commit").
+pub fn alone(text: &str, flavour: impl Into<Flavour>) -> bool {
+    let flavour = flavour.into();
+    let words: Vec<String> = Lexer::new(text, flavour)
+        .filter(|token| token.kind.is_significant())
+        .take(40)
+        .map(|token| {
+            if token.kind == TokenKind::Word {
+                token.span.of(text).to_ascii_uppercase()
+            } else {
+                "'".to_owned() + token.span.of(text)
+            }
+        })
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match flavour.dialect {
+        Dialect::Postgres => postgres(&words),
+        Dialect::Sqlite => sqlite(&words),
+        Dialect::Mysql | Dialect::Mariadb => mysql(text, flavour, &words),
+    }
+}
+
+fn sqlite(words: &[&str]) -> bool {
+    match words {
+        ["VACUUM", ..] => true,
+        ["PRAGMA", rest @ ..] => {
+            let name = if rest.get(1) == Some(&"'.") { rest.get(2) } else { rest.first() };
+            let sets = rest.iter().any(|word| matches!(*word, "'=" | "'("));
+            sets && matches!(name, Some(&("JOURNAL_MODE" | "SYNCHRONOUS")))
+        }
+        _ => false,
+    }
+}
+
+fn postgres(words: &[&str]) -> bool {
+    // Words of an index or table definition that could be names stand behind the first parenthesis or much later.
+    let head: Vec<&str> = words.iter().copied().take_while(|word| *word != "'(").collect();
+    let concurrently = head.contains(&"CONCURRENTLY");
+    match head.as_slice() {
+        ["CREATE", "INDEX", "CONCURRENTLY", ..]
+        | ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", ..]
+        | ["DROP", "INDEX", "CONCURRENTLY", ..]
+        | ["CREATE" | "DROP" | "ALTER", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION", ..]
+        | ["ALTER", "SYSTEM", ..]
+        | ["VACUUM", ..]
+        | ["REINDEX", "DATABASE" | "SYSTEM" | "SCHEMA", ..]
+        | ["CLUSTER"]
+        | ["DISCARD", "ALL"] => true,
+        ["REINDEX", ..] => {
+            concurrently
+                || words.iter().take(12).any(|word| {
+                    *word == "CONCURRENTLY" || *word == "SCHEMA" || *word == "DATABASE" || *word == "SYSTEM"
+                })
+        }
+        ["ALTER", "TABLE", ..] => concurrently && head.windows(2).any(|pair| pair == ["DETACH", "PARTITION"]),
+        _ => false,
+    }
+}
+
+fn mysql(text: &str, flavour: Flavour, words: &[&str]) -> bool {
+    let head = head(text, flavour);
+    match head.verb.as_str() {
+        "SET" => words.iter().take(4).any(|word| {
+            matches!(*word, "PASSWORD" | "GLOBAL" | "PERSIST" | "PERSIST_ONLY" | "ROLE" | "AUTOCOMMIT" | "DEFAULT")
+        }),
+        "SELECT" | "VALUES" | "(" | "DO" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" => false,
+        "LOAD" => true,
+        _ => head.purpose(flavour.dialect) != Purpose::Data,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_engines_refuse_in_transactions_runs_alone() {
+        let yes = [
+            "CREATE INDEX CONCURRENTLY i ON t (a)",
+            "CREATE UNIQUE INDEX /* now */ CONCURRENTLY IF NOT EXISTS i ON t (a)",
+            "DROP INDEX CONCURRENTLY IF EXISTS i",
+            "REINDEX TABLE CONCURRENTLY t",
+            "REINDEX (VERBOSE, CONCURRENTLY) INDEX i",
+            "VACUUM FULL t",
+            "ALTER SYSTEM SET work_mem = '1MB'",
+            "CREATE DATABASE d",
+            "ALTER TABLE IF EXISTS ONLY long_schema.t DETACH PARTITION long_schema.p CONCURRENTLY",
+        ];
+        let no = [
+            "CREATE INDEX i ON t (a) -- CONCURRENTLY",
+            "INSERT INTO t VALUES ('CREATE INDEX CONCURRENTLY')",
+            "CREATE INDEX \"CONCURRENTLY\" ON t (a)",
+            "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
+            "ALTER TABLE t DETACH PARTITION p",
+            "REINDEX TABLE t",
+            "CREATE TABLE concurrently (a INT)",
+        ];
+        for text in yes {
+            assert!(alone(text, Dialect::Postgres), "{text}");
+        }
+        for text in no {
+            assert!(!alone(text, Dialect::Postgres), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_changes_of_rows_share_a_transaction_in_mysql() {
+        for text in ["INSERT INTO t VALUES (1)", "WITH a AS (SELECT 1) SELECT 1", "SET @a = 1", "DELETE FROM t"] {
+            assert!(!alone(text, Dialect::Mariadb), "{text}");
+        }
+        for text in [
+            "CREATE TABLE t (a INT)",
+            "TRUNCATE t",
+            "CALL p()",
+            "SET GLOBAL x = 1",
+            "LOCK TABLES t WRITE",
+            "ANALYZE TABLE t",
+        ] {
+            assert!(alone(text, Dialect::Mysql), "{text}");
+        }
+    }
+
+    #[test]
+    fn pragmas_that_do_nothing_in_a_transaction_run_alone() {
+        assert!(alone("PRAGMA main.journal_mode = WAL", Dialect::Sqlite));
+        assert!(!alone("PRAGMA journal_mode", Dialect::Sqlite));
+        assert!(!alone("PRAGMA foreign_keys = ON", Dialect::Sqlite));
+    }
+}

@@ -1,0 +1,170 @@
+//! Directives: comments at the head of a script that say how it is to run.
+//!
+//! `-- schemagate: no-transaction`, `lock-timeout = 5s`, `statement-timeout = 10min`, `isolation = serializable`; and
+//! the spellings `-- txn-mode = on|off` and `-- txn-isolation = ...` of another product. Only comments before the first
+//! statement count. Refuses to skip what it does not understand: a typo would silently run the script otherwise.
+
+use std::time::Duration;
+
+use crate::config::flavour::Flavour;
+use crate::config::units::parse_duration;
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::{Span, did_you_mean};
+
+/// What the head of a script asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Directives {
+    /// Whether the script runs statement by statement, outside of one transaction.
+    pub no_transaction: bool,
+    /// How long a statement waits for a lock.
+    pub lock_timeout: Option<Duration>,
+    /// How long a statement may take.
+    pub statement_timeout: Option<Duration>,
+    /// The isolation of its transaction, in the words of SQL.
+    pub isolation: Option<&'static str>,
+}
+
+/// A directive that is not understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Its place.
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+const NAMES: [&str; 4] = ["no-transaction", "lock-timeout", "statement-timeout", "isolation"];
+const LEVELS: [(&str, &str); 4] = [
+    ("read-uncommitted", "READ UNCOMMITTED"),
+    ("read-committed", "READ COMMITTED"),
+    ("repeatable-read", "REPEATABLE READ"),
+    ("serializable", "SERIALIZABLE"),
+];
+
+/// Reads the directives of a script, and what is wrong with them.
+pub fn directives(text: &str, flavour: impl Into<Flavour>) -> (Directives, Vec<Mistake>) {
+    let mut directives = Directives::default();
+    let mut mistakes = Vec::new();
+    let head = Lexer::new(text, flavour).take_while(|token| !token.kind.is_significant());
+    for comment in head.filter(|token| token.kind == TokenKind::Comment) {
+        let shown = comment.span.of(text);
+        let Some(line) = shown.strip_prefix("--").or_else(|| shown.strip_prefix('#')) else { continue };
+        let line = line.trim();
+        let known = if let Some(rest) = line.strip_prefix("schemagate:") {
+            read(rest.trim(), &mut directives)
+        } else if let Some(rest) = assigned(line, "txn-mode") {
+            mode(rest, &mut directives)
+        } else if let Some(rest) = assigned(line, "txn-isolation") {
+            isolation(rest, &mut directives)
+        } else {
+            continue;
+        };
+        if let Err((message, help)) = known {
+            let end = comment.span.start + shown.trim_end().len();
+            mistakes.push(Mistake { span: Span::new(comment.span.start, end), message, help });
+        }
+    }
+    (directives, mistakes)
+}
+
+type Known = Result<(), (String, String)>;
+
+fn assigned<'l>(line: &'l str, name: &str) -> Option<&'l str> {
+    line.strip_prefix(name)?.trim_start().strip_prefix('=').map(str::trim)
+}
+
+fn read(directive: &str, directives: &mut Directives) -> Known {
+    let (name, value) = match directive.split_once('=') {
+        Some((name, value)) => (name.trim(), value.trim()),
+        None => (directive, ""),
+    };
+    match name {
+        "no-transaction" if value.is_empty() => directives.no_transaction = true,
+        "lock-timeout" => directives.lock_timeout = Some(duration(name, value)?),
+        "statement-timeout" => directives.statement_timeout = Some(duration(name, value)?),
+        "isolation" => return isolation(value, directives),
+        // For the review, which reads them itself.
+        _ if name.starts_with("ignore") => {}
+        _ => {
+            let help = match did_you_mean(name, NAMES) {
+                Some(near) => format!("did you mean `-- schemagate: {near}`?"),
+                None => format!("the directives are {}", NAMES.join(", ")),
+            };
+            return Err((format!("there is no directive `{}`", crate::text::sanitize(name)), help));
+        }
+    }
+    Ok(())
+}
+
+fn duration(name: &str, value: &str) -> Result<Duration, (String, String)> {
+    let help = || format!("write -- schemagate: {name} = 5s (or 500ms, 10m, 1h)");
+    parse_duration(value).ok_or_else(|| (format!("`{}` is not a duration", crate::text::sanitize(value)), help()))
+}
+
+fn mode(value: &str, directives: &mut Directives) -> Known {
+    match value {
+        "on" => {}
+        "off" => directives.no_transaction = true,
+        _ => {
+            let help = "write -- txn-mode = on, or -- txn-mode = off".to_owned();
+            return Err((format!("`{}` is neither on nor off", crate::text::sanitize(value)), help));
+        }
+    }
+    Ok(())
+}
+
+fn isolation(value: &str, directives: &mut Directives) -> Known {
+    let wanted = value.trim_matches('"').to_ascii_lowercase().replace([' ', '_'], "-");
+    let level = LEVELS.iter().find(|(name, _)| *name == wanted).ok_or_else(|| {
+        let names: Vec<&str> = LEVELS.iter().map(|(name, _)| *name).collect();
+        (
+            format!("`{}` is no isolation level", crate::text::sanitize(value)),
+            format!("write one of {}", names.join(", ")),
+        )
+    })?;
+    directives.isolation = Some(level.1);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dialect;
+
+    #[test]
+    fn the_head_of_a_script_says_how_it_runs() {
+        let text = "-- a comment\n-- schemagate: no-transaction\n--schemagate: lock-timeout = 5s\n-- txn-isolation = REPEATABLE READ\nSELECT 1;\n-- schemagate: statement-timeout = 1s\n";
+        let (directives, mistakes) = directives(text, Dialect::Postgres);
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        assert_eq!(
+            directives,
+            Directives {
+                no_transaction: true,
+                lock_timeout: Some(Duration::from_secs(5)),
+                statement_timeout: None,
+                isolation: Some("REPEATABLE READ"),
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        let cases = [
+            ("-- schemagate: no-transactions", "did you mean `-- schemagate: no-transaction`?"),
+            ("-- schemagate: lock-timeout = soon", "write -- schemagate: lock-timeout = 5s (or 500ms, 10m, 1h)"),
+            ("-- txn-mode = maybe", "write -- txn-mode = on, or -- txn-mode = off"),
+            (
+                "-- schemagate: isolation = strict",
+                "write one of read-uncommitted, read-committed, repeatable-read, serializable",
+            ),
+        ];
+        for (text, help) in cases {
+            let (found, mistakes) = directives(text, Dialect::Mysql);
+            assert_eq!((found, mistakes[0].help.as_str()), (Directives::default(), help), "{text}");
+        }
+        assert_eq!(directives("-- schemagate: ignore drop-table -- why", Dialect::Sqlite).1, []);
+        assert_eq!(directives("SELECT '-- schemagate: nonsense'", Dialect::Sqlite).1, []);
+    }
+}

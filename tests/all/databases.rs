@@ -1,0 +1,120 @@
+//! A database of each engine for one test, and how to ask it with the engine's own client.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::servers::{mariadb, postgres};
+use crate::support::World;
+
+/// The engines that every scenario runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Postgres,
+    Mariadb,
+    Sqlite,
+}
+
+pub(crate) const ALL: [Engine; 3] = [Engine::Postgres, Engine::Mariadb, Engine::Sqlite];
+
+/// A database of its own.
+pub(crate) struct Database {
+    pub(crate) engine: Engine,
+    name: String,
+    pub(crate) url: String,
+}
+
+impl Engine {
+    pub(crate) fn dialect(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mariadb => "mariadb",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
+    /// Makes an empty database.
+    pub(crate) fn database(self) -> Database {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let database = |url: String| Database { engine: self, name: name.clone(), url };
+        match self {
+            Self::Postgres => {
+                let database =
+                    database(format!("postgres://postgres@localhost/{name}?host={}", postgres().folder.display()));
+                psql("postgres", &format!("CREATE DATABASE {name}"));
+                database
+            }
+            Self::Mariadb => {
+                let socket = mariadb().folder.join("s");
+                let database = database(format!("mariadb://root@localhost/{name}?socket={}", socket.display()));
+                client("", &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+                database
+            }
+            Self::Sqlite => database(format!("sqlite:{name}.sqlite")),
+        }
+    }
+}
+
+fn told(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn psql(database: &str, sql: &str) -> String {
+    let mut command = Command::new("psql");
+    told(
+        command
+            .args(["-X", "-q", "-A", "-t", "-U", "postgres", "-h"])
+            .arg(&postgres().folder)
+            .args(["-c", sql, database]),
+    )
+}
+
+fn client(database: &str, sql: &str) -> String {
+    let mut command = Command::new("mariadb");
+    let socket = format!("--socket={}", mariadb().folder.join("s").display());
+    told(command.args(["--no-defaults", "-u", "root", "-N", "-B", &socket, "-e", sql, database]))
+}
+
+impl Database {
+    /// Asks it with the engine's own client; cells are joined by `|`.
+    #[track_caller]
+    pub(crate) fn ask(&self, world: &World, sql: &str) -> String {
+        match self.engine {
+            Engine::Postgres => psql(&self.name, sql),
+            Engine::Mariadb => client(&self.name, sql).replace('\t', "|"),
+            Engine::Sqlite => world.sql(&format!("{}.sqlite", self.name), sql),
+        }
+    }
+
+    /// The history table as its users name it.
+    pub(crate) fn history(&self, table: &str) -> String {
+        match self.engine {
+            Engine::Postgres => format!("schemagate.schemagate_{table}"),
+            _ => format!("schemagate_{table}"),
+        }
+    }
+
+    /// A server file that maps it as `shop`.
+    pub(crate) fn server_file(&self) -> String {
+        format!(
+            "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n[[target]]\nenvironment = \"dev\"\n\
+             database = \"shop\"\nurl = \"{}\"\n",
+            self.url
+        )
+    }
+
+    /// A manifest for it.
+    pub(crate) fn manifest(&self) -> String {
+        crate::support::MANIFEST.replace("\"sqlite\"", &format!("\"{}\"", self.engine.dialect()))
+    }
+
+    /// A world whose server applies to it, the manifest pushed.
+    pub(crate) fn world(&self) -> World {
+        let world = World::new(&self.manifest(), &self.server_file());
+        world.commit("manifest");
+        world.push().ok();
+        world
+    }
+}
