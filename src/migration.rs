@@ -5,8 +5,6 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::finding::hex;
 use crate::text::display_bytes;
 
@@ -275,41 +273,13 @@ impl Migration {
 pub struct Checksums {
     /// `1:sha256:HEX` over the bytes as they are.
     pub bytes: String,
-    /// `1:sha256:HEX` over the bytes without a leading UTF-8 byte order mark and with CR LF read as LF.
+    /// `1:sha256:HEX` over its tokens, without white space and comments; see `sql::checksum`.
     pub text: String,
-}
-
-impl Checksums {
-    /// Computes both. The leading `1:` is the version of this definition.
-    pub fn of(bytes: &[u8]) -> Self {
-        let sum = |digest: &[u8]| format!("1:sha256:{}", hex(digest));
-        let mut normal = Sha256::new();
-        let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut lines = body.split(|byte| *byte == b'\n').peekable();
-        while let Some(line) = lines.next() {
-            if lines.peek().is_some() {
-                normal.update(line.strip_suffix(b"\r").unwrap_or(line));
-                normal.update(b"\n");
-            } else {
-                normal.update(line);
-            }
-        }
-        Self { bytes: sum(&Sha256::digest(bytes)), text: sum(&normal.finalize()) }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn line_endings_and_marks_do_not_count_in_the_text_sum() {
-        let plain = Checksums::of(b"select 1;\nselect 2;\n");
-        let windows = Checksums::of(b"\xef\xbb\xbfselect 1;\r\nselect 2;\r\n");
-        assert_eq!(plain.text, windows.text);
-        assert_ne!(plain.bytes, windows.bytes);
-        assert_ne!(plain.text, Checksums::of(b"select 1;\nselect 3;\n").text);
-    }
 
     #[test]
     fn folders_are_compared_by_whole_segments() {

@@ -114,7 +114,8 @@ fn compare(
     }
     let same_text = checksums(migration).is_some_and(|sums| sums.text == row.checksum_text);
     if same_text {
-        plan.notes.push(format!("`{path}` differs from what was applied only in line endings or a byte order mark"));
+        plan.notes
+            .push(format!("`{path}` differs from what was applied only in white space, comments or line endings"));
         return;
     }
     plan.conflicts.push(Conflict {

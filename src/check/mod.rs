@@ -23,6 +23,7 @@ use crate::migration::{Change, DatabaseName, EnvironmentName, FileEntry, FileMod
 use crate::rules::naming::KnownNames;
 use crate::rules::released::Baseline;
 use crate::rules::{naming, order, released};
+use crate::text::enumerate;
 
 /// The judge with the law it applies.
 pub struct Judge<'a> {
@@ -204,7 +205,14 @@ impl<'a> Judge<'a> {
             }
             let Reading::Migration(_, migration) = read_path(view, &change.path, blob) else { return None };
             let moved = if change.after.is_none() { arrivals.get(blob).copied() } else { None };
-            released::judge(&migration, change, moved, &self.baseline)
+            if states.reformatted.contains(&change.path) {
+                return Some(released::reformatted(&migration));
+            }
+            let finding = released::judge(&migration, change, moved, &self.baseline)?;
+            Some(match states.ran_on.get(&change.path) {
+                Some(targets) => finding.note(format!("it has run on {}", enumerate(targets, 8))),
+                None => finding,
+            })
         };
         states.changes.iter().filter_map(judge).chain(self.reread(states)).collect()
     }

@@ -2,7 +2,7 @@
 //!
 //! Pure values. Refuses to know manifests.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::finding::Finding;
 use crate::migration::{Change, FileEntry, RepoPath};
@@ -33,6 +33,10 @@ pub struct States {
     pub unchanged: Unchanged,
     /// Released paths that no target has run.
     pub changeable: BTreeSet<RepoPath>,
+    /// Released paths with the targets that are known to have run them.
+    pub ran_on: BTreeMap<RepoPath, Vec<String>>,
+    /// Released paths whose edit touches only white space and comments.
+    pub reformatted: BTreeSet<RepoPath>,
 }
 
 /// Says whether nothing happened to a path.

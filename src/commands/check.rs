@@ -10,7 +10,7 @@ use crate::check::content::{Court, ToRead, too_large};
 use crate::check::states::States;
 use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::{Content, Source, manifest};
-use crate::commands::judge::{Case, content, judge, nothing_changeable, read};
+use crate::commands::judge::{Case, content, judge, not_known, read};
 use crate::commands::replay::{Step, lineages};
 use crate::commands::{Console, Exit};
 use crate::config::{Dialect, MANIFEST};
@@ -88,7 +88,7 @@ pub fn staged_report(repository: &Repository) -> Result<Report> {
         server: None,
         baseline: base.revision,
         all: false,
-        changeable: &nothing_changeable,
+        ran: &not_known,
     })
 }
 
@@ -128,7 +128,7 @@ fn working_tree(folder: &Path) -> Result<Report> {
         _ => (None, None),
     };
     let baseline = base.as_ref().map_or_else(|| "HEAD".to_owned(), |base| base.revision.clone());
-    judge(&Case { before, law: None, tip, after, server: None, baseline, all: true, changeable: &nothing_changeable })
+    judge(&Case { before, law: None, tip, after, server: None, baseline, all: true, ran: &not_known })
 }
 
 fn same_folder(one: Option<&Path>, other: &Path) -> bool {
@@ -161,7 +161,7 @@ fn revisions(range: &str) -> Result<Report> {
         server: None,
         baseline: old.map_or_else(|| "HEAD".to_owned(), |old| old.short().to_owned()),
         all: false,
-        changeable: &nothing_changeable,
+        ran: &not_known,
     })
 }
 

@@ -2,14 +2,14 @@
 //!
 //! The same for every gate: commit, push, `check`. Refuses to know where output goes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::check::Judge;
 use crate::check::content::{AskServer, Court, ToRead, too_large};
 use crate::check::states::{States, Unchanged, differences};
+use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::{Content, Manifest, Source, base_directories, leads_to, manifest};
 use crate::commands::checkers::Checkers;
 use crate::commands::replay::{Read, Step, lineages, pass};
@@ -17,10 +17,11 @@ use crate::commands::server::Loaded;
 use crate::config::MANIFEST;
 use crate::finding::Report;
 use crate::git::tree::Walker;
-use crate::migration::{Change, FileEntry, Migration, RepoPath};
+use crate::migration::{Change, FileEntry, FileMode, Migration, ObjectId, RepoPath};
 use crate::rules::config::MANIFEST_MISSING;
 use crate::rules::push::malformed;
 use crate::rules::released::Baseline;
+use crate::sql::checksum::checksums;
 
 /// What is judged, and by which law.
 pub struct Case<'a> {
@@ -38,9 +39,13 @@ pub struct Case<'a> {
     pub baseline: String,
     /// Whether files that did not change are judged too.
     pub all: bool,
-    /// Asked which of the changed released files no target has run.
-    pub changeable: &'a dyn Fn(&[&Change], &Judge<'_>) -> BTreeSet<RepoPath>,
+    /// Asked which targets have run the changed released files.
+    pub ran: Ran<'a>,
 }
+
+/// Says of changed released files which targets have run them: none, where they may be changed. What is not in the
+/// answer is not known.
+pub type Ran<'a> = &'a dyn Fn(&[&Change], &Judge<'_>, &Source<'_>) -> BTreeMap<RepoPath, Vec<String>>;
 
 impl Case<'_> {
     /// The folder where what can be made again may be kept.
@@ -53,9 +58,29 @@ impl Case<'_> {
     }
 }
 
-/// Nothing that is released may be changed.
-pub fn nothing_changeable(_: &[&Change], _: &Judge<'_>) -> BTreeSet<RepoPath> {
-    BTreeSet::new()
+/// It is not known what ran where, so nothing that is released may be changed.
+pub fn not_known(_: &[&Change], _: &Judge<'_>, _: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
+    BTreeMap::new()
+}
+
+/// Finds the edits of released files that touch only white space and comments.
+fn reformatted(case: &Case<'_>, judge: &Judge<'_>, changes: &[&Change]) -> BTreeSet<RepoPath> {
+    let view = judge.before.unwrap_or(judge.now);
+    let same = |change: &&&Change| {
+        let (Some((_, old)), Some((FileMode::Regular, new))) = (&change.before, &change.after) else { return false };
+        let Reading::Migration(project, migration) = read_path(view, &change.path, old) else { return false };
+        let Some(database) = project.database(migration.database.as_ref()) else { return false };
+        let sum = |source: &Source<'_>, blob: &ObjectId| {
+            let entry = FileEntry { path: change.path.clone(), mode: FileMode::Regular, blob: blob.clone() };
+            match source.read(&entry, project.largest_file) {
+                Ok(Content::Bytes(bytes)) => Some(checksums(&bytes, database.flavour).text),
+                _ => None,
+            }
+        };
+        let before = case.before.as_ref().and_then(|source| sum(source, old));
+        before.is_some() && before == sum(&case.after, new)
+    };
+    changes.iter().filter(same).map(|change| change.path.clone()).collect()
 }
 
 /// Judges a case.
@@ -89,7 +114,10 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     let mut states = states(case, &judge, earlier.as_ref(), &now, unchanged, &mut report)?;
     let touched: Vec<&Change> = states.changes.iter().filter(|change| change.before.is_some()).collect();
     if !touched.is_empty() {
-        states.changeable = (case.changeable)(&touched, &judge);
+        states.ran_on = (case.ran)(&touched, &judge, &case.after);
+        states.changeable =
+            states.ran_on.extract_if(.., |_, targets| targets.is_empty()).map(|(path, _)| path).collect();
+        states.reformatted = reformatted(case, &judge, &touched);
     }
     let (findings, files) = judge.layout(&states);
     report.extend(findings);

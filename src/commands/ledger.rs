@@ -4,19 +4,24 @@
 //! database. What is about to run is written down first. It only ever lets a file be mended that no target has run, as far
 //! as this repository knows; where it is missing or unreadable, nothing may be changed. The database is always right; the ledger is never used to decide what runs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Judge, Reading, read_path};
+use crate::commands::changes::Source;
+use crate::commands::scripts::bytes;
+use crate::config::manifest::Project;
 use crate::config::server::{Audience, Server, Target};
 use crate::disk;
 use crate::finding::hex;
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, State};
-use crate::migration::{Change, Migration, RepoPath};
+use crate::history::{Mode, Row, State, statement_sum};
+use crate::migration::{Change, FileMode, Migration, RepoPath};
+use crate::sql::checksum::checksums;
+use crate::sql::split::split;
 
 /// What is kept of a row.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -27,6 +32,12 @@ struct Entry {
     /// The content that ran: another file under the same version never did.
     blob: String,
     ran: Ran,
+    /// The sum of what it says, so that a reformatted file is known again; empty before it has run.
+    #[serde(default)]
+    text: String,
+    /// The sums of the statements that ran, where only some did.
+    #[serde(default)]
+    sums: String,
 }
 
 /// How much of a migration ran and stays, or may.
@@ -77,6 +88,8 @@ pub fn keep<'m>(
             (State::Failed, Mode::Journal) if row.statements_done > 0 => Ran::Partly,
             (State::Failed, _) => Ran::Nothing,
         },
+        text: row.checksum_text.clone(),
+        sums: row.statement_sums.get(..row.statements_done * 16).unwrap_or_default().to_owned(),
     };
     let running = |migration: &Migration| Entry {
         project: migration.project.as_str().to_owned(),
@@ -84,6 +97,8 @@ pub fn keep<'m>(
         kind: migration.kind.word().to_owned(),
         blob: migration.blob.as_str().to_owned(),
         ran: Ran::All,
+        text: String::new(),
+        sums: String::new(),
     };
     let entries = rows.iter().map(entry).chain(about_to_run.map(running)).collect();
     let file = File { format: 1, target: target.label(), entries };
@@ -107,32 +122,31 @@ impl<'r> Ledgers<'r> {
         Self { common_dir: &repository.common_dir, targets }
     }
 
-    /// Returns the paths of changed released files that no target has run.
-    pub fn changeable(&self, changes: &[&Change], judge: &Judge<'_>) -> BTreeSet<RepoPath> {
+    /// Says of changed released files which targets forbid the change; of none where no target has run the file.
+    /// A file that no target of this branch takes is not in the answer, and neither is one whose ledger is missing.
+    pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
         let files: Vec<(&Target, Option<File>)> =
             self.targets.iter().map(|target| (*target, self.read(target))).collect();
         let view = judge.before.unwrap_or(judge.now);
-        let unrun = |change: &&&Change| {
-            let Some((_, blob)) = &change.before else { return false };
-            let Reading::Migration(project, migration) = read_path(view, &change.path, blob) else { return false };
-            let takers = files.iter().filter(|(target, _)| takes(target, &migration, project.group.as_deref()));
-            let mut any = false;
-            for (_, file) in takers {
-                any = true;
-                let Some(file) = file else { return false };
-                let in_place = change.after.is_some();
-                let forbids = |entry: &Entry| match entry.ran {
-                    Ran::Nothing => false,
-                    Ran::Partly => !in_place,
-                    Ran::All => true,
+        let who = |change: &Change| {
+            let (_, blob) = change.before.as_ref()?;
+            let Reading::Migration(project, migration) = read_path(view, &change.path, blob) else { return None };
+            let mut takers =
+                files.iter().filter(|(target, _)| takes(target, &migration, project.group.as_deref())).peekable();
+            takers.peek()?;
+            let mut forbid = Vec::new();
+            for (target, file) in takers {
+                let entries = &file.as_ref()?.entries;
+                let forbids = |entry: &&Entry| {
+                    is_of(entry, &migration, project, source) && forbids(entry, change, project, source)
                 };
-                if file.entries.iter().any(|entry| is_of(entry, &migration) && forbids(entry)) {
-                    return false;
+                if entries.iter().any(|entry| forbids(&entry)) {
+                    forbid.push(target.label());
                 }
             }
-            any
+            Some((change.path.clone(), forbid))
         };
-        changes.iter().filter(unrun).map(|change| change.path.clone()).collect()
+        changes.iter().filter_map(|change| who(change)).collect()
     }
 
     fn read(&self, target: &Target) -> Option<File> {
@@ -142,11 +156,40 @@ impl<'r> Ledgers<'r> {
     }
 }
 
-fn is_of(entry: &Entry, migration: &Migration) -> bool {
+/// Says whether an entry is about this very content, or about one that says the same: another file under the same
+/// version never ran.
+fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Source<'_>) -> bool {
+    let same_text = || {
+        let database = project.database(migration.database.as_ref());
+        let bytes = bytes(source, migration, project.largest_file);
+        matches!((database, bytes), (Some(database), Ok(bytes)) if checksums(&bytes, database.flavour).text == entry.text)
+    };
     entry.project == migration.project.as_str()
         && entry.version_key == migration.version_key
         && entry.kind == migration.kind.word()
-        && entry.blob == migration.blob.as_str()
+        && (entry.blob == migration.blob.as_str() || same_text())
+}
+
+/// Says whether what ran forbids a change. To bring back what ran is always allowed.
+fn forbids(entry: &Entry, change: &Change, project: &Project, source: &Source<'_>) -> bool {
+    let Some((FileMode::Regular, after)) = &change.after else { return entry.ran != Ran::Nothing };
+    match entry.ran {
+        Ran::Nothing => false,
+        Ran::All => after.as_str() != entry.blob,
+        // What comes behind the statements that ran may be mended in place.
+        Ran::Partly => {
+            let Some(migration) = project.migration(&change.path, after) else { return true };
+            let flavour = project.database(migration.database.as_ref()).map(|database| database.flavour);
+            let bytes = bytes(source, &migration, project.largest_file).unwrap_or_default();
+            let (Some(flavour), Ok(text)) = (flavour, std::str::from_utf8(&bytes)) else { return false };
+            let sums: String = split(text, flavour)
+                .iter()
+                .filter(|statement| !statement.copied)
+                .map(|statement| statement_sum(statement.span.of(text)))
+                .collect();
+            !sums.starts_with(&entry.sums)
+        }
+    }
 }
 
 /// Says whether a target takes a migration. `group` is that of the migration's project.

@@ -99,7 +99,7 @@ fn judge_branch(
         server: Some(loaded),
         baseline: old.as_ref().map_or_else(|| "HEAD".to_owned(), |old| old.short().to_owned()),
         all: false,
-        changeable: &|changes, judge| ledgers.changeable(changes, judge),
+        ran: &|changes, judge, after| ledgers.ran(changes, judge, after),
     })?);
     Ok(report)
 }

@@ -11,7 +11,7 @@ use anyhow::Result;
 use crate::check::{Reading, read_path};
 use crate::commands::changes::{Manifest, Source, base_directories, manifest};
 use crate::commands::ledger::{self, takes};
-use crate::commands::scripts::{bytes, conflict, prepare};
+use crate::commands::scripts::{bytes, conflict, declared_flavour, prepare};
 use crate::commands::server::Loaded;
 use crate::config::Dialect;
 use crate::config::server::{Audience, Target};
@@ -21,10 +21,11 @@ use crate::git::refs::{Branch, tree_of};
 use crate::git::repository::Repository;
 use crate::history::{Mode, Row, Said};
 use crate::host;
-use crate::migration::{Checksums, FileEntry, FileMode, Migration};
+use crate::migration::{FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
+use crate::sql::checksum::checksums;
 
 /// How long a question that changes nothing waits for a busy database.
 pub const READ_WAIT: Duration = Duration::from_secs(5);
@@ -206,7 +207,7 @@ impl Work<'_> {
         let (mut session, dialect) = open(self.target, self.loaded, Access::Read, patience)?;
         let rows = session.history()?;
         drop(session);
-        let plan = self.plan(&rows);
+        let plan = self.plan(&rows, dialect);
         if self.order.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
             self.show(view, plan, dialect);
             self.remember(&rows, &[], view, repository);
@@ -217,7 +218,7 @@ impl Work<'_> {
         session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
         let rows = session.history()?;
-        let plan = self.plan(&rows);
+        let plan = self.plan(&rows, dialect);
         let steps = plan.steps.clone();
         self.show(view, plan, dialect);
         let result = match view.standing {
@@ -310,7 +311,7 @@ impl Work<'_> {
     }
 
     /// Plans every project for this target, one after the other.
-    fn plan(&self, rows: &[Row]) -> Plan {
+    fn plan(&self, rows: &[Row], dialect: Dialect) -> Plan {
         let mut whole = Plan::default();
         for project in &self.manifest.settings.projects {
             let mine = |migration: &&Migration| {
@@ -323,7 +324,8 @@ impl Work<'_> {
                 floor.map_or(project.severity(&OUT_OF_ORDER), |floor| floor.max(project.severity(&OUT_OF_ORDER)));
             let policy = Policy { out_of_order: severity < Severity::Error };
             let part = plan(&migrations, &rows, policy, &mut |migration| {
-                bytes(self.source, migration, project.largest_file).ok().map(|bytes| Checksums::of(&bytes))
+                let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());
+                bytes(self.source, migration, project.largest_file).ok().map(|bytes| checksums(&bytes, flavour))
             });
             whole.applied += part.applied;
             whole.steps.extend(part.steps);

@@ -9,9 +9,10 @@ use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::engine::{Script, ScriptStatement, Terms};
 use crate::history::{Mode, statement_sum};
-use crate::migration::{Checksums, FileEntry, FileMode, Migration};
+use crate::migration::{FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Step, resume_at};
 use crate::sql::alone::alone;
+use crate::sql::checksum::checksums;
 use crate::sql::directives::{Directives, directives};
 use crate::sql::facts::{Purpose, head};
 use crate::sql::split::split;
@@ -50,13 +51,13 @@ pub fn prepare(
     let largest = project.map_or(crate::config::LARGEST_FILE, |project| project.largest_file);
     let bytes = bytes(source, migration, largest)
         .map_err(|error| conflict(migration, &format!("{error:#}"), "push from a complete clone"))?;
-    let checksums = Checksums::of(&bytes);
     let body = bytes.strip_prefix(crate::rules::bytes::MARK).unwrap_or(&bytes);
     let text = std::str::from_utf8(body)
         .ok()
         .filter(|text| !text.contains('\0'))
         .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
     let flavour = declared_flavour(manifest, migration).unwrap_or_else(|| dialect.into());
+    let checksums = checksums(&bytes, flavour);
     let (asked, mistakes) = directives(text, flavour);
     if let Some(mistake) = mistakes.first() {
         return Err(conflict(migration, &mistake.message, &mistake.help));
@@ -97,7 +98,7 @@ fn declared_dialect(manifest: &Manifest, migration: &Migration) -> Option<Dialec
 }
 
 /// The product and its settings that the manifest says a migration is for.
-fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Flavour> {
+pub fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Flavour> {
     let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
     project.database(migration.database.as_ref()).map(|database| database.flavour)
 }

@@ -29,7 +29,7 @@ fn script(statements: &[&str]) -> Script {
         done: 0,
         earlier: None,
         out_of_order: false,
-        checksums: Checksums::of(b""),
+        checksums: Checksums { bytes: String::new(), text: String::new() },
         terms: Terms::default(),
     }
 }

@@ -15,6 +15,16 @@ pub static RELEASED_EDITED: Rule = Rule {
                   never started) may be edited: the server knows from its ledger.",
 };
 
+/// A released migration was reformatted.
+pub static RELEASED_REFORMATTED: Rule = Rule {
+    name: "released-reformatted",
+    severity: Severity::Note,
+    configurable: true,
+    summary: "White space or comments of a released migration are changed.",
+    explanation: "What the file says is what it said, so databases that have run it are as they would be. It is not run \
+                  again. Raise the severity if released files are not to be touched at all.",
+};
+
 /// A released migration was deleted.
 pub static RELEASED_DELETED: Rule = Rule {
     name: "released-deleted",
@@ -58,7 +68,14 @@ pub static RELEASED_REREAD: Rule = Rule {
 
 /// The family.
 pub const FAMILY: Family = Family {
-    rules: &[&RELEASED_EDITED, &RELEASED_DELETED, &RELEASED_RENAMED, &RELEASED_REPLACED, &RELEASED_REREAD],
+    rules: &[
+        &RELEASED_EDITED,
+        &RELEASED_REFORMATTED,
+        &RELEASED_DELETED,
+        &RELEASED_RENAMED,
+        &RELEASED_REPLACED,
+        &RELEASED_REREAD,
+    ],
     looks: Looks::Elsewhere,
 };
 
@@ -80,6 +97,15 @@ pub fn reread(first: &Migration, how: &str, count: usize) -> Finding {
     );
     Finding::new(&RELEASED_REREAD, Place::path(first.path.display(), None), message)
         .help("keep these settings, and add a new [[project]] for what is to come")
+}
+
+/// Finds that an edit of a released migration touches only white space and comments.
+pub fn reformatted(migration: &Migration) -> Finding {
+    let message = format!(
+        "version {} {} is released; only its white space or comments changed, so it does not run again",
+        migration.version, migration.kind
+    );
+    Finding::new(&RELEASED_REFORMATTED, Place::path(migration.path.display(), None), message)
 }
 
 /// Finds what a change does to a released migration. `renamed_to` is where its content went, if it went somewhere.

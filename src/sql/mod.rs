@@ -3,6 +3,7 @@
 pub mod alone;
 #[cfg(test)]
 pub(crate) mod cases;
+pub mod checksum;
 pub mod directives;
 pub mod facts;
 pub mod lex;

@@ -161,7 +161,7 @@ fn a_definition_that_fails_half_way_goes_on_behind_what_ran() {
         "1",
         "CREATE TABLE a (id INT);\nCREATE TABLE other (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",
     );
-    world.send("edits what ran").says(&["statement 2 was edited, but it has run already"]);
+    world.send("edits what ran").refused(&["released-edited", "it has run on dev/shop"]);
     world.migration(
         "1",
         "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",

@@ -1,0 +1,51 @@
+//! Checksums of a migration: over its bytes, and over what it says.
+//!
+//! The second one does not see line endings, a byte order mark, white space and comments, and sees every literal as it
+//! stands; so a formatter never looks like an edit, and an edit always does. Refuses to compare.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::config::flavour::Flavour;
+use crate::finding::hex;
+use crate::migration::Checksums;
+use crate::sql::lex::{Lexer, TokenKind};
+
+/// Computes both. The leading `1:` is the version of this definition. Bytes that are no text count as they are.
+pub fn checksums(bytes: &[u8], flavour: impl Into<Flavour>) -> Checksums {
+    let sum = |digest: &[u8]| format!("1:sha256:{}", hex(digest));
+    let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut said = Sha256::new();
+    match std::str::from_utf8(body) {
+        Err(_) => said.update(body),
+        Ok(text) => {
+            let counts = |kind: TokenKind| kind.is_significant() || kind == TokenKind::Mark;
+            for token in Lexer::new(text, flavour).filter(|token| counts(token.kind)) {
+                // A literal may span lines, whose ends a checkout may have changed.
+                said.update(token.span.of(text).replace("\r\n", "\n"));
+                said.update([0]);
+            }
+        }
+    }
+    Checksums { bytes: sum(&Sha256::digest(bytes)), text: sum(&said.finalize()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dialect;
+
+    #[test]
+    fn only_what_a_script_says_counts() {
+        let sum = |text: &str| checksums(text.as_bytes(), Dialect::Postgres);
+        let plain = sum("select 1;\nselect 'a b';\n");
+        let same = ["\u{feff}select 1;\r\nselect 'a b';\r\n", "select  1 ; -- one\n/* two */ select 'a b';"];
+        for text in same {
+            assert_eq!(sum(text).text, plain.text, "{text}");
+            assert_ne!(sum(text).bytes, plain.bytes);
+        }
+        for text in ["select 1;\nselect 'a  b';\n", "select 2;\nselect 'a b';\n", "select 1 select 'a b';"] {
+            assert_ne!(sum(text).text, plain.text, "{text}");
+        }
+        assert_ne!(sum("ab c").text, sum("a bc").text);
+    }
+}
