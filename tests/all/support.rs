@@ -45,7 +45,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         let text = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
         Self { code: output.status.code().unwrap_or(-1), text, stdout }
@@ -262,4 +262,16 @@ pub(crate) fn assert_tame(text: impl Display) {
     let text = text.to_string();
     let wild = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
     assert!(wild.is_none(), "{wild:?} in:\n{}", text.escape_debug());
+}
+
+/// Puts a table into a page of the documentation, if `SCHEMAGATE_WRITE_DOCS` is set.
+pub(crate) fn write_docs(page: &str, table: &str) {
+    if std::env::var_os("SCHEMAGATE_WRITE_DOCS").is_none() {
+        return;
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once("<!-- table -->\n").expect("a mark for the table");
+    let (_, after) = rest.split_once("<!-- end -->").expect("a mark behind the table");
+    std::fs::write(path, format!("{before}<!-- table -->\n{table}<!-- end -->{after}")).unwrap();
 }

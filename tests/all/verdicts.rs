@@ -307,11 +307,11 @@ fn the_verdicts_are_those_of_the_engines() {
         }
     }
     println!("{table}");
-    if std::env::var_os("SCHEMAGATE_WRITE_DOCS").is_some() {
-        write_docs(&table);
-    }
+    crate::support::write_docs("verdict.md", &format!("{HEAD}{table}"));
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
+
+const HEAD: &str = "| statements | judged | valid, but rejected | broken | broken, and rejected | at the engine's place |\n|---|---|---|---|---|---|\n";
 
 /// What is promised and not kept.
 fn wanting(dialect: Dialect, title: &str, real: bool, asks: bool, row: &Row) -> Vec<String> {
@@ -331,15 +331,6 @@ fn wanting(dialect: Dialect, title: &str, real: bool, asks: bool, row: &Row) -> 
         wanting.push(format!("{title}: {} of {} places", row.placed, row.rejected_by_both));
     }
     wanting
-}
-
-fn write_docs(table: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/verdict.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once("<!-- table -->\n").expect("a mark for the table");
-    let (_, after) = rest.split_once("<!-- end -->").expect("a mark behind the table");
-    let head = "| statements | judged | valid, but rejected | broken | broken, and rejected | at the engine's place |\n|---|---|---|---|---|---|\n";
-    std::fs::write(path, format!("{before}<!-- table -->\n{head}{table}<!-- end -->{after}")).unwrap();
 }
 
 #[test]

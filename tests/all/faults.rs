@@ -1,0 +1,179 @@
+//! Faults: whatever stops a run, wherever, the next one brings the database to the same state, and nothing that was
+//! said was untrue. What was done is written to `docs/faults.md`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::Stdio;
+
+use crate::databases::{Database, Engine};
+use crate::proxy::{Harm, Proxy};
+use crate::servers::{mariadb, postgres};
+use crate::support::{Done, PROGRAM, World, flat};
+
+/// Files that show what ran twice: sums that a second run would change.
+fn files(engine: Engine) -> Vec<(&'static str, &'static str)> {
+    let journal = match engine {
+        Engine::Postgres => {
+            "CREATE TABLE c (id INTEGER);\nCREATE INDEX CONCURRENTLY c_one ON c (id);\nINSERT INTO c VALUES (1);\n\
+             DROP INDEX CONCURRENTLY c_one;\nCREATE INDEX CONCURRENTLY c_two ON c (id);\nUPDATE c SET id = id + 1;\n"
+        }
+        _ => {
+            "CREATE TABLE c (id INTEGER);\nINSERT INTO c VALUES (1);\nINSERT INTO c VALUES (2);\n\
+             ALTER TABLE c ADD COLUMN n INTEGER;\nUPDATE c SET id = id + 1;\nCREATE INDEX c_two ON c (id);\n\
+             ALTER TABLE c DROP COLUMN n;\nRENAME TABLE c TO d;\nRENAME TABLE d TO c;\n"
+        }
+    };
+    vec![
+        (
+            "db/shop/1##ddl##tables.sql",
+            "CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER);\nCREATE TABLE b (id INTEGER);\n",
+        ),
+        (
+            "db/shop/1##dml##rows.sql",
+            "INSERT INTO a VALUES (1, 0);\nINSERT INTO b VALUES (7);\nUPDATE a SET n = n + 1;\n",
+        ),
+        ("db/shop/2##ddl##mixed.sql", journal),
+        ("db/shop/3##dml##more.sql", "UPDATE a SET n = n + 10;\nINSERT INTO b VALUES (8);\n"),
+    ]
+}
+
+/// Everything that the database holds, but for times and attempts.
+fn state(database: &Database, world: &World) -> String {
+    let of = match database.engine {
+        Engine::Postgres => "table_schema = 'public'",
+        _ => "table_schema = database() AND table_name NOT LIKE 'schemagate%'",
+    };
+    let columns = format!("SELECT table_name, column_name FROM information_schema.columns WHERE {of} ORDER BY 1, 2");
+    let indexes = match database.engine {
+        Engine::Postgres => {
+            "SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indexrelid >= 16384 AND indexrelid::regclass::text NOT LIKE 'schemagate%' AND indexrelid::regclass::text NOT LIKE 'pg_toast%' ORDER BY 1::text"
+        }
+        _ => {
+            "SELECT table_name, index_name FROM information_schema.statistics WHERE table_schema = database() AND table_name NOT LIKE 'schemagate%' ORDER BY 1, 2"
+        }
+    };
+    let history = format!(
+        "SELECT version, kind, state, statements_done, statement_open FROM {} ORDER BY version, kind",
+        database.history("migration")
+    );
+    let questions = [
+        columns.as_str(),
+        indexes,
+        "SELECT id, n FROM a",
+        "SELECT id FROM b ORDER BY id",
+        "SELECT id FROM c ORDER BY id",
+        &history,
+    ];
+    questions.map(|question| database.ask(world, question)).join("\n--\n")
+}
+
+/// A world with all files pushed and nothing applied.
+fn waiting_world(engine: Engine) -> World {
+    let world = World::new(
+        &format!("{}[project.rules]\ntype-mismatch = \"off\"\n", engine.database().manifest()),
+        &engine.database().server_file(),
+    );
+    for (path, text) in files(engine) {
+        world.file(path, text);
+    }
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("all").ok();
+    world
+}
+
+fn use_database(world: &World, server_file: &str) {
+    world.write_server_file(server_file);
+    let _ = std::fs::remove_dir_all(world.server().join("schemagate"));
+}
+
+fn apply_under(world: &World, proxy: &Proxy) -> Done {
+    let mut command = world.command(PROGRAM, &world.server());
+    let child = command.arg("apply").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    proxy.victim(child.id());
+    Done::of(&child.wait_with_output().unwrap())
+}
+
+/// What was said to be applied is; what was said to be taken back is.
+fn assert_true(done: &Done, database: &Database, world: &World, at: usize) {
+    let text = flat(&done.text);
+    for (version, kind) in [("1", "ddl"), ("1", "dml"), ("2", "ddl"), ("3", "dml")] {
+        if text.contains(&format!("applied {version} {kind}")) {
+            let sql = format!(
+                "SELECT state FROM {} WHERE version = '{version}' AND kind = '{kind}'",
+                database.history("migration")
+            );
+            assert_eq!(database.ask(world, &sql), "applied", "message {at}:\n{}", done.text);
+        }
+    }
+    if text.contains("nothing of this file stays") && text.contains("failed 1 ddl") {
+        let sql = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'b' AND table_schema IN ('public', database())";
+        let sql = if database.engine == Engine::Postgres { sql.replace(", database()", "") } else { sql.to_owned() };
+        assert_eq!(database.ask(world, &sql), "0", "message {at}:\n{}", done.text);
+    }
+}
+
+/// Does harm at every message of a run, one after the other, each time on a new database.
+fn at_every_message(engine: Engine, harm: Harm) -> BTreeMap<String, usize> {
+    let world = waiting_world(engine);
+    let (listen, to, name) = match engine {
+        Engine::Postgres => (world.path().join(".s.PGSQL.5432"), postgres().folder.join(".s.PGSQL.5432"), "host"),
+        _ => (world.path().join("proxy"), mariadb().folder.join("s"), "socket"),
+    };
+    let proxy = Proxy::start(&listen, &to);
+    let through = if name == "host" { world.path().to_owned() } else { listen };
+    let reference = engine.database();
+    use_database(&world, &reference.server_file());
+    world.on_server(&["apply"]).ok();
+    let expected = state(&reference, &world);
+    let mut points = BTreeMap::new();
+    for at in 1.. {
+        let database = engine.database();
+        let direct = database.server_file();
+        let start = direct.find(&format!("?{name}=")).unwrap() + name.len() + 2;
+        let end = start + direct[start..].find('"').unwrap();
+        use_database(&world, &format!("{}{}{}", &direct[..start], through.display(), &direct[end..]));
+        proxy.plan(harm, at);
+        let done = apply_under(&world, &proxy);
+        let Some(point) = proxy.point() else {
+            assert!(at > 20, "only {at} messages");
+            return points;
+        };
+        proxy.plan(Harm::None, 0);
+        assert_true(&done, &database, &world, at);
+        let again = world.on_server(&["apply"]);
+        assert_eq!(again.code, 0, "message {at}, {point}:\n{}\nthen:\n{}", done.text, again.text);
+        let now = state(&database, &world);
+        assert_eq!(now, expected, "message {at}, {point}:\n{}\nthen:\n{}", done.text, again.text);
+        *points.entry(point).or_default() += 1;
+    }
+    points
+}
+
+#[test]
+fn harm_at_any_message_loses_nothing_and_runs_nothing_twice() {
+    let kinds = [
+        (Engine::Postgres, Harm::Cut, "PostgreSQL, connection cut"),
+        (Engine::Postgres, Harm::Kill, "PostgreSQL, SIGKILL"),
+        (Engine::Mariadb, Harm::Cut, "MariaDB, connection cut"),
+        (Engine::Mariadb, Harm::Kill, "MariaDB, SIGKILL"),
+    ];
+    let columns: Vec<(&str, BTreeMap<String, usize>)> = std::thread::scope(|scope| {
+        let runs = kinds.map(|(engine, harm, word)| (word, scope.spawn(move || at_every_message(engine, harm))));
+        runs.into_iter().map(|(word, run)| (word, run.join().unwrap())).collect()
+    });
+    let mut table = format!(
+        "| at | {} |\n|---|{}\n",
+        columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | "),
+        "---|".repeat(columns.len())
+    );
+    let points: std::collections::BTreeSet<&String> = columns.iter().flat_map(|(_, points)| points.keys()).collect();
+    for point in points {
+        let cells: Vec<String> = columns
+            .iter()
+            .map(|(_, points)| points.get(point).map_or_else(|| "-".to_owned(), |count| format!("{count} of {count}")))
+            .collect();
+        let _ = writeln!(table, "| {point} | {} |", cells.join(" | "));
+    }
+    println!("{table}");
+    crate::support::write_docs("faults.md", &table);
+}
