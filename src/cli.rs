@@ -69,6 +69,10 @@ pub enum Command {
     Status(commands::status::Args),
     /// List what has run in each target
     History(commands::history::Args),
+    /// Decide about a migration that stopped
+    Resolve(commands::resolve::Args),
+    /// Accept the content of an applied migration as what ran
+    Repair(commands::resolve::RepairArgs),
     /// Run a Git hook; installed shims call this
     Hook(commands::hook::Args),
     /// Roll out after a push; the post-receive hook starts this

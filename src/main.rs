@@ -85,6 +85,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Sync(args) => commands::sync::run(args, console),
         Command::Status(args) => commands::status::run(args, console),
         Command::History(args) => commands::history::run(args, console),
+        Command::Resolve(args) => commands::resolve::run(args, console),
+        Command::Repair(args) => commands::resolve::repair(args, console),
         Command::Hook(args) => commands::hook::run(args, console),
         Command::Worker(args) => commands::worker::run(args, console),
         Command::Completions(args) => commands::completions::run(args, &mut Cli::command(), console),

@@ -14,7 +14,7 @@ use crate::engine::Provenance;
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
 use crate::host;
-use crate::render::rollout::{Standing, TargetView, said, step, target};
+use crate::render::rollout::{Standing, TargetView, said, step, target, wave};
 use crate::render::{Format, json::text};
 
 /// Which repository, branch and targets a command is about.
@@ -69,7 +69,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
 ///
 /// # Errors
 /// If the repository or the server file cannot be read, or a name in the selection is unknown.
-pub fn selected(selection: &Selection, dry: bool, stop: &dyn Fn() -> bool, console: &mut Console<'_>) -> Result<Exit> {
+pub fn selected(
+    selection: &Selection,
+    dry: bool,
+    stop: &(dyn Fn() -> bool + Sync),
+    console: &mut Console<'_>,
+) -> Result<Exit> {
     let opened = match open(selection, console)? {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
@@ -143,7 +148,9 @@ fn check_names(selection: &Selection, loaded: &Loaded) -> Result<()> {
     let databases: Vec<&str> = loaded.server.targets.iter().map(|target| target.audience.database().as_str()).collect();
     let asked = [("environment", &selection.environment, &environments), ("database", &selection.database, &databases)];
     for (what, given, known) in asked {
-        if let Some(given) = given.as_deref().filter(|given| !known.contains(given)) {
+        // Which tenants there are is known only when they are asked for.
+        let open = what == "database" && !loaded.server.tenants.is_empty();
+        if let Some(given) = given.as_deref().filter(|given| !open && !known.contains(given)) {
             let near = crate::text::did_you_mean(given, known.iter().copied());
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             bail!("the server file has no {what} `{}`{near}", crate::text::sanitize(given));
@@ -210,6 +217,11 @@ fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
         Event::Waiting(label, holder) => console.say(&format!("  {label:<18} waiting: {holder} is at work on it\n")),
         Event::Said(label, what) => console.say(&said(label, what)),
         Event::Step(label, view) => console.say(&step(label, view)),
+        Event::Wave(view) => {
+            if !quiet || view.current != view.tenants {
+                console.say(&wave(view));
+            }
+        }
         Event::Target(view) => {
             if dry {
                 for pending in &view.steps {

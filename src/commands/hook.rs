@@ -265,7 +265,7 @@ fn post_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
     for update in updates.iter().filter(|update| !update.new.is_zero()) {
         let reference = crate::git::refs::resolve_symbolic(&repository, &update.reference)?;
         let Some(branch) = reference.strip_prefix("refs/heads/") else { continue };
-        if loaded.server.targets_of(branch).next().is_some() && !branches.iter().any(|known| known == branch) {
+        if loaded.server.applies(branch) && !branches.iter().any(|known| known == branch) {
             branches.push(branch.to_owned());
         }
     }

@@ -4,6 +4,7 @@
 //! database. What is about to run is written down first. It only ever lets a file be mended that no target has run, as far
 //! as this repository knows; where it is missing or unreadable, nothing may be changed. The database is always right; the ledger is never used to decide what runs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,12 @@ use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::Source;
 use crate::commands::scripts::bytes;
 use crate::config::manifest::Project;
-use crate::config::server::{Audience, Server, Target};
+use crate::config::server::{Audience, Server, Target, Tenants};
 use crate::disk;
 use crate::finding::hex;
 use crate::git::repository::Repository;
 use crate::history::{Mode, Row, State, statement_sum};
-use crate::migration::{Change, FileMode, Migration, RepoPath};
+use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Migration, RepoPath};
 use crate::sql::checksum::checksums;
 use crate::sql::split::split;
 
@@ -109,16 +110,51 @@ pub fn keep<'m>(
     disk::write(&path, &serde_json::to_vec(&file)?, 0o644)
 }
 
+/// Where the names of a group's tenants are kept.
+fn tenants_path(common_dir: &Path, tenants: &Tenants) -> PathBuf {
+    use sha2::{Digest as _, Sha256};
+    let label = format!("{}/{}", tenants.environment, tenants.group);
+    folder(common_dir).join("tenants").join(hex(&Sha256::digest(label.as_bytes()))[..32].to_owned() + ".json")
+}
+
+/// Writes down which tenants a group had when it was last rolled out, so that a push needs no database to know.
+///
+/// # Errors
+/// If the Git directory cannot be written.
+pub fn keep_tenants<'n>(common_dir: &Path, tenants: &Tenants, names: impl Iterator<Item = &'n str>) -> Result<()> {
+    let path = tenants_path(common_dir, tenants);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    disk::write(&path, &serde_json::to_vec(&names.collect::<Vec<_>>())?, 0o644)
+}
+
+/// The tenants of a group that are known from its last rollout.
+fn known_tenants(common_dir: &Path, tenants: &Tenants) -> Vec<Target> {
+    let text = disk::config(&tenants_path(common_dir, tenants)).ok().flatten().unwrap_or_default();
+    let names: Vec<String> = serde_json::from_str(&text).unwrap_or_default();
+    let target = |name: String| Target {
+        environment: tenants.environment.clone(),
+        audience: Audience::Group(tenants.group.clone(), DatabaseName::new(name)),
+        url: tenants.url.clone(),
+        manner: tenants.manner.clone(),
+    };
+    names.into_iter().map(target).collect()
+}
+
 /// The ledgers of the targets that a branch serves.
 pub struct Ledgers<'r> {
     common_dir: &'r Path,
-    targets: Vec<&'r Target>,
+    targets: Vec<Cow<'r, Target>>,
 }
 
 impl<'r> Ledgers<'r> {
     /// Chooses the targets; nothing is read yet.
     pub fn new(repository: &'r Repository, server: &'r Server, branch: &'r str) -> Self {
-        let targets = server.targets_of(branch).collect();
+        let serving: Vec<&EnvironmentName> = server.served_by(branch).map(|environment| &environment.name).collect();
+        let tenants = server.tenants.iter().filter(|tenants| serving.contains(&&tenants.environment));
+        let known = tenants.flat_map(|tenants| known_tenants(&repository.common_dir, tenants)).map(Cow::Owned);
+        let targets = server.targets_of(branch).map(Cow::Borrowed).chain(known).collect();
         Self { common_dir: &repository.common_dir, targets }
     }
 
@@ -126,7 +162,7 @@ impl<'r> Ledgers<'r> {
     /// A file that no target of this branch takes is not in the answer, and neither is one whose ledger is missing.
     pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
         let files: Vec<(&Target, Option<File>)> =
-            self.targets.iter().map(|target| (*target, self.read(target))).collect();
+            self.targets.iter().map(|target| (target.as_ref(), self.read(target))).collect();
         let view = judge.before.unwrap_or(judge.now);
         let who = |change: &Change| {
             let (_, blob) = change.before.as_ref()?;

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod receive;
 pub mod renumber;
 pub mod replay;
+pub mod resolve;
 pub mod rollout;
 pub mod scripts;
 pub mod server;
@@ -27,6 +28,8 @@ pub mod shims;
 pub mod status;
 pub mod sync;
 pub mod uninstall;
+pub mod waves;
+pub mod work;
 pub mod worker;
 
 use crate::finding::{Report, Verdict};

@@ -10,22 +10,19 @@ use anyhow::Result;
 
 use crate::check::{Reading, read_path};
 use crate::commands::changes::{Manifest, Source, base_directories, manifest};
-use crate::commands::ledger::{self, takes};
-use crate::commands::scripts::{bytes, conflict, declared_flavour, prepare};
 use crate::commands::server::Loaded;
+use crate::commands::waves;
+use crate::commands::work::{Place, Work};
 use crate::config::Dialect;
-use crate::config::server::{Audience, Target};
-use crate::engine::{Access, Connecting, Outcome, Provenance, Script, Session, Terms, Trouble, engine_of};
-use crate::finding::{Report, Severity};
+use crate::config::server::{Audience, DATABASE_MARK, Environment, Target};
+use crate::engine::{Access, Connecting, Provenance, Session, Trouble, engine_of};
+use crate::finding::Report;
 use crate::git::refs::{Branch, tree_of};
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, Said};
+use crate::history::{Said, State};
 use crate::host;
-use crate::migration::{FileEntry, FileMode, Migration};
-use crate::plan::{Conflict, Plan, Policy, Step, plan};
-use crate::render::rollout::{Standing, StepView, TargetView};
-use crate::rules::order::OUT_OF_ORDER;
-use crate::sql::checksum::checksums;
+use crate::migration::{EnvironmentName, FileEntry, FileMode, Migration};
+use crate::render::rollout::{Standing, StepView, TargetView, WaveView};
 
 /// How long a question that changes nothing waits for a busy database.
 pub const READ_WAIT: Duration = Duration::from_secs(5);
@@ -40,6 +37,8 @@ pub enum Event<'e> {
     Said(&'e str, &'e Said<'e>),
     /// A target ended.
     Target(&'e TargetView),
+    /// A wave of tenants ended.
+    Wave(&'e WaveView),
 }
 
 /// Which targets, and what is done with them.
@@ -53,7 +52,18 @@ pub struct Order<'o> {
     /// Who pushed, and what runs it.
     pub provenance: Provenance,
     /// Asked before each step: whether to stop.
-    pub stop: &'o dyn Fn() -> bool,
+    pub stop: &'o (dyn Fn() -> bool + Sync),
+}
+
+/// A branch's tip with what is asked of it: what all targets share.
+pub(super) struct Rollout<'r> {
+    pub(super) repository: &'r Repository,
+    pub(super) source: &'r Source<'r>,
+    pub(super) manifest: &'r Manifest,
+    pub(super) migrations: &'r [Migration],
+    pub(super) loaded: &'r Loaded,
+    pub(super) order: &'r Order<'r>,
+    pub(super) branch: &'r Branch,
 }
 
 /// Rolls out the tip of a branch. Mistakes in the manifest of the tip come back as a report.
@@ -73,34 +83,132 @@ pub fn roll_out(
         Err(report) => return Ok(Err(report)),
     };
     let targets: Vec<&Target> = loaded.server.targets_of(&branch.name).collect();
-    let enter = |folder: &str| targets.iter().any(|target| reaches(&manifest, target, folder));
+    let groups: Vec<&str> = loaded.server.tenants.iter().map(|tenants| tenants.group.as_str()).collect();
+    let enter = |folder: &str| {
+        targets.iter().any(|target| reaches(&manifest, target, folder)) || reaches_group(&manifest, &groups, folder)
+    };
     let migrations = migrations_where(&source, &manifest, &enter)?;
+    let shared =
+        Rollout { repository, source: &source, manifest: &manifest, migrations: &migrations, loaded, order, branch };
     let mut stopped: BTreeSet<String> = BTreeSet::new();
     let mut views = Vec::new();
     for environment in loaded.server.served_by(&branch.name) {
-        let here = |target: &&Target| {
-            target.environment == environment.name
-                && order.environment.is_none_or(|name| name == target.environment.as_str())
-                && order.database.is_none_or(|name| name == target.audience.database().as_str())
-        };
-        for target in loaded.server.targets.iter().filter(here) {
+        if order.environment.is_some_and(|name| name != environment.name.as_str()) {
+            continue;
+        }
+        shared.environment(environment, &mut stopped, &mut views, tell);
+    }
+    Ok(Ok(views))
+}
+
+impl<'r> Rollout<'r> {
+    /// Works on the targets of one environment, one after the other; then on its tenants, in waves.
+    fn environment(
+        &self,
+        environment: &Environment,
+        stopped: &mut BTreeSet<String>,
+        views: &mut Vec<TargetView>,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) {
+        let wanted = |name: &str| self.order.database.is_none_or(|wanted| wanted == name);
+        let targets = self.loaded.server.targets.iter();
+        for target in targets.filter(|target| target.environment == environment.name) {
             let database = target.audience.database().to_string();
-            let work =
-                Work { source: &source, manifest: &manifest, migrations: &migrations, target, loaded, order, branch };
-            let mut view = work.blank();
-            if stopped.contains(&database) && !order.dry {
-                work.hold_back(&mut view, repository);
-            } else {
-                work.run(&mut view, tell, repository);
+            if !wanted(&database) {
+                continue;
             }
+            let view = self.target(target, stopped.contains(&database), tell);
             if view.standing.is_bad() {
                 stopped.insert(database);
             }
             tell(Event::Target(&view));
             views.push(view);
         }
+        for tenants in self.loaded.server.tenants.iter().filter(|tenants| tenants.environment == environment.name) {
+            let held = stopped.contains(&tenants.group);
+            let shown = waves::roll_out(self, tenants, held, &wanted, tell);
+            if shown.iter().any(|view| view.standing.is_bad()) {
+                stopped.insert(tenants.group.clone());
+            }
+            views.extend(shown);
+        }
     }
-    Ok(Ok(views))
+
+    /// A target of which nothing is known yet.
+    pub(super) fn view(&self, environment: &str, database: &str) -> TargetView {
+        TargetView::new(&self.branch.name, &self.branch.tip.to_string(), environment, database)
+    }
+
+    /// Whether an environment is only looked at: its rollout is manual and nobody named it.
+    pub(super) fn only_looks(&self, name: &EnvironmentName) -> bool {
+        let manual = self.loaded.server.environment(name).is_some_and(|environment| environment.manual);
+        self.order.dry || manual && self.order.environment.is_none()
+    }
+
+    /// Works on one target.
+    pub(super) fn target(&self, target: &Target, held_back: bool, tell: &mut dyn FnMut(Event<'_>)) -> TargetView {
+        let dry = self.only_looks(&target.environment);
+        let mut work = Work {
+            source: self.source,
+            manifest: self.manifest,
+            migrations: self.migrations,
+            target,
+            loaded: self.loaded,
+            order: self.order,
+            branch: self.branch,
+            dry,
+            most: None,
+        };
+        let mut view = self.view(target.environment.as_str(), target.audience.database().as_str());
+        if let Audience::Group(group, _) = &target.audience {
+            view.group = Some(group.clone());
+        }
+        if held_back && !dry {
+            work.hold_back(&mut view, self.repository);
+            return view;
+        }
+        let manual = self.loaded.server.environment(&target.environment).is_some_and(|environment| environment.manual);
+        if manual && !dry {
+            match self.applied_earlier(target) {
+                Ok(most) => work.most = most,
+                Err(trouble) => {
+                    view.standing = Standing::Unreachable;
+                    view.trouble = Some(trouble.message);
+                    view.help = Some(trouble.help);
+                    return view;
+                }
+            }
+        }
+        work.run(&mut view, tell, self.repository);
+        if manual && dry && view.standing == Standing::Pending {
+            view.help = Some(format!("its rollout is manual: schemagate apply --environment {}", target.environment));
+        }
+        view
+    }
+
+    /// What all targets of the same database in earlier environments have applied; `None` where there are none.
+    fn applied_earlier(&self, target: &Target) -> Result<Option<BTreeSet<Place>>, Trouble> {
+        let mut most: Option<BTreeSet<Place>> = None;
+        let earlier =
+            self.loaded.server.served_by(&self.branch.name).take_while(|known| known.name != target.environment);
+        for environment in earlier {
+            let same = |other: &&Target| other.environment == environment.name && other.audience == target.audience;
+            for other in self.loaded.server.targets.iter().filter(same) {
+                let (mut session, _) = open(other, self.loaded, Access::Read, READ_WAIT).map_err(|trouble| {
+                    Trouble::new(format!("{}, which comes before: {}", other.label(), trouble.message), trouble.help)
+                })?;
+                let rows = session.history()?;
+                let applied = rows.into_iter().filter(|row| row.state == State::Applied);
+                let applied: BTreeSet<Place> =
+                    applied.map(|row| (row.project.as_str().to_owned(), row.version_key, row.kind)).collect();
+                most = Some(match most {
+                    Some(most) => most.intersection(&applied).cloned().collect(),
+                    None => applied,
+                });
+            }
+        }
+        Ok(most)
+    }
 }
 
 /// Says whether a folder may hold migrations of a target.
@@ -111,6 +219,13 @@ fn reaches(manifest: &Manifest, target: &Target, folder: &str) -> bool {
         (Audience::Group(name, _), Some(group)) => name == group && project.template.reaches(folder, None, None),
         _ => false,
     })
+}
+
+/// Says whether a folder may hold migrations of a group.
+fn reaches_group(manifest: &Manifest, groups: &[&str], folder: &str) -> bool {
+    let mine = |group: &Option<String>| group.as_ref().is_some_and(|group| groups.contains(&group.as_str()));
+    let projects = manifest.settings.projects.iter().filter(|project| mine(&project.group));
+    projects.into_iter().any(|project| project.template.reaches(folder, None, None))
 }
 
 /// Connects to a target.
@@ -125,9 +240,11 @@ pub fn open(
 ) -> Result<(Box<dyn Session>, Dialect), Trouble> {
     let url = host::url(&target.url, &loaded.folder)
         .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
+    let url = url.replace(DATABASE_MARK, target.audience.database().as_str());
     let engine = engine_of(&url)?;
+    let manner = &target.manner;
     let how =
-        Connecting { folder: &loaded.folder, access, wait, schema: &target.history_schema, session: &target.session };
+        Connecting { folder: &loaded.folder, access, wait, schema: &manner.history_schema, session: &manner.session };
     Ok(((engine.connect)(&url, &how)?, engine.dialect))
 }
 
@@ -147,245 +264,4 @@ fn migrations_where(source: &Source<'_>, manifest: &Manifest, enter: &dyn Fn(&st
         _ => None,
     };
     Ok(files.into_iter().filter_map(read).collect())
-}
-
-/// One target's work.
-struct Work<'w> {
-    source: &'w Source<'w>,
-    manifest: &'w Manifest,
-    migrations: &'w [Migration],
-    target: &'w Target,
-    loaded: &'w Loaded,
-    order: &'w Order<'w>,
-    branch: &'w Branch,
-}
-
-impl Work<'_> {
-    fn blank(&self) -> TargetView {
-        TargetView {
-            branch: self.branch.name.clone(),
-            commit: self.branch.tip.to_string(),
-            environment: self.target.environment.to_string(),
-            database: self.target.audience.database().to_string(),
-            standing: Standing::Current,
-            applied_before: 0,
-            steps: Vec::new(),
-            error: None,
-            left: None,
-            conflicts: Vec::new(),
-            notes: Vec::new(),
-            trouble: None,
-            help: None,
-        }
-    }
-
-    /// The terms under which files run here, unless they say others.
-    fn terms(&self) -> Terms {
-        let environment = self.loaded.server.environment(&self.target.environment);
-        Terms {
-            lock_timeout: environment.map(|environment| environment.lock_timeout),
-            statement_timeout: environment.and_then(|environment| environment.statement_timeout),
-            isolation: None,
-            patience: self.target.lock_wait,
-        }
-    }
-
-    fn run(&self, view: &mut TargetView, tell: &mut dyn FnMut(Event<'_>), repository: &Repository) {
-        if let Err(trouble) = self.work(view, tell, repository) {
-            unreachable_target(view, trouble);
-        }
-    }
-
-    /// Looks first without a lock; only what is pending is locked, planned again and run.
-    fn work(
-        &self,
-        view: &mut TargetView,
-        tell: &mut dyn FnMut(Event<'_>),
-        repository: &Repository,
-    ) -> Result<(), Trouble> {
-        let patience = if self.order.dry { READ_WAIT.min(self.target.lock_wait) } else { self.target.lock_wait };
-        let (mut session, dialect) = open(self.target, self.loaded, Access::Read, patience)?;
-        let rows = session.history()?;
-        drop(session);
-        let plan = self.plan(&rows, dialect);
-        if self.order.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
-            self.show(view, plan, dialect);
-            self.remember(&rows, &[], view, repository);
-            return Ok(());
-        }
-        let label = self.target.label();
-        let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.lock_wait)?;
-        session.lock(self.target.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
-        session.prepare()?;
-        let rows = session.history()?;
-        let plan = self.plan(&rows, dialect);
-        let steps = plan.steps.clone();
-        self.show(view, plan, dialect);
-        let result = match view.standing {
-            Standing::Pending => {
-                self.remember(&rows, &steps, view, repository);
-                self.execute(session.as_mut(), dialect, &steps, view, tell)
-            }
-            _ => Ok(()),
-        };
-        if let Ok(rows) = session.history() {
-            self.remember(&rows, &[], view, repository);
-        }
-        result
-    }
-
-    /// Writes down what the target has run, for the judge of the next push.
-    fn remember(&self, rows: &[Row], about_to_run: &[Step], view: &mut TargetView, repository: &Repository) {
-        if !self.order.dry
-            && let Err(error) =
-                ledger::keep(&repository.common_dir, self.target, rows, about_to_run.iter().map(|step| &step.migration))
-        {
-            view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
-        }
-    }
-
-    /// A target that is held back is only asked what it has run.
-    fn hold_back(&self, view: &mut TargetView, repository: &Repository) {
-        view.standing = Standing::HeldBack;
-        view.help = Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
-        if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read, READ_WAIT)
-            && let Ok(rows) = session.history()
-        {
-            self.remember(&rows, &[], view, repository);
-        }
-    }
-
-    /// Runs the steps, each in its own transaction or all in one. Files are read as their turn comes.
-    fn execute(
-        &self,
-        session: &mut dyn Session,
-        dialect: Dialect,
-        steps: &[Step],
-        view: &mut TargetView,
-        tell: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Trouble> {
-        let label = self.target.label();
-        let size = if self.target.atomic_push { steps.len().max(1) } else { 1 };
-        for (number, batch) in steps.chunks(size).enumerate() {
-            if (self.order.stop)() {
-                view.standing = Standing::Failed;
-                view.left =
-                    Some("the program was asked to end and stopped between two files; nothing is half done".to_owned());
-                view.help = Some("schemagate sync".to_owned());
-                return Ok(());
-            }
-            let first = number * size;
-            let ready = batch.iter().map(|step| prepare(self.source, self.manifest, step, dialect, &self.terms()));
-            let scripts = match ready.collect::<Result<Vec<Script>, Conflict>>() {
-                Ok(scripts) => scripts,
-                Err(conflict) => {
-                    view.standing = Standing::Conflict;
-                    view.conflicts.push(conflict);
-                    return Ok(());
-                }
-            };
-            let ran = session.run(&scripts, &self.order.provenance, &mut |said| tell(Event::Said(&label, &said)))?;
-            match ran {
-                Outcome::Applied(durations) => {
-                    for (offset, duration) in durations.iter().enumerate() {
-                        let step = &mut view.steps[first + offset];
-                        step.outcome = "applied";
-                        step.duration_us = duration.as_micros();
-                        tell(Event::Step(&label, step));
-                    }
-                }
-                Outcome::Failed { script, error, left, help } => {
-                    let step = &mut view.steps[first + script];
-                    step.outcome = "failed";
-                    tell(Event::Step(&label, step));
-                    view.standing = Standing::Failed;
-                    view.error = Some(error);
-                    view.left = Some(left);
-                    view.help = Some(help);
-                    return Ok(());
-                }
-            }
-        }
-        view.standing = Standing::Applied;
-        Ok(())
-    }
-
-    /// Plans every project for this target, one after the other.
-    fn plan(&self, rows: &[Row], dialect: Dialect) -> Plan {
-        let mut whole = Plan::default();
-        for project in &self.manifest.settings.projects {
-            let mine = |migration: &&Migration| {
-                migration.project == project.name && takes(self.target, migration, project.group.as_deref())
-            };
-            let migrations: Vec<Migration> = self.migrations.iter().filter(mine).cloned().collect();
-            let rows: Vec<Row> = rows.iter().filter(|row| row.project == project.name).cloned().collect();
-            let floor = self.loaded.server.policy.severities.get(OUT_OF_ORDER.name).copied();
-            let severity =
-                floor.map_or(project.severity(&OUT_OF_ORDER), |floor| floor.max(project.severity(&OUT_OF_ORDER)));
-            let policy = Policy { out_of_order: severity < Severity::Error };
-            let part = plan(&migrations, &rows, policy, &mut |migration| {
-                let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());
-                bytes(self.source, migration, project.largest_file).ok().map(|bytes| checksums(&bytes, flavour))
-            });
-            whole.applied += part.applied;
-            whole.steps.extend(part.steps);
-            whole.conflicts.extend(part.conflicts);
-            whole.notes.extend(part.notes);
-        }
-        if !whole.conflicts.is_empty() {
-            whole.steps.clear();
-        }
-        whole
-    }
-
-    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
-    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) {
-        view.applied_before = plan.applied;
-        view.notes = plan.notes;
-        view.conflicts = plan.conflicts;
-        for step in &plan.steps {
-            let script = match prepare(self.source, self.manifest, step, dialect, &self.terms()) {
-                Ok(script) => script,
-                Err(conflict) => {
-                    view.conflicts.push(conflict);
-                    continue;
-                }
-            };
-            let earlier = script.earlier.as_ref().and_then(|row| row.error.clone());
-            if let Some(error) = earlier.filter(|_| self.order.dry) {
-                view.error.get_or_insert(error);
-            }
-            if script.mode == Mode::Journal && self.target.atomic_push && plan.steps.len() > 1 {
-                let message =
-                    "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
-                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
-            }
-            view.steps.push(self.step_view(&script));
-        }
-        view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
-            (false, _) => Standing::Conflict,
-            (true, false) => Standing::Pending,
-            (true, true) => Standing::Current,
-        };
-    }
-
-    fn step_view(&self, script: &Script) -> StepView {
-        StepView {
-            version: script.migration.version.as_str().to_owned(),
-            kind: script.migration.kind.word().to_owned(),
-            description: script.migration.description.clone(),
-            path: script.migration.path.display(),
-            outcome: if self.order.dry { "pending" } else { "not-run" },
-            earlier: script.earlier.as_ref().map(|row| row.state.word()),
-            statements: script.statements.len(),
-            from_statement: script.done + 1,
-            duration_us: 0,
-        }
-    }
-}
-
-fn unreachable_target(view: &mut TargetView, trouble: Trouble) {
-    view.standing = Standing::Unreachable;
-    view.trouble = Some(trouble.message);
-    view.help = Some(trouble.help);
 }

@@ -115,6 +115,8 @@ pub fn known_names(server: &Server) -> KnownNames {
         Audience::Group(name, _) => Some(name.clone()),
         Audience::Database(_) => None,
     };
-    let groups = (!server.targets.is_empty()).then(|| server.targets.iter().filter_map(group).collect());
+    let tenants = server.tenants.iter().map(|tenants| tenants.group.clone());
+    let any = !server.targets.is_empty() || !server.tenants.is_empty();
+    let groups = any.then(|| server.targets.iter().filter_map(group).chain(tenants).collect());
     KnownNames { environments, groups, source: "the server file" }
 }

@@ -56,7 +56,10 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
                 branch = &view.branch;
                 console.say(&format!("{}\n", crate::text::sanitize(branch)));
             }
-            console.say(&target(view));
+            // Of tenants only those are shown that are not up to date; the sum counts all.
+            if view.group.is_none() || view.standing != Standing::Current {
+                console.say(&target(view));
+            }
         }
         console.say(&summary(&views));
     }

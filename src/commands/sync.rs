@@ -58,7 +58,11 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     failure.map_or(Ok(exit), Err)
 }
 
-fn one(repo: &std::path::Path, stop: &dyn Fn() -> bool, console: &mut Console<'_>) -> Result<(Exit, Vec<TargetView>)> {
+fn one(
+    repo: &std::path::Path,
+    stop: &(dyn Fn() -> bool + Sync),
+    console: &mut Console<'_>,
+) -> Result<(Exit, Vec<TargetView>)> {
     let repository = Repository::discover(repo)?;
     let loaded = match require(&repository, None, console)? {
         Ok(loaded) => loaded,

@@ -142,7 +142,7 @@ pub fn until_still(
     loaded: &Loaded,
     wanted: &dyn Fn(&Branch) -> bool,
     provenance: &Provenance,
-    stop: &dyn Fn() -> bool,
+    stop: &(dyn Fn() -> bool + Sync),
     quiet: bool,
     console: &mut Console<'_>,
 ) -> Result<(Exit, Vec<TargetView>)> {

@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod reader;
 pub mod server;
 pub mod severities;
+mod targets;
 pub mod units;
 pub mod urls;
 

@@ -8,24 +8,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::limits::{Limits, limits};
-use crate::config::reader::{At, Problems, Section, document};
+use crate::config::reader::{At, Section, document};
 use crate::config::severities::severities;
-use crate::config::urls::{UrlSource, has_password, source, usable, verify_urls};
+use crate::config::targets::Targets;
+pub use crate::config::targets::{Audience, DATABASE_MARK, Databases, Manner, Target, Tenants};
+use crate::config::urls::{UrlSource, has_password, verify_urls};
 use crate::config::{Dialect, Pattern};
 use crate::finding::{Finding, Severity};
 use crate::migration::{DatabaseName, EnvironmentName};
 use crate::rules;
-use crate::text::{Span, did_you_mean, enumerate};
-
-/// How long to wait for a busy database unless configured.
-pub const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// How long a statement of a migration waits for a lock unless configured: long queues behind it form sooner than people
 /// notice.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The schema of the history tables in PostgreSQL unless configured.
-pub const HISTORY_SCHEMA: &str = "schemagate";
 
 /// Where the name of the pusher comes from. Exactly one source, chosen by the administrator.
 pub const IDENTITIES: [&str; 9] =
@@ -40,6 +35,8 @@ pub struct Server {
     pub environments: Vec<Environment>,
     /// The targets, in the order of the file.
     pub targets: Vec<Target>,
+    /// The groups of tenants, in the order of the file.
+    pub tenants: Vec<Tenants>,
     /// What no repository file can lower.
     pub policy: Policy,
     /// The databases that are asked about syntax, by dialect.
@@ -61,50 +58,6 @@ pub struct Environment {
     pub lock_timeout: Duration,
     /// How long a statement may take; without end where there is none.
     pub statement_timeout: Option<Duration>,
-}
-
-/// What a target is known by in paths.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Audience {
-    /// The database of that name.
-    Database(DatabaseName),
-    /// A database of the group: the group's name and the database's own.
-    Group(String, DatabaseName),
-}
-
-impl Audience {
-    /// Returns the database's name.
-    pub fn database(&self) -> &DatabaseName {
-        match self {
-            Self::Database(name) | Self::Group(_, name) => name,
-        }
-    }
-}
-
-/// One database of one environment.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// The environment.
-    pub environment: EnvironmentName,
-    /// Which migrations it takes.
-    pub audience: Audience,
-    /// How to find its URL.
-    pub url: UrlSource,
-    /// How long to wait while it is busy.
-    pub lock_wait: Duration,
-    /// Whether all pending files of a push share one transaction.
-    pub atomic_push: bool,
-    /// The schema of the history tables, where the engine has schemas.
-    pub history_schema: String,
-    /// Settings of the session in which migrations run.
-    pub session: Vec<(String, String)>,
-}
-
-impl Target {
-    /// Returns `environment/database`, as messages name a target.
-    pub fn label(&self) -> String {
-        format!("{}/{}", self.environment, self.audience.database())
-    }
 }
 
 /// The floor under every manifest.
@@ -166,6 +119,13 @@ impl Server {
         })
     }
 
+    /// Says whether a branch is applied to anything.
+    pub fn applies(&self, branch: &str) -> bool {
+        let serves = |name: &EnvironmentName| self.served_by(branch).any(|environment| environment.name == *name);
+        self.targets.iter().any(|target| serves(&target.environment))
+            || self.tenants.iter().any(|tenants| serves(&tenants.environment))
+    }
+
     /// Returns the targets of the environments that a branch serves, in the order of the file.
     pub fn targets_of<'s>(&'s self, branch: &'s str) -> impl Iterator<Item = &'s Target> {
         let serving: Vec<&EnvironmentName> = self.served_by(branch).map(|environment| &environment.name).collect();
@@ -223,16 +183,21 @@ pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
             urls: Vec::new(),
             holds_secret: false,
             list: Vec::new(),
+            tenants: Vec::new(),
         };
         for section in top.sections("target") {
             targets.read(&section);
             section.finish();
         }
-        let (list, holds_secret) = (targets.list, targets.holds_secret);
+        for section in top.sections("tenants") {
+            targets.read_tenants(&section);
+            section.finish();
+        }
+        let (list, tenants, holds_secret) = (targets.list, targets.tenants, targets.holds_secret);
         let verify = top.section("verify-url").map(|section| verify_urls(&section)).unwrap_or_default();
         let secret = |source: &UrlSource| matches!(source, UrlSource::Inline(url) if has_password(url));
         let holds_secret = holds_secret || verify.values().any(secret);
-        Some(Server { branches: branches?, targets: list, environments, policy, verify, holds_secret })
+        Some(Server { branches: branches?, targets: list, tenants, environments, policy, verify, holds_secret })
     })
 }
 
@@ -254,98 +219,6 @@ fn environment(section: &Section<'_>) -> Option<(At<String>, Environment)> {
         statement_timeout,
     };
     Some((name, environment))
-}
-
-struct Targets<'s> {
-    environments: &'s [Environment],
-    problems: &'s Problems,
-    seen: Vec<(EnvironmentName, DatabaseName, Span)>,
-    urls: Vec<String>,
-    holds_secret: bool,
-    list: Vec<Target>,
-}
-
-impl Targets<'_> {
-    fn read(&mut self, section: &Section<'_>) {
-        let environment = section.string("environment");
-        let database = section.name("database");
-        for key in ["environment", "database", "url"] {
-            if !section.has(key) {
-                section.missing(key, "a target needs environment, database and url");
-            }
-        }
-        let group = section.name("group").map(|group| group.value);
-        let url = self.url(section);
-        let lock_wait = section.duration("lock-wait").unwrap_or(LOCK_WAIT);
-        let atomic = section.choice("atomic", &["file", "push"]);
-        let history_schema = section.name("history-schema").map_or(HISTORY_SCHEMA.to_owned(), |name| name.value);
-        let session = section.section("session").map(|table| settings(&table)).unwrap_or_default();
-        let environment = environment.and_then(|name| self.known_environment(&name));
-        let (Some(environment), Some(database), Some(url)) = (environment, database, url) else { return };
-        let name = DatabaseName::new(database.value);
-        let twin = self.seen.iter().any(|(other, known, _)| *other == environment && *known == name);
-        if twin {
-            self.problems.add(
-                database.span,
-                format!("environment `{environment}` maps database `{name}` twice"),
-                "the second one",
-                "a database stands once in an environment; remove one of the two",
-            );
-        }
-        self.seen.push((environment.clone(), name.clone(), database.span));
-        let audience = match group {
-            Some(group) => Audience::Group(group, name),
-            None => Audience::Database(name),
-        };
-        let atomic_push = atomic.is_some_and(|word| word.value == 1);
-        self.list.push(Target { environment, audience, url, lock_wait, atomic_push, history_schema, session });
-    }
-
-    fn known_environment(&self, name: &At<String>) -> Option<EnvironmentName> {
-        let names: Vec<&str> = self.environments.iter().map(|environment| environment.name.as_str()).collect();
-        if names.contains(&name.value.as_str()) {
-            return Some(EnvironmentName::new(name.value.clone()));
-        }
-        let help = match did_you_mean(&name.value, names.iter().copied()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("the environments are {}", enumerate(&names, 20)),
-        };
-        let message = format!("there is no environment `{}`", crate::text::sanitize(&name.value));
-        self.problems.add(name.span, message, "unknown environment", help);
-        None
-    }
-
-    fn url(&mut self, section: &Section<'_>) -> Option<UrlSource> {
-        if !section.holds_table("url") {
-            let url = section.string("url")?;
-            usable(&url, self.problems)?;
-            if self.urls.contains(&url.value) {
-                self.problems.add(
-                    url.span,
-                    "two targets have the same URL, so their histories would mix",
-                    "the second one",
-                    "give each target a database of its own",
-                );
-            }
-            self.urls.push(url.value.clone());
-            self.holds_secret |= has_password(&url.value);
-            return Some(UrlSource::Inline(url.value));
-        }
-        source(section, "url")
-    }
-}
-
-/// Reads settings of a session, whose names the user chose.
-fn settings(table: &Section<'_>) -> Vec<(String, String)> {
-    let text = |(name, value, span): (String, &toml::de::DeValue<'_>, Span)| match value {
-        toml::de::DeValue::String(text) => Some((name, text.to_string())),
-        _ => {
-            let message = format!("`session.{}` must be text in quotes", crate::text::sanitize(&name));
-            table.problems().add(span, message, "not text", "write session = { TimeZone = \"Europe/Vienna\" }");
-            None
-        }
-    };
-    table.entries().filter_map(text).collect()
 }
 
 fn policy(section: &Section<'_>) -> Policy {

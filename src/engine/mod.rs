@@ -225,6 +225,12 @@ pub trait Session {
         tell: &mut dyn FnMut(Said<'_>),
     ) -> Result<Outcome, Trouble>;
 
+    /// Asks a question of the server file; returns the first column of the answer.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn names(&mut self, sql: &str) -> Result<Vec<String>, Trouble>;
+
     /// Carries out what people decided about a row. The lock must be held.
     ///
     /// # Errors

@@ -287,6 +287,11 @@ impl<W: Wire> Session for Runner<W> {
         }
     }
 
+    fn names(&mut self, sql: &str) -> Result<Vec<String>, Trouble> {
+        let rows = self.wire.ask(sql).map_err(|fault| self.explain(&fault))?;
+        Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+    }
+
     fn settle(&mut self, row: &Row, decision: &super::Decision) -> Result<(), Trouble> {
         self.decide(row, decision).map_err(|fault| {
             let _ = self.wire.tell("ROLLBACK");

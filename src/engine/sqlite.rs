@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::lock::{FileLock, try_take};
+use crate::engine::record::text;
 use crate::engine::run::Runner;
 use crate::engine::sqlite_file::{Absent, explain, fault, parse_url};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
@@ -41,8 +42,17 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     }
     let runtime = runtime()?;
     let connection = runtime.block_on(options(&path, how).connect()).map_err(|error| explain(&path, &fault(&error)))?;
-    let wire = Sqlite { runtime, connection, path, wait: how.wait, reads, lock: None, known: None };
+    let wire =
+        Sqlite { session: session(how), runtime, connection, path, wait: how.wait, reads, lock: None, known: None };
     Ok(Box::new(Runner::new(wire, how.wait)))
+}
+
+/// The settings of the server file as pragmas.
+fn session(how: &Connecting<'_>) -> String {
+    let pragma = |(name, value): &(String, String)| {
+        format!("; PRAGMA \"{}\" = {}", name.replace('"', "\"\""), text(value, Dialect::Sqlite))
+    };
+    how.session.iter().map(pragma).collect()
 }
 
 fn options(path: &Path, how: &Connecting<'_>) -> SqliteConnectOptions {
@@ -61,6 +71,8 @@ struct Sqlite {
     /// How long other writers and readers are waited for.
     wait: Duration,
     reads: bool,
+    /// Pragmas of the server file.
+    session: String,
     lock: Option<FileLock>,
     /// References that were broken before, once that was looked at.
     known: Option<Violations>,
@@ -104,7 +116,8 @@ impl Wire for Sqlite {
     }
 
     fn settle(&mut self, _terms: &Terms) -> Result<(), Fault> {
-        self.tell("PRAGMA foreign_keys = OFF").map(|_| ())
+        let settings = format!("PRAGMA foreign_keys = OFF{}", self.session);
+        self.tell(&settings).map(|_| ())
     }
 
     /// Begins a write transaction, waiting for other writers.

@@ -71,6 +71,10 @@ impl Session for Absent {
         Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
     }
 
+    fn names(&mut self, _sql: &str) -> Result<Vec<String>, Trouble> {
+        Err(Trouble::new("the database file does not exist", "mend its path in the server file"))
+    }
+
     fn settle(&mut self, _row: &Row, _decision: &Decision) -> Result<(), Trouble> {
         Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
     }

@@ -71,6 +71,9 @@ pub struct TargetView {
     pub environment: String,
     /// The database.
     pub database: String,
+    /// The group that it is a tenant of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// How it ended, or stands.
     pub standing: Standing,
     /// How many migrations were applied before.
@@ -91,7 +94,60 @@ pub struct TargetView {
     pub help: Option<String>,
 }
 
+/// One wave of a group of tenants.
+#[derive(Debug, Clone, Serialize)]
+pub struct WaveView {
+    /// The environment.
+    pub environment: String,
+    /// The group.
+    pub group: String,
+    /// Which wave, from 1.
+    pub wave: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Tenants in it.
+    pub tenants: usize,
+    /// How many had nothing to do.
+    pub current: usize,
+    /// How many had files pending and were only looked at.
+    pub pending: usize,
+    /// How many are in trouble.
+    pub bad: usize,
+    /// How long it took.
+    pub duration_us: u128,
+}
+
+/// Writes the line of a wave.
+pub fn wave(view: &WaveView) -> String {
+    let label = format!("{}/{}", view.environment, view.group);
+    let applied = view.tenants - view.current - view.pending - view.bad;
+    let parts = [(applied, "applied"), (view.pending, "pending"), (view.current, "up to date"), (view.bad, "FAILED")];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+    format!("  {label:<18} wave {} of {}: {} ({})\n", view.wave, view.of, parts.join(", "), duration(view.duration_us))
+}
+
 impl TargetView {
+    /// A target of which nothing is known yet.
+    pub fn new(branch: &str, commit: &str, environment: &str, database: &str) -> Self {
+        Self {
+            branch: branch.to_owned(),
+            commit: commit.to_owned(),
+            environment: environment.to_owned(),
+            database: database.to_owned(),
+            group: None,
+            standing: Standing::Current,
+            applied_before: 0,
+            steps: Vec::new(),
+            error: None,
+            left: None,
+            conflicts: Vec::new(),
+            notes: Vec::new(),
+            trouble: None,
+            help: None,
+        }
+    }
+
     /// Returns `environment/database`.
     pub fn label(&self) -> String {
         format!("{}/{}", self.environment, self.database)

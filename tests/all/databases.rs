@@ -78,6 +78,11 @@ fn client(database: &str, sql: &str) -> String {
 }
 
 impl Database {
+    /// Its name on the server.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Asks it with the engine's own client; cells are joined by `|`.
     #[track_caller]
     pub(crate) fn ask(&self, world: &World, sql: &str) -> String {

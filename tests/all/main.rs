@@ -15,6 +15,7 @@ mod faults;
 mod floors;
 mod gate;
 mod installing;
+mod many;
 mod proxy;
 mod pushing;
 mod servers;

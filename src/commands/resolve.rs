@@ -1,0 +1,239 @@
+//! `schemagate resolve` and `schemagate repair`: what people decide about one migration in one target.
+//!
+//! Shows first what it would do. Refuses to touch more than one migration of one target at a time.
+
+use anyhow::{Result, bail};
+
+use crate::commands::apply::{Opened, Selection, open};
+use crate::commands::changes::{Source, manifest};
+use crate::commands::ledger;
+use crate::commands::rollout::{self, migrations};
+use crate::commands::scripts::{bytes, declared_flavour};
+use crate::commands::{Console, Exit};
+use crate::config::server::Target;
+use crate::engine::{Access, Decision, Session, Trouble};
+use crate::git::refs::tree_of;
+use crate::history::{Row, State};
+use crate::migration::Migration;
+use crate::sql::checksum::checksums;
+use crate::text::sanitize;
+
+/// Decides about a migration that stopped: go on from a statement, call it applied, or take it out of the history.
+///
+/// Shows what it would do; with --yes it does it. The next `schemagate apply` goes on from there.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  schemagate resolve 'shop/5##ddl##x.sql' -e prod -d shop               shows where it stands
+  schemagate resolve 'shop/5##ddl##x.sql' -e prod -d shop --from 3 --yes
+  schemagate resolve 'shop/5##ddl##x.sql' -e prod -d shop --applied --yes
+
+Exit code: 0 done, 1 only shown, 2 failure.")]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// The migration: its path, or its version
+    migration: String,
+    /// Statements before this one (from 1) ran; go on with it
+    #[arg(long, value_name = "STATEMENT", conflicts_with_all = ["applied", "not_applied", "forget"])]
+    from: Option<usize>,
+    /// All of it ran
+    #[arg(long, conflicts_with_all = ["not_applied", "forget"])]
+    applied: bool,
+    /// Nothing of it stays in the database: it will run anew
+    #[arg(long, conflicts_with = "forget")]
+    not_applied: bool,
+    /// Its file is gone and its effect does not matter: take its row out of the history
+    #[arg(long)]
+    forget: bool,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Accepts the present content of an applied migration as what ran, one migration at a time.
+///
+/// For a file that was edited past every gate when the database is known to hold what the new content says. Nothing is
+/// run. With --yes it is done, without only shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  schemagate repair 'shop/5##ddl##x.sql' -e prod -d shop --yes
+
+Exit code: 0 done, 1 only shown, 2 failure.")]
+pub struct RepairArgs {
+    #[command(flatten)]
+    selection: Selection,
+    /// The migration: its path, or its version
+    migration: String,
+    /// Do it
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs `resolve`.
+///
+/// # Errors
+/// If the target cannot be worked with, or the decision does not fit what the history says.
+pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
+    let opened = match open(&args.selection, console)? {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(exit),
+    };
+    let mut found = find(&opened, &args.selection, &args.migration, args.yes)?;
+    console.say(&shown(&found));
+    let (decision, what) = match (args.from, args.applied, args.not_applied, args.forget) {
+        (Some(from), ..) => {
+            if from == 0 || from > found.row.statements_total + 1 {
+                bail!("--from must be a statement from 1 to {}", found.row.statements_total + 1);
+            }
+            let behind =
+                if from == 1 { "nothing of it ran".to_owned() } else { format!("statements 1 to {} ran", from - 1) };
+            (Decision::From(from), format!("record that {behind}; `schemagate apply` goes on with statement {from}"))
+        }
+        (_, true, ..) => (Decision::Applied, "record that all of it ran; it is never run again".to_owned()),
+        (_, _, true, _) => (
+            Decision::NotApplied,
+            "take its row out of the history; `schemagate apply` runs it from statement 1".to_owned(),
+        ),
+        (.., true) => (Decision::Forget, "take its row out of the history, and nothing else".to_owned()),
+        _ => {
+            console.say("  choose: --from STATEMENT, --applied, --not-applied or --forget\n");
+            return Ok(Exit::Findings);
+        }
+    };
+    if found.row.state == State::Applied {
+        bail!("it is applied; `schemagate repair` accepts changed content, nothing else needs a decision");
+    }
+    finish(&opened, &mut found, &decision, &what, args.yes, console)
+}
+
+/// Runs `repair`.
+///
+/// # Errors
+/// If the target cannot be worked with, or the migration is not applied there.
+pub fn repair(args: &RepairArgs, console: &mut Console<'_>) -> Result<Exit> {
+    let opened = match open(&args.selection, console)? {
+        Ok(opened) => opened,
+        Err(exit) => return Ok(exit),
+    };
+    let mut found = find(&opened, &args.selection, &args.migration, args.yes)?;
+    console.say(&shown(&found));
+    if found.row.state != State::Applied {
+        bail!("it is not applied there; see `schemagate resolve`");
+    }
+    let Some((blob, sums)) = content(&opened, &found.row)? else {
+        bail!("no watched branch holds this migration, so there is no content to accept");
+    };
+    if blob == found.row.blob_id {
+        console.say("  the content is what ran; nothing is to repair\n");
+        return Ok(Exit::Clean);
+    }
+    let what = format!("record that blob {} is what ran; nothing is run", &blob[..10]);
+    let decision = Decision::Accept { blob, checksum_bytes: sums.bytes, checksum_text: sums.text };
+    finish(&opened, &mut found, &decision, &what, args.yes, console)
+}
+
+/// A row with the target that has it.
+struct Found<'o> {
+    target: &'o Target,
+    session: Box<dyn Session>,
+    row: Row,
+}
+
+fn trouble(trouble: &Trouble) -> anyhow::Error {
+    anyhow::anyhow!("{}\nhelp: {}", sanitize(&trouble.message), sanitize(&trouble.help))
+}
+
+/// Finds the one target and row that are meant; locks the target if something is to be done.
+fn find<'o>(opened: &'o Opened, selection: &Selection, named: &str, locked: bool) -> Result<Found<'o>> {
+    let wanted = |target: &&Target| {
+        selection.environment.as_deref().is_none_or(|name| name == target.environment.as_str())
+            && selection.database.as_deref().is_none_or(|name| name == target.audience.database().as_str())
+    };
+    let mut found: Vec<Found<'o>> = Vec::new();
+    for target in opened.loaded.server.targets.iter().filter(wanted) {
+        let access = if locked { Access::Write } else { Access::Read };
+        let (mut session, _) =
+            rollout::open(target, &opened.loaded, access, target.manner.lock_wait).map_err(|error| trouble(&error))?;
+        if locked {
+            session.lock(target.manner.lock_wait, &mut |_| {}).map_err(|error| trouble(&error))?;
+        }
+        let rows = session.history().map_err(|error| trouble(&error))?;
+        let mut rows: Vec<Row> = rows.into_iter().filter(|row| row.path == named || row.version == named).collect();
+        if rows.len() > 1 {
+            bail!("{} has version {} as ddl and as dml; give the path", target.label(), sanitize(named));
+        }
+        if let Some(row) = rows.pop() {
+            found.push(Found { target, session, row });
+        }
+    }
+    match (found.pop(), found.len()) {
+        (Some(one), 0) => Ok(one),
+        (None, _) => bail!("no target that is meant has started `{}`; see `schemagate history`", sanitize(named)),
+        (Some(one), _) => {
+            let labels: Vec<String> =
+                found.iter().map(|found| found.target.label()).chain([one.target.label()]).collect();
+            bail!("several targets have it: {}; choose one with -e and -d", labels.join(", "))
+        }
+    }
+}
+
+fn shown(found: &Found<'_>) -> String {
+    let row = &found.row;
+    let mut text = format!(
+        "{}: version {} {} ({}) is {}, {} of {} statements recorded as run, attempt {}\n",
+        found.target.label(),
+        sanitize(&row.version),
+        row.kind,
+        sanitize(&row.path),
+        row.state.word(),
+        row.statements_done,
+        row.statements_total,
+        row.attempt
+    );
+    if row.statement_open > 0 {
+        text.push_str(&format!("  statement {} was begun, and its end is not recorded\n", row.statement_open));
+    }
+    if let Some(error) = &row.error {
+        text.push_str(&format!("  line {} column {}: {}\n", error.line, error.column, sanitize(&error.message)));
+    }
+    text
+}
+
+/// The present content of a migration, with its sums.
+fn content(opened: &Opened, row: &Row) -> Result<Option<(String, crate::migration::Checksums)>> {
+    for branch in &opened.branches {
+        let source = Source::Tree(&opened.repository, tree_of(&opened.repository, &branch.tip)?);
+        let Ok(manifest) = manifest(&source)? else { continue };
+        let same = |migration: &&Migration| {
+            migration.project == row.project && migration.version_key == row.version_key && migration.kind == row.kind
+        };
+        let all = migrations(&source, &manifest)?;
+        let Some(migration) = all.iter().find(|migration| same(migration) && migration.path.display() == row.path)
+        else {
+            continue;
+        };
+        let Some(flavour) = declared_flavour(&manifest, migration) else { continue };
+        let bytes = bytes(&source, migration, u64::MAX)?;
+        return Ok(Some((migration.blob.as_str().to_owned(), checksums(&bytes, flavour))));
+    }
+    Ok(None)
+}
+
+fn finish(
+    opened: &Opened,
+    found: &mut Found<'_>,
+    decision: &Decision,
+    what: &str,
+    yes: bool,
+    console: &mut Console<'_>,
+) -> Result<Exit> {
+    if !yes {
+        console.say(&format!("  would {what}\n  nothing was changed; run it again with --yes\n"));
+        return Ok(Exit::Findings);
+    }
+    found.session.settle(&found.row, decision).map_err(|error| trouble(&error))?;
+    let rows = found.session.history().map_err(|error| trouble(&error))?;
+    ledger::keep(&opened.repository.common_dir, found.target, &rows, std::iter::empty())?;
+    console.say(&format!("  done: {what}\n"));
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,255 @@
+//! Tenants: many databases that take the same migrations, in waves, several at once.
+//!
+//! Each tenant is independent; a wave that brings the failures to the limit is the last one. Refuses to know how one
+//! target is worked with.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::commands::changes::Source;
+use crate::commands::ledger;
+use crate::commands::rollout::{Event, READ_WAIT, Rollout, open};
+use crate::config::server::{Audience, DATABASE_MARK, Databases, Target, Tenants};
+use crate::config::{Dialect, Pattern};
+use crate::engine::{Access, Trouble, engine_of};
+use crate::git::refs::tree_of;
+use crate::git::repository::Repository;
+use crate::host;
+use crate::migration::DatabaseName;
+use crate::render::rollout::{Standing, TargetView, WaveView};
+
+/// More tenants in trouble than these are counted and not shown one by one.
+const MOST_SHOWN: usize = 10;
+
+/// Rolls out to a group of tenants. With `held_back` none is touched.
+pub(super) fn roll_out(
+    rollout: &Rollout<'_>,
+    tenants: &Tenants,
+    held_back: bool,
+    wanted: &dyn Fn(&str) -> bool,
+    tell: &mut dyn FnMut(Event<'_>),
+) -> Vec<TargetView> {
+    let targets = match targets(rollout, tenants) {
+        Ok(targets) => targets,
+        Err(trouble) => {
+            let name = format!("tenants of {}", tenants.group);
+            let mut view = rollout.view(tenants.environment.as_str(), &name);
+            (view.standing, view.trouble, view.help) =
+                (Standing::Unreachable, Some(trouble.message), Some(trouble.help));
+            tell(Event::Target(&view));
+            return vec![view];
+        }
+    };
+    let targets: Vec<Target> =
+        targets.into_iter().filter(|target| wanted(target.audience.database().as_str())).collect();
+    let of = targets.len().div_ceil(tenants.wave);
+    let (mut views, mut failures, mut shown) = (Vec::with_capacity(targets.len()), 0, 0);
+    for (number, wave) in targets.chunks(tenants.wave).enumerate() {
+        let over = held_back || failures >= tenants.failures && !rollout.order.dry;
+        let begun = Instant::now();
+        let ended = if over {
+            wave.iter().map(|target| held(rollout, target)).collect()
+        } else {
+            one_wave(rollout, tenants, wave)
+        };
+        let count = |wanted: &dyn Fn(Standing) -> bool| ended.iter().filter(|view| wanted(view.standing)).count();
+        let bad = count(&Standing::is_bad);
+        if !over {
+            failures += bad;
+            let view = WaveView {
+                environment: tenants.environment.to_string(),
+                group: tenants.group.clone(),
+                wave: number + 1,
+                of,
+                tenants: ended.len(),
+                current: count(&|standing| standing == Standing::Current),
+                pending: count(&|standing| standing == Standing::Pending),
+                bad,
+                duration_us: begun.elapsed().as_micros(),
+            };
+            for view in ended.iter().filter(|view| view.standing.is_bad()) {
+                if shown < MOST_SHOWN {
+                    tell(Event::Target(view));
+                }
+                shown += 1;
+            }
+            tell(Event::Wave(&view));
+        }
+        views.extend(ended);
+    }
+    close(rollout, tenants, &views, shown, tell);
+    views
+}
+
+/// Says what is left when waves were stopped or more is wrong than was shown.
+fn close(
+    rollout: &Rollout<'_>,
+    tenants: &Tenants,
+    views: &[TargetView],
+    shown: usize,
+    tell: &mut dyn FnMut(Event<'_>),
+) {
+    let held = views.iter().filter(|view| view.standing == Standing::HeldBack).count();
+    let mut view = rollout.view(tenants.environment.as_str(), &tenants.group);
+    if held > 0 {
+        view.standing = Standing::HeldBack;
+        view.notes.push(format!(
+            "{} not touched: {} failed, and `failures` is {}",
+            crate::text::count(held, "tenant"),
+            shown,
+            tenants.failures
+        ));
+    }
+    if shown > MOST_SHOWN {
+        view.notes.push(format!("{} more in trouble; see `schemagate status`", shown - MOST_SHOWN));
+    }
+    if !view.notes.is_empty() {
+        tell(Event::Target(&view));
+    }
+}
+
+/// Works on the tenants of a wave, several at once. Each worker opens the repository for itself.
+fn one_wave(rollout: &Rollout<'_>, tenants: &Tenants, wave: &[Target]) -> Vec<TargetView> {
+    let next = AtomicUsize::new(0);
+    let ended: Mutex<Vec<Option<TargetView>>> = Mutex::new(wave.iter().map(|_| None).collect());
+    let shared = Shared {
+        git_dir: &rollout.repository.git_dir,
+        manifest: rollout.manifest,
+        migrations: rollout.migrations,
+        loaded: rollout.loaded,
+        order: rollout.order,
+        branch: rollout.branch,
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..tenants.parallel.min(wave.len()) {
+            scope.spawn(|| {
+                shared.work(wave, &next, &ended);
+            });
+        }
+    });
+    let ended = ended.into_inner().unwrap_or_default();
+    ended.into_iter().zip(wave).map(|(view, target)| view.unwrap_or_else(|| held(rollout, target))).collect()
+}
+
+/// What workers share.
+struct Shared<'s> {
+    git_dir: &'s std::path::Path,
+    manifest: &'s crate::commands::changes::Manifest,
+    migrations: &'s [crate::migration::Migration],
+    loaded: &'s crate::commands::server::Loaded,
+    order: &'s crate::commands::rollout::Order<'s>,
+    branch: &'s crate::git::refs::Branch,
+}
+
+impl Shared<'_> {
+    fn work(&self, wave: &[Target], next: &AtomicUsize, ended: &Mutex<Vec<Option<TargetView>>>) -> Option<()> {
+        let repository = Repository::discover(self.git_dir).ok()?;
+        let source = Source::Tree(&repository, tree_of(&repository, &self.branch.tip).ok()?);
+        let rollout = Rollout {
+            repository: &repository,
+            source: &source,
+            manifest: self.manifest,
+            migrations: self.migrations,
+            loaded: self.loaded,
+            order: self.order,
+            branch: self.branch,
+        };
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let target = wave.get(at).filter(|_| !(self.order.stop)())?;
+            let view = rollout.target(target, false, &mut |_| {});
+            ended.lock().ok()?[at] = Some(view);
+        }
+    }
+}
+
+fn held(rollout: &Rollout<'_>, target: &Target) -> TargetView {
+    let view = rollout.view(target.environment.as_str(), target.audience.database().as_str());
+    TargetView { standing: Standing::HeldBack, ..view }
+}
+
+/// Finds out which tenants there are, in the order of their names, and writes that down for the judge of pushes.
+fn targets(rollout: &Rollout<'_>, tenants: &Tenants) -> Result<Vec<Target>, Trouble> {
+    let mut names: Vec<DatabaseName> = match &tenants.databases {
+        Databases::Listed(names) => names.clone(),
+        Databases::Named(pattern, None) => files(rollout, tenants, pattern)?,
+        Databases::Named(pattern, Some(_)) => {
+            let dialect = catalogue(rollout, tenants)?.1;
+            let sql = match dialect {
+                Dialect::Postgres => {
+                    "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
+                }
+                _ => "SELECT schema_name FROM information_schema.schemata",
+            };
+            let mut names = asked(rollout, tenants, sql)?;
+            names.retain(|name| pattern.matches(name.as_str()));
+            names
+        }
+        Databases::Asked(sql, _) => asked(rollout, tenants, sql)?,
+    };
+    let unique: BTreeSet<DatabaseName> = names.drain(..).collect();
+    let target = |name: DatabaseName| Target {
+        environment: tenants.environment.clone(),
+        audience: Audience::Group(tenants.group.clone(), name),
+        url: tenants.url.clone(),
+        manner: tenants.manner.clone(),
+    };
+    let targets: Vec<Target> = unique.into_iter().map(target).collect();
+    if !rollout.order.dry {
+        let names = targets.iter().map(|target| target.audience.database().as_str());
+        let _ = ledger::keep_tenants(&rollout.repository.common_dir, tenants, names);
+    }
+    Ok(targets)
+}
+
+/// The target that stands for the catalogue.
+fn catalogue(rollout: &Rollout<'_>, tenants: &Tenants) -> Result<(Box<dyn crate::engine::Session>, Dialect), Trouble> {
+    let (Databases::Named(_, Some(url)) | Databases::Asked(_, url)) = &tenants.databases else {
+        return Err(Trouble::new("there is no catalogue", "add `catalogue` to these tenants"));
+    };
+    let name = DatabaseName::new("catalogue".to_owned());
+    let audience = Audience::Group(tenants.group.clone(), name);
+    let manner = tenants.manner.clone();
+    let target = Target { environment: tenants.environment.clone(), audience, url: url.clone(), manner };
+    open(&target, rollout.loaded, Access::Read, READ_WAIT)
+        .map_err(|trouble| Trouble::new(format!("the catalogue of the tenants: {}", trouble.message), trouble.help))
+}
+
+fn asked(rollout: &Rollout<'_>, tenants: &Tenants, sql: &str) -> Result<Vec<DatabaseName>, Trouble> {
+    let (mut session, _) = catalogue(rollout, tenants)?;
+    let names = session.names(sql)?;
+    if let Some((name, complaint)) = names.iter().find_map(|name| Some((name, crate::config::name_complaint(name)?))) {
+        let shown = crate::text::sanitize(name);
+        let message = format!("the catalogue names a tenant `{shown}`, which is no usable name: {complaint}");
+        return Err(Trouble::new(message, "leave it out in `query` or `pattern`"));
+    }
+    Ok(names.into_iter().map(DatabaseName::new).collect())
+}
+
+/// The files that the URL can name, where tenants are files.
+fn files(rollout: &Rollout<'_>, tenants: &Tenants, pattern: &Pattern) -> Result<Vec<DatabaseName>, Trouble> {
+    let url = host::url(&tenants.url, &rollout.loaded.folder)
+        .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of these tenants"))?;
+    let help = "add `catalogue`, the URL of a database of that server";
+    if engine_of(&url)?.dialect != Dialect::Sqlite {
+        return Err(Trouble::new("which tenants match the pattern must be asked of a server", help));
+    }
+    let path = url.split_once(':').map_or("", |(_, path)| path.split('?').next().unwrap_or_default());
+    let path = rollout.loaded.folder.join(path.strip_prefix("//").unwrap_or(path));
+    let (folder, file) = (path.parent().unwrap_or(&path), path.file_name().unwrap_or_default().to_string_lossy());
+    let Some((before, behind)) = file.split_once(DATABASE_MARK) else {
+        return Err(Trouble::new("the name of the file does not hold {{database}}", "mend `url` of these tenants"));
+    };
+    let entries = std::fs::read_dir(folder).map_err(|error| {
+        Trouble::new(format!("the folder {} cannot be read: {error}", folder.display()), "check `url` of these tenants")
+    })?;
+    let name = |entry: std::fs::DirEntry| {
+        let file = entry.file_name().into_string().ok()?;
+        let name = file.strip_prefix(before)?.strip_suffix(behind)?;
+        let usable = crate::config::name_complaint(name).is_none() && pattern.matches(name);
+        usable.then(|| DatabaseName::new(name.to_owned()))
+    };
+    Ok(entries.flatten().filter_map(name).collect())
+}

@@ -1,0 +1,282 @@
+//! One target: open, look, lock, plan, run, record.
+//!
+//! What is to do is the tip of the branch minus the history, never what a push brought. Looks without a lock first; only
+//! what is pending is locked, planned again and run. Refuses to know other targets.
+
+use std::collections::BTreeSet;
+
+use crate::commands::changes::{Manifest, Source};
+use crate::commands::ledger::{self, takes};
+use crate::commands::rollout::{Event, Order, READ_WAIT, open};
+use crate::commands::scripts::{bytes, conflict, declared_flavour, prepare};
+use crate::commands::server::Loaded;
+use crate::config::Dialect;
+use crate::config::server::Target;
+use crate::engine::{Access, Outcome, Script, Session, Terms, Trouble};
+use crate::finding::Severity;
+use crate::git::refs::Branch;
+use crate::git::repository::Repository;
+use crate::history::{Mode, Row};
+use crate::migration::{Kind, Migration};
+use crate::plan::{Conflict, Plan, Policy, Step, plan};
+use crate::render::rollout::{Standing, StepView, TargetView};
+use crate::rules::order::OUT_OF_ORDER;
+use crate::sql::checksum::checksums;
+
+/// A migration as histories name it: project, version in its order, kind.
+pub type Place = (String, String, Kind);
+
+/// One target's work.
+pub struct Work<'w> {
+    /// The state that is rolled out.
+    pub source: &'w Source<'w>,
+    /// Its manifest.
+    pub manifest: &'w Manifest,
+    /// Its migrations.
+    pub migrations: &'w [Migration],
+    /// The target.
+    pub target: &'w Target,
+    /// The server file.
+    pub loaded: &'w Loaded,
+    /// What is asked for.
+    pub order: &'w Order<'w>,
+    /// The branch.
+    pub branch: &'w Branch,
+    /// Whether its plan is only shown.
+    pub dry: bool,
+    /// What may run at most: what earlier environments have applied.
+    pub most: Option<BTreeSet<Place>>,
+}
+
+impl Work<'_> {
+    /// The terms under which files run here, unless they say others.
+    fn terms(&self) -> Terms {
+        let environment = self.loaded.server.environment(&self.target.environment);
+        Terms {
+            lock_timeout: environment.map(|environment| environment.lock_timeout),
+            statement_timeout: environment.and_then(|environment| environment.statement_timeout),
+            isolation: None,
+            patience: self.target.manner.lock_wait,
+        }
+    }
+
+    /// Does the work; what goes wrong is in the view.
+    pub fn run(&self, view: &mut TargetView, tell: &mut dyn FnMut(Event<'_>), repository: &Repository) {
+        if let Err(trouble) = self.work(view, tell, repository) {
+            unreachable_target(view, trouble);
+        }
+    }
+
+    /// Looks first without a lock; only what is pending is locked, planned again and run.
+    fn work(
+        &self,
+        view: &mut TargetView,
+        tell: &mut dyn FnMut(Event<'_>),
+        repository: &Repository,
+    ) -> Result<(), Trouble> {
+        let patience =
+            if self.dry { READ_WAIT.min(self.target.manner.lock_wait) } else { self.target.manner.lock_wait };
+        let (mut session, dialect) = open(self.target, self.loaded, Access::Read, patience)?;
+        let rows = session.history()?;
+        drop(session);
+        let plan = self.plan(&rows, dialect);
+        if self.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
+            self.show(view, plan, dialect);
+            self.remember(&rows, &[], view, repository);
+            return Ok(());
+        }
+        let label = self.target.label();
+        let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.manner.lock_wait)?;
+        session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
+        session.prepare()?;
+        let rows = session.history()?;
+        let plan = self.plan(&rows, dialect);
+        let steps = plan.steps.clone();
+        self.show(view, plan, dialect);
+        let result = match view.standing {
+            Standing::Pending => {
+                self.remember(&rows, &steps, view, repository);
+                self.execute(session.as_mut(), dialect, &steps, view, tell)
+            }
+            _ => Ok(()),
+        };
+        if let Ok(rows) = session.history() {
+            self.remember(&rows, &[], view, repository);
+        }
+        result
+    }
+
+    /// Writes down what the target has run, for the judge of the next push.
+    fn remember(&self, rows: &[Row], about_to_run: &[Step], view: &mut TargetView, repository: &Repository) {
+        if !self.dry
+            && let Err(error) =
+                ledger::keep(&repository.common_dir, self.target, rows, about_to_run.iter().map(|step| &step.migration))
+        {
+            view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
+        }
+    }
+
+    /// A target that is held back is only asked what it has run.
+    pub fn hold_back(&self, view: &mut TargetView, repository: &Repository) {
+        view.standing = Standing::HeldBack;
+        view.help = Some("mend the earlier environment; the next push or `schemagate sync` goes on here".to_owned());
+        if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read, READ_WAIT)
+            && let Ok(rows) = session.history()
+        {
+            self.remember(&rows, &[], view, repository);
+        }
+    }
+
+    /// Runs the steps, each in its own transaction or all in one. Files are read as their turn comes.
+    fn execute(
+        &self,
+        session: &mut dyn Session,
+        dialect: Dialect,
+        steps: &[Step],
+        view: &mut TargetView,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(), Trouble> {
+        let label = self.target.label();
+        let size = if self.target.manner.atomic_push { steps.len().max(1) } else { 1 };
+        for (number, batch) in steps.chunks(size).enumerate() {
+            if (self.order.stop)() {
+                view.standing = Standing::Failed;
+                view.left =
+                    Some("the program was asked to end and stopped between two files; nothing is half done".to_owned());
+                view.help = Some("schemagate sync".to_owned());
+                return Ok(());
+            }
+            let first = number * size;
+            let ready = batch.iter().map(|step| prepare(self.source, self.manifest, step, dialect, &self.terms()));
+            let scripts = match ready.collect::<Result<Vec<Script>, Conflict>>() {
+                Ok(scripts) => scripts,
+                Err(conflict) => {
+                    view.standing = Standing::Conflict;
+                    view.conflicts.push(conflict);
+                    return Ok(());
+                }
+            };
+            let ran = session.run(&scripts, &self.order.provenance, &mut |said| tell(Event::Said(&label, &said)))?;
+            match ran {
+                Outcome::Applied(durations) => {
+                    for (offset, duration) in durations.iter().enumerate() {
+                        let step = &mut view.steps[first + offset];
+                        step.outcome = "applied";
+                        step.duration_us = duration.as_micros();
+                        tell(Event::Step(&label, step));
+                    }
+                }
+                Outcome::Failed { script, error, left, help } => {
+                    let step = &mut view.steps[first + script];
+                    step.outcome = "failed";
+                    tell(Event::Step(&label, step));
+                    view.standing = Standing::Failed;
+                    view.error = Some(error);
+                    view.left = Some(left);
+                    view.help = Some(help);
+                    return Ok(());
+                }
+            }
+        }
+        view.standing = Standing::Applied;
+        Ok(())
+    }
+
+    /// Plans every project for this target, one after the other.
+    fn plan(&self, rows: &[Row], dialect: Dialect) -> Plan {
+        let mut whole = Plan::default();
+        for project in &self.manifest.settings.projects {
+            let mine = |migration: &&Migration| {
+                migration.project == project.name && takes(self.target, migration, project.group.as_deref())
+            };
+            let migrations: Vec<Migration> = self.migrations.iter().filter(mine).cloned().collect();
+            let rows: Vec<Row> = rows.iter().filter(|row| row.project == project.name).cloned().collect();
+            let floor = self.loaded.server.policy.severities.get(OUT_OF_ORDER.name).copied();
+            let severity =
+                floor.map_or(project.severity(&OUT_OF_ORDER), |floor| floor.max(project.severity(&OUT_OF_ORDER)));
+            let policy = Policy { out_of_order: severity < Severity::Error };
+            let part = plan(&migrations, &rows, policy, &mut |migration| {
+                let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());
+                bytes(self.source, migration, project.largest_file).ok().map(|bytes| checksums(&bytes, flavour))
+            });
+            whole.applied += part.applied;
+            whole.steps.extend(part.steps);
+            whole.conflicts.extend(part.conflicts);
+            whole.notes.extend(part.notes);
+        }
+        if !whole.conflicts.is_empty() {
+            whole.steps.clear();
+        }
+        self.wait_for_earlier(&mut whole);
+        whole
+    }
+
+    /// Takes out what earlier environments have not applied, and all that comes behind it.
+    fn wait_for_earlier(&self, plan: &mut Plan) {
+        let Some(most) = &self.most else { return };
+        let place = |migration: &Migration| {
+            (migration.project.as_str().to_owned(), migration.version_key.clone(), migration.kind)
+        };
+        let ready = plan.steps.iter().position(|step| !most.contains(&place(&step.migration)));
+        if let Some(ready) = ready {
+            let wait = crate::text::count(plan.steps.len() - ready, "migration");
+            let first = &plan.steps[ready].migration;
+            plan.notes.push(format!(
+                "{wait} from version {} {} on wait until earlier environments have applied them",
+                first.version, first.kind
+            ));
+            plan.steps.truncate(ready);
+        }
+    }
+
+    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
+    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) {
+        view.applied_before = plan.applied;
+        view.notes = plan.notes;
+        view.conflicts = plan.conflicts;
+        for step in &plan.steps {
+            let script = match prepare(self.source, self.manifest, step, dialect, &self.terms()) {
+                Ok(script) => script,
+                Err(conflict) => {
+                    view.conflicts.push(conflict);
+                    continue;
+                }
+            };
+            let earlier = script.earlier.as_ref().and_then(|row| row.error.clone());
+            if let Some(error) = earlier.filter(|_| self.dry) {
+                view.error.get_or_insert(error);
+            }
+            if script.mode == Mode::Journal && self.target.manner.atomic_push && plan.steps.len() > 1 {
+                let message =
+                    "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
+                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
+            }
+            view.steps.push(self.step_view(&script));
+        }
+        view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
+            (false, _) => Standing::Conflict,
+            (true, false) => Standing::Pending,
+            (true, true) => Standing::Current,
+        };
+    }
+
+    fn step_view(&self, script: &Script) -> StepView {
+        StepView {
+            version: script.migration.version.as_str().to_owned(),
+            kind: script.migration.kind.word().to_owned(),
+            description: script.migration.description.clone(),
+            path: script.migration.path.display(),
+            outcome: if self.dry { "pending" } else { "not-run" },
+            earlier: script.earlier.as_ref().map(|row| row.state.word()),
+            statements: script.statements.len(),
+            from_statement: script.done + 1,
+            duration_us: 0,
+        }
+    }
+}
+
+fn unreachable_target(view: &mut TargetView, trouble: Trouble) {
+    view.standing = Standing::Unreachable;
+    view.trouble = Some(trouble.message);
+    view.help = Some(trouble.help);
+}
