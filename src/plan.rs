@@ -53,16 +53,17 @@ pub struct Policy {
 /// Plans one project's migrations for one database.
 ///
 /// `checksums` reads the content of a migration; it is asked only where a blob differs from the recorded one.
-pub fn plan(
-    migrations: &[Migration],
-    rows: &[Row],
+pub fn plan<'p>(
+    migrations: impl IntoIterator<Item = &'p Migration>,
+    rows: impl IntoIterator<Item = &'p Row>,
     policy: Policy,
     checksums: &mut dyn FnMut(&Migration) -> Option<Checksums>,
 ) -> Plan {
-    let mut sorted: Vec<&Migration> = migrations.iter().collect();
+    let rows: Vec<&Row> = rows.into_iter().collect();
+    let mut sorted: Vec<&Migration> = migrations.into_iter().collect();
     sorted.sort_by(|a, b| a.position().cmp(&b.position()).then_with(|| a.path.cmp(&b.path)));
-    let mut by_position: BTreeMap<(&str, Kind), &Row> = rows.iter().map(|row| (row.position(), row)).collect();
-    let highest = rows.iter().filter(|row| row.state == State::Applied).map(Row::position).max();
+    let mut by_position: BTreeMap<(&str, Kind), &Row> = rows.iter().map(|row| (row.position(), *row)).collect();
+    let highest = rows.iter().filter(|row| row.state == State::Applied).map(|row| row.position()).max();
     let mut plan = Plan::default();
     let mut previous: Option<&Migration> = None;
     for migration in sorted {
@@ -79,7 +80,7 @@ pub fn plan(
             earlier => {
                 let out_of_order = highest.is_some_and(|highest| migration.position() < highest);
                 if out_of_order && !policy.out_of_order {
-                    plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), rows));
+                    plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), &rows));
                 }
                 plan.steps.push(Step { migration: migration.clone(), earlier: earlier.cloned(), out_of_order });
             }
@@ -148,7 +149,7 @@ fn twice(migration: &Migration, previous: &Migration) -> Conflict {
     }
 }
 
-fn late(migration: &Migration, highest_key: &str, rows: &[Row]) -> Conflict {
+fn late(migration: &Migration, highest_key: &str, rows: &[&Row]) -> Conflict {
     let highest = rows.iter().find(|row| row.version_key == highest_key).map_or("", |row| row.version.as_str());
     Conflict {
         path: migration.path.display(),

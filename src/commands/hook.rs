@@ -273,5 +273,5 @@ fn post_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
         return Ok(Exit::Clean);
     }
     let who = pusher(&loaded.server.policy)?;
-    worker::start_and_follow(&repository, &branches, &who, console)
+    worker::start(&repository, &branches, &who, loaded.server.detach, console)
 }

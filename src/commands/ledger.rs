@@ -107,7 +107,11 @@ pub fn keep<'m>(
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    disk::write(&path, &serde_json::to_vec(&file)?, 0o644)
+    let text = serde_json::to_vec(&file)?;
+    if std::fs::read(&path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    disk::write(&path, &text, 0o644)
 }
 
 /// Where the names of a group's tenants are kept.

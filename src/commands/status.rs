@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::commands::apply::{Selection, local_provenance, open, write_json};
 use crate::commands::rollout::{Order, roll_out};
+use crate::commands::worker::{Last, last};
 use crate::commands::{Console, Exit};
 use crate::render::Format;
 use crate::render::rollout::{Standing, TargetView, target};
@@ -62,6 +63,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             }
         }
         console.say(&summary(&views));
+        if let Some(last) = last(&opened.repository.common_dir) {
+            console.say(&rollout(&last));
+        }
     }
     let bad = views.iter().any(|view| view.standing.is_bad());
     Ok(if bad { Exit::Findings } else { exit })
@@ -89,6 +93,18 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
         }
     }
     view
+}
+
+/// How the last rollout after a push stands.
+fn rollout(last: &Last) -> String {
+    let how = match (last.running, last.exit) {
+        (true, _) => "is running".to_owned(),
+        (false, Some(0)) => "ended, all targets up to date".to_owned(),
+        (false, Some(code)) => format!("ended with exit code {code}"),
+        (false, None) => "was cut off; schemagate sync goes on".to_owned(),
+    };
+    let journal = last.journal.display().to_string();
+    format!("schemagate: the last rollout after a push {how}: {}\n", crate::text::sanitize(&journal))
 }
 
 fn summary(views: &[TargetView]) -> String {

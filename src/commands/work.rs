@@ -23,6 +23,9 @@ use crate::render::rollout::{Standing, StepView, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
 use crate::sql::checksum::checksums;
 
+/// Scripts of so many bytes together are kept between plan and run.
+const MOST_READY: usize = 2 << 20;
+
 /// A migration as histories name it: project, version in its order, kind.
 pub type Place = (String, String, Kind);
 
@@ -92,11 +95,12 @@ impl Work<'_> {
         let rows = session.history()?;
         let plan = self.plan(&rows, dialect);
         let steps = plan.steps.clone();
-        self.show(view, plan, dialect);
+        let ready = self.show(view, plan, dialect);
         let result = match view.standing {
             Standing::Pending => {
                 self.remember(&rows, &steps, view, repository);
-                self.execute(session.as_mut(), dialect, &steps, view, tell)
+                drop(rows);
+                self.execute(session.as_mut(), dialect, &steps, ready, view, tell)
             }
             _ => Ok(()),
         };
@@ -127,17 +131,20 @@ impl Work<'_> {
         }
     }
 
-    /// Runs the steps, each in its own transaction or all in one. Files are read as their turn comes.
+    /// Runs the steps, each in its own transaction or all in one. Files that are not `ready` are read as their turn
+    /// comes.
     fn execute(
         &self,
         session: &mut dyn Session,
         dialect: Dialect,
         steps: &[Step],
+        ready: Vec<Option<Script>>,
         view: &mut TargetView,
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Trouble> {
         let label = self.target.label();
         let size = if self.target.manner.atomic_push { steps.len().max(1) } else { 1 };
+        let mut ready = ready.into_iter();
         for (number, batch) in steps.chunks(size).enumerate() {
             if (self.order.stop)() {
                 view.standing = Standing::Failed;
@@ -147,8 +154,11 @@ impl Work<'_> {
                 return Ok(());
             }
             let first = number * size;
-            let ready = batch.iter().map(|step| prepare(self.source, self.manifest, step, dialect, &self.terms()));
-            let scripts = match ready.collect::<Result<Vec<Script>, Conflict>>() {
+            let script = |step: &Step| match ready.next().flatten() {
+                Some(script) => Ok(script),
+                None => prepare(self.source, self.manifest, step, dialect, &self.terms()),
+            };
+            let scripts = match batch.iter().map(script).collect::<Result<Vec<Script>, Conflict>>() {
                 Ok(scripts) => scripts,
                 Err(conflict) => {
                     view.standing = Standing::Conflict;
@@ -189,13 +199,13 @@ impl Work<'_> {
             let mine = |migration: &&Migration| {
                 migration.project == project.name && takes(self.target, migration, project.group.as_deref())
             };
-            let migrations: Vec<Migration> = self.migrations.iter().filter(mine).cloned().collect();
-            let rows: Vec<Row> = rows.iter().filter(|row| row.project == project.name).cloned().collect();
+            let migrations = self.migrations.iter().filter(mine);
+            let rows = rows.iter().filter(|row| row.project == project.name);
             let floor = self.loaded.server.policy.severities.get(OUT_OF_ORDER.name).copied();
             let severity =
                 floor.map_or(project.severity(&OUT_OF_ORDER), |floor| floor.max(project.severity(&OUT_OF_ORDER)));
             let policy = Policy { out_of_order: severity < Severity::Error };
-            let part = plan(&migrations, &rows, policy, &mut |migration| {
+            let part = plan(migrations, rows, policy, &mut |migration| {
                 let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());
                 bytes(self.source, migration, project.largest_file).ok().map(|bytes| checksums(&bytes, flavour))
             });
@@ -229,8 +239,10 @@ impl Work<'_> {
         }
     }
 
-    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
-    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) {
+    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns the scripts,
+    /// as far as they may be kept in memory.
+    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> Vec<Option<Script>> {
+        let (mut ready, mut size) = (Vec::new(), 0);
         view.applied_before = plan.applied;
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
@@ -252,12 +264,15 @@ impl Work<'_> {
                 view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
             }
             view.steps.push(self.step_view(&script));
+            size += script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
+            ready.push(Some(script).filter(|_| size <= MOST_READY && !self.dry));
         }
         view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
             (false, _) => Standing::Conflict,
             (true, false) => Standing::Pending,
             (true, true) => Standing::Current,
         };
+        ready
     }
 
     fn step_view(&self, script: &Script) -> StepView {

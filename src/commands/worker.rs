@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::commands::rollout::Order;
 use crate::commands::server::{Loaded, require};
@@ -35,6 +36,9 @@ pub struct Args {
     /// Who says so
     #[arg(long)]
     pusher_source: String,
+    /// The file that its output goes to; how it ended is written beside it
+    #[arg(long)]
+    journal: Option<PathBuf>,
     /// A branch that moved; all watched ones if none is given
     #[arg(long)]
     branch: Vec<String>,
@@ -45,14 +49,15 @@ const JOURNALS: usize = 50;
 /// Branches beyond this number are not named one by one.
 const MOST_NAMED: usize = 50;
 
-/// Starts a worker and shows what it writes until it ends.
+/// Starts a worker and, unless it is detached, shows what it writes until it ends.
 ///
 /// # Errors
 /// If it cannot be started.
-pub fn start_and_follow(
+pub fn start(
     repository: &Repository,
     branches: &[String],
     pusher: &Pusher,
+    detach: bool,
     console: &mut Console<'_>,
 ) -> Result<Exit> {
     let journal = journal_file(&repository.common_dir)?;
@@ -64,6 +69,8 @@ pub fn start_and_follow(
         .arg(format!("--pusher-source={}", pusher.source))
         .arg("--git-dir")
         .arg(&repository.git_dir)
+        .arg("--journal")
+        .arg(&journal)
         // A group of its own from the first moment: a signal to the hook's group does not reach it.
         .process_group(0)
         .stdin(Stdio::null())
@@ -78,6 +85,11 @@ pub fn start_and_follow(
         command.env_remove(name);
     }
     let mut child = command.spawn().context("the worker could not be started")?;
+    if detach {
+        let shown = crate::text::sanitize(&journal.display().to_string()).into_owned();
+        console.say(&format!("schemagate: rolling out in the background; see `schemagate status` and {shown}\n"));
+        return Ok(Exit::Clean);
+    }
     let mut reader = std::fs::File::open(&journal)?;
     let mut pause = Duration::from_millis(2);
     loop {
@@ -103,7 +115,7 @@ fn journal_file(common_dir: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let mut journals: Vec<PathBuf> = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
     journals.sort();
-    for old in journals.iter().take(journals.len().saturating_sub(JOURNALS - 1)) {
+    for old in journals.iter().take(journals.len().saturating_sub(2 * JOURNALS - 2)) {
         let _ = std::fs::remove_file(old);
     }
     let now = time::OffsetDateTime::now_utc();
@@ -118,6 +130,41 @@ fn journal_file(common_dir: &Path) -> Result<PathBuf> {
 /// If the repository or the server file cannot be read.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let stop = stop_flag()?;
+    // Held until this process ends, however it ends: who can have it knows that nobody is at work.
+    let _held = args.journal.as_deref().and_then(|journal| hold(journal, FlockArg::LockExclusiveNonblock));
+    let ended = roll_out(args, &|| stop.load(Ordering::Relaxed), console);
+    if let Some(journal) = &args.journal {
+        let code = ended.as_ref().map_or(Exit::Failure as i32, |exit| *exit as i32);
+        let _ = std::fs::write(journal.with_extension("exit"), format!("{code}\n"));
+    }
+    ended
+}
+
+fn hold(journal: &Path, how: FlockArg) -> Option<Flock<std::fs::File>> {
+    Flock::lock(std::fs::File::open(journal).ok()?, how).ok()
+}
+
+/// How the last rollout after a push stands.
+pub struct Last {
+    /// Its output.
+    pub journal: PathBuf,
+    /// Its exit code; none while it runs, or if it was killed.
+    pub exit: Option<i32>,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// Finds the last rollout that a push started.
+pub fn last(common_dir: &Path) -> Option<Last> {
+    let folder = ledger::folder(common_dir).join("journal");
+    let journals = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let journal = journals.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max()?;
+    let exit = std::fs::read_to_string(journal.with_extension("exit")).ok().and_then(|code| code.trim().parse().ok());
+    let running = exit.is_none() && hold(&journal, FlockArg::LockSharedNonblock).is_none();
+    Some(Last { journal, exit, running })
+}
+
+fn roll_out(args: &Args, stopped: &(dyn Fn() -> bool + Sync), console: &mut Console<'_>) -> Result<Exit> {
     let repository = Repository::discover(&args.git_dir)?;
     let loaded = match require(&repository, None, console)? {
         Ok(loaded) => loaded,
@@ -129,8 +176,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         ..apply::local_provenance()
     };
     let wanted = |branch: &Branch| args.branch.is_empty() || args.branch.contains(&branch.name);
-    let stopped = || stop.load(Ordering::Relaxed);
-    Ok(until_still(&repository, &loaded, &wanted, &provenance, &stopped, false, console)?.0)
+    Ok(until_still(&repository, &loaded, &wanted, &provenance, stopped, false, console)?.0)
 }
 
 /// Rolls out the watched branches, and again those that moved meanwhile, until they stand still.

@@ -37,6 +37,8 @@ pub struct Server {
     pub targets: Vec<Target>,
     /// The groups of tenants, in the order of the file.
     pub tenants: Vec<Tenants>,
+    /// Whether a push returns at once, while the rollout goes on.
+    pub detach: bool,
     /// What no repository file can lower.
     pub policy: Policy,
     /// The databases that are asked about syntax, by dialect.
@@ -160,6 +162,7 @@ pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
             top.missing("branches", "for example branches = [\"main\"]");
         }
         let policy = top.section("policy").map(|section| policy(&section)).unwrap_or_default();
+        let detach = top.boolean("detach").unwrap_or(false);
         let mut environments: Vec<(At<String>, Environment)> = Vec::new();
         for section in top.sections("environment") {
             if let Some((name, environment)) = environment(&section) {
@@ -197,7 +200,7 @@ pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
         let verify = top.section("verify-url").map(|section| verify_urls(&section)).unwrap_or_default();
         let secret = |source: &UrlSource| matches!(source, UrlSource::Inline(url) if has_password(url));
         let holds_secret = holds_secret || verify.values().any(secret);
-        Some(Server { branches: branches?, targets: list, tenants, environments, policy, verify, holds_secret })
+        Some(Server { branches: branches?, targets: list, tenants, environments, detach, policy, verify, holds_secret })
     })
 }
 

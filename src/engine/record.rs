@@ -200,7 +200,10 @@ impl Writer {
 
     /// The question for all rows.
     pub(super) fn all(&self) -> String {
-        format!("SELECT {} FROM {} ORDER BY seq", MIGRATION.names(), self.table(MIGRATION.name))
+        // The sums of statements count only until all of them ran.
+        let sums = "CASE WHEN state = 'applied' THEN '' ELSE statement_sums END";
+        let names = MIGRATION.names().replace("statement_sums", sums);
+        format!("SELECT {names} FROM {} ORDER BY seq", self.table(MIGRATION.name))
     }
 
     /// The question for the format.

@@ -1,14 +1,15 @@
 //! SQLite: one file, one writer, transactions that hold schema changes too.
 //!
 //! The lock is one of the operating system on a file beside the database, which ends with its holder. Foreign keys are
-//! looked at before each commit, because they are not enforced while a script runs.
+//! looked at before each commit, because they are not enforced while a script runs. The library is called directly and
+//! not through `sqlx`, which puts a thread between: a call costs less than the change of threads.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
-use tokio::runtime::Runtime;
+use rusqlite::fallible_iterator::FallibleIterator as _;
+use rusqlite::types::ValueRef;
+use rusqlite::{Batch, Connection, OpenFlags};
 
 use crate::config::Dialect;
 use crate::engine::lock::{FileLock, try_take};
@@ -17,11 +18,14 @@ use crate::engine::run::Runner;
 use crate::engine::sqlite_file::{Absent, explain, fault, parse_url};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
 use crate::engine::tables;
-use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire, runtime, texts, wait};
+use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble};
 
 /// How long SQLite itself waits before we ask again.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS_BETWEEN: i32 = 10_000;
+const TOO_LONG: &str = "the statement took longer than statement-timeout";
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
 ///
@@ -40,10 +44,9 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         let help = if create { "create its folder first" } else { "the URL says mode=rw, so it is not created" };
         return Err(Trouble::new(format!("the database file {} does not exist", path.display()), help));
     }
-    let runtime = runtime()?;
-    let connection = runtime.block_on(options(&path, how).connect()).map_err(|error| explain(&path, &fault(&error)))?;
-    let wire =
-        Sqlite { session: session(how), runtime, connection, path, wait: how.wait, reads, lock: None, known: None };
+    let connection = open(&path, reads, how.wait).map_err(|error| explain(&path, &fault(&error)))?;
+    let (wait, session) = (how.wait, session(how));
+    let wire = Sqlite { connection, path, wait, reads, session, known: None, timeout: None, lock: None };
     Ok(Box::new(Runner::new(wire, how.wait)))
 }
 
@@ -55,27 +58,34 @@ fn session(how: &Connecting<'_>) -> String {
     how.session.iter().map(pragma).collect()
 }
 
-fn options(path: &Path, how: &Connecting<'_>) -> SqliteConnectOptions {
-    let reads = how.access == Access::Read;
-    let options = SqliteConnectOptions::new().filename(path).foreign_keys(false);
-    let wait = if reads { how.wait } else { FIRST_WAIT.min(how.wait) };
-    let options = options.create_if_missing(!reads).busy_timeout(wait).disable_statement_logging();
+fn open(path: &Path, reads: bool, wait: Duration) -> rusqlite::Result<Connection> {
+    let create = if reads { OpenFlags::empty() } else { OpenFlags::SQLITE_OPEN_CREATE };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | create;
+    // What cannot be opened for writing can still be read.
+    let connection = match Connection::open_with_flags(path, flags) {
+        Err(_) if reads => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        opened => opened?,
+    };
+    connection.busy_timeout(if reads { wait } else { FIRST_WAIT.min(wait) })?;
     // A reader too must be able to roll back what a killed writer left, so it opens for writing and then refuses to.
-    if reads { options.pragma("query_only", "ON") } else { options }
+    connection.execute_batch(if reads { "PRAGMA query_only = ON" } else { "PRAGMA foreign_keys = OFF" })?;
+    Ok(connection)
 }
 
+/// Its connection is closed before its lock is released: what is open is rolled back while nobody else may work.
 struct Sqlite {
-    runtime: Runtime,
-    connection: SqliteConnection,
+    connection: Connection,
     path: PathBuf,
     /// How long other writers and readers are waited for.
     wait: Duration,
     reads: bool,
     /// Pragmas of the server file.
     session: String,
-    lock: Option<FileLock>,
     /// References that were broken before, once that was looked at.
     known: Option<Violations>,
+    /// How long a statement may take.
+    timeout: Option<Duration>,
+    lock: Option<FileLock>,
 }
 
 impl Sqlite {
@@ -99,23 +109,33 @@ impl Wire for Sqlite {
     }
 
     fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
-        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = self.runtime.block_on(statement.execute(&mut self.connection));
-        done.map(|done| done.rows_affected()).map_err(|error| fault(&error))
+        let before = self.connection.total_changes();
+        self.connection.execute_batch(sql).map_err(|error| fault(&error))?;
+        Ok(self.connection.total_changes() - before)
     }
 
     fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
-        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let rows = self.runtime.block_on(statement.fetch_all(&mut self.connection));
-        rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error))
+        answers(&self.connection, sql).map_err(|error| fault(&error))
     }
 
-    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
-        let sql = sqlx::raw_sql(AssertSqlSafe(statement.text.clone()));
-        wait(&self.runtime, tick, sql.execute(&mut self.connection)).map(|_| ()).map_err(|error| fault(&error))
+    fn run(&mut self, statement: &ScriptStatement, _tick: Tick<'_>) -> Result<(), Fault> {
+        let late = self.timeout.map(|timeout| {
+            let end = Instant::now() + timeout;
+            move || Instant::now() > end
+        });
+        let limited = late.is_some();
+        let ran = self
+            .connection
+            .progress_handler(STEPS_BETWEEN, late)
+            .and_then(|()| run_all(&self.connection, &statement.text));
+        ran.map_err(|error| {
+            let found = fault(&error);
+            if limited && found.code == "9" { Fault { message: TOO_LONG.to_owned(), ..found } } else { found }
+        })
     }
 
-    fn settle(&mut self, _terms: &Terms) -> Result<(), Fault> {
+    fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
+        self.timeout = terms.statement_timeout;
         let settings = format!("PRAGMA foreign_keys = OFF{}", self.session);
         self.tell(&settings).map(|_| ())
     }
@@ -126,8 +146,8 @@ impl Wire for Sqlite {
             self.settle(terms)?;
         }
         let started = Instant::now();
-        let busy = |wait: Duration| format!("PRAGMA busy_timeout = {}", wait.as_millis());
-        self.tell(&busy(FIRST_WAIT.min(self.wait)))?;
+        let patience = |connection: &Connection, wait| connection.busy_timeout(wait).map_err(|error| fault(&error));
+        patience(&self.connection, FIRST_WAIT.min(self.wait))?;
         loop {
             match self.tell("BEGIN IMMEDIATE") {
                 Err(fault) if fault.class == Class::Busy && started.elapsed() < self.wait => {
@@ -135,19 +155,15 @@ impl Wire for Sqlite {
                 }
                 other => {
                     other?;
-                    self.tell(&busy(self.wait))?;
+                    patience(&self.connection, self.wait)?;
                     return self.tell(then);
                 }
             }
         }
     }
 
-    /// Inside of a transaction SQLite refuses to begin another.
     fn is_open(&mut self) -> Result<bool, Fault> {
-        if self.tell("BEGIN").is_err() {
-            return Ok(true);
-        }
-        self.tell("ROLLBACK").map(|_| false)
+        Ok(!self.connection.is_autocommit())
     }
 
     fn objection(&mut self) -> Result<Objection, Fault> {
@@ -180,23 +196,38 @@ impl Wire for Sqlite {
     }
 
     fn reopen(&mut self) -> Result<(), Trouble> {
-        let folder = Path::new("/");
-        let access = if self.reads { Access::Read } else { Access::Write };
-        let how = Connecting { access, ..Connecting::new(folder, self.wait) };
-        let opened = self.runtime.block_on(options(&self.path, &how).connect());
+        let opened = open(&self.path, self.reads, self.wait);
         self.connection = opened.map_err(|error| explain(&self.path, &fault(&error)))?;
         Ok(())
     }
 }
 
-impl Drop for Sqlite {
-    fn drop(&mut self) {
-        // Closing the connection rolls back what is open; the lock is released only afterwards.
-        let options = SqliteConnectOptions::new().filename(":memory:");
-        if let Ok(other) = self.runtime.block_on(options.connect()) {
-            let connection = std::mem::replace(&mut self.connection, other);
-            let _ = self.runtime.block_on(connection.close());
-        }
-        self.lock.take();
+/// Runs statements to the end of their rows.
+fn run_all(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    let mut batch = Batch::new(connection, sql);
+    while let Some(mut statement) = batch.next()? {
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
     }
+    Ok(())
+}
+
+/// Asks a question; every cell comes as text.
+fn answers(connection: &Connection, sql: &str) -> rusqlite::Result<Rows> {
+    let mut statement = connection.prepare(sql)?;
+    let columns = statement.column_count();
+    let mut rows = statement.raw_query();
+    let mut answers = Vec::new();
+    while let Some(row) = rows.next()? {
+        let cell = |at: usize| {
+            Ok(match row.get_ref(at)? {
+                ValueRef::Null => None,
+                ValueRef::Integer(number) => Some(number.to_string()),
+                ValueRef::Real(number) => Some(number.to_string()),
+                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+            })
+        };
+        answers.push((0..columns).map(cell).collect::<rusqlite::Result<Vec<Option<String>>>>()?);
+    }
+    Ok(answers)
 }

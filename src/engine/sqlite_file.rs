@@ -44,15 +44,19 @@ pub(super) fn explain(path: &Path, fault: &Fault) -> Trouble {
 }
 
 /// Takes an error of the library apart.
-pub(super) fn fault(error: &sqlx::Error) -> Fault {
-    let (message, code) = match error {
-        sqlx::Error::Database(error) => {
-            (error.message().to_owned(), error.code().map(|code| code.into_owned()).unwrap_or_default())
+pub(super) fn fault(error: &rusqlite::Error) -> Fault {
+    let (message, code, byte) = match error {
+        rusqlite::Error::SqliteFailure(failure, message) => {
+            let message = message.clone().unwrap_or_else(|| failure.to_string());
+            (message, failure.extended_code.to_string(), None)
         }
-        other => (other.to_string(), String::new()),
+        rusqlite::Error::SqlInputError { error, msg, offset, .. } => {
+            (msg.clone(), error.extended_code.to_string(), usize::try_from(*offset).ok())
+        }
+        other => (other.to_string(), String::new(), None),
     };
     let busy = matches!(code.as_str(), "5" | "6" | "261" | "262" | "517");
-    Fault { message, code, byte: None, class: if busy { Class::Busy } else { Class::Refused } }
+    Fault { message, code, byte, class: if busy { Class::Busy } else { Class::Refused } }
 }
 
 /// A database file that does not exist yet.

@@ -172,7 +172,10 @@ pub(super) trait Wire {
     fn reopen(&mut self) -> Result<(), Trouble>;
 }
 
-/// Runs a future on a session's own runtime and tells every second how long it takes.
+/// How often it is told that a statement is still running.
+const TICK: Duration = Duration::from_secs(5);
+
+/// Runs a future on a session's own runtime and tells every few seconds how long it takes.
 pub(super) fn wait<T>(
     runtime: &tokio::runtime::Runtime,
     tick: Tick<'_>,
@@ -182,7 +185,7 @@ pub(super) fn wait<T>(
         let begun = std::time::Instant::now();
         let mut future = std::pin::pin!(future);
         loop {
-            match tokio::time::timeout(Duration::from_secs(1), future.as_mut()).await {
+            match tokio::time::timeout(TICK, future.as_mut()).await {
                 Ok(result) => return result,
                 Err(_) => tick(begun.elapsed()),
             }

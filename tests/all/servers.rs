@@ -57,6 +57,13 @@ fn watched(folder: &Path, program: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
+/// Whether the servers write to the disk what they say is written; set before the first one is started.
+pub(crate) static DURABLE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+fn durable() -> bool {
+    DURABLE.load(std::sync::atomic::Ordering::Relaxed)
+}
+
 /// The PostgreSQL of this run.
 pub(crate) fn postgres() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
@@ -76,9 +83,12 @@ pub(crate) fn postgres() -> &'static Server {
             (postgres_program("postgres"), data.display().to_string(), folder.display().to_string());
         let mut words: Vec<&str> = drop.to_vec();
         let program = program.display().to_string();
-        words.extend([&program as &str, "-D", &data, "-k", &socket, "-c", "listen_addresses=", "-c", "fsync=off"]);
-        words.extend(["-c", "log_statement=all", "-c", "logging_collector=on", "-c", "log_destination=csvlog"]);
-        words.extend(["-c", "log_filename=all", "-c", "log_rotation_size=0"]);
+        words.extend([&program as &str, "-D", &data, "-k", &socket, "-c", "listen_addresses="]);
+        if !durable() {
+            words.extend(["-c", "fsync=off", "-c", "log_statement=all", "-c", "logging_collector=on"]);
+            words.extend(["-c", "log_destination=csvlog", "-c", "log_filename=all", "-c", "log_rotation_size=0"]);
+        }
+        words.extend(["-c", "max_connections=200"]);
         let child = watched(&folder, &words);
         let psql = |sql: &str| {
             let mut command = Command::new("psql");
@@ -116,7 +126,7 @@ pub(crate) fn mariadb() -> &'static Server {
             &socket_option,
             &user_option,
             "--skip-networking",
-            "--innodb-flush-log-at-trx-commit=0",
+            if durable() { "--innodb-flush-log-at-trx-commit=1" } else { "--innodb-flush-log-at-trx-commit=0" },
             "--innodb-buffer-pool-size=32M",
             "--log-output=TABLE",
         ];
