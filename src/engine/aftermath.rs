@@ -15,6 +15,7 @@ impl<W: Wire> Runner<W> {
     /// After a stop: takes back what is open, records the failure, and says what is left.
     pub(super) fn stopped(&mut self, scripts: &[Script], who: &Provenance, stop: Stop) -> Result<Outcome, Trouble> {
         let _ = self.wire.tell("ROLLBACK");
+        self.settled = None;
         let (index, number, fault) = match stop {
             Stop::Commit(fault) | Stop::Record(fault) => return self.after_lost_record(scripts, &fault),
             Stop::Unsure => {
@@ -35,6 +36,10 @@ impl<W: Wire> Runner<W> {
             _ => {}
         }
         let journal = script.mode == Mode::Journal;
+        // Somebody may have been faster, past our lock: then the failure is that it stands already.
+        if !journal && self.history().is_ok_and(|rows| scripts.iter().all(|script| stands(&rows, script))) {
+            return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
+        }
         let done = if journal { script.shared_from(number) } else { 0 };
         let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, done) };
         self.record_failure(row, &error);
@@ -51,12 +56,12 @@ impl<W: Wire> Runner<W> {
 
     /// Writes a failed row of its own, behind the work that was taken back.
     fn record_failure(&mut self, row: Row, error: &RowError) {
-        let row = self.number(row);
-        let sql = self.writer.replace(&row, &self.wire.condition(false));
+        let (row, _) = self.number(row);
+        let sql = self.writer.replace(&row, true, &self.wire.condition(false));
         let event = self.writer.event(row.seq, "failed", &error.message);
-        let recorded = self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}"));
-        let ended = if recorded.is_ok() { "COMMIT" } else { "ROLLBACK" };
-        let _ = self.wire.tell(ended);
+        if self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}; COMMIT")).is_err() {
+            let _ = self.wire.tell("ROLLBACK");
+        }
     }
 
     /// A statement ended our transaction: what ran up to it stays, and is recorded as far as it came.

@@ -29,23 +29,24 @@ impl<W: Wire> Runner<W> {
         self.settings_again(script, done)?;
         let open = script.alone_at(done);
         let row = Row { statement_open: open, ..record::row(script, who, State::Running, done) };
-        let row = self.number(row);
+        let (row, over) = self.number(row);
+        self.settled = None;
         let event = self.writer.event(row.seq, if row.attempt > 1 { "resumed" } else { "started" }, "");
-        let claim = format!("{}; {event}", self.writer.replace(&row, &lock));
+        let claim = format!("{}; {event}; COMMIT", self.writer.replace(&row, over, &lock));
         if self.wire.begin(&Terms::default(), false, &claim)? < CLAIMED {
             return Err(Stop::Record(gone()));
         }
-        self.wire.tell("COMMIT").map_err(Stop::Commit)?;
         while done < script.statements.len() {
             done = if script.statements[done].alone {
                 self.alone(script, row.seq, done, tell)?
             } else {
-                self.shared(script, row.seq, done, tell)?
+                self.shared(script, row.seq, done, started, tell)?
             };
         }
-        let finish = self.writer.finish(row.seq, started.elapsed(), &lock);
-        let event = self.writer.event(row.seq, "applied", "");
-        self.exactly(&format!("{finish}; {event}"), 2)?;
+        if script.statements.last().is_none_or(|last| last.alone) {
+            let finish = self.finished(row.seq, started);
+            self.exactly(&finish, 2)?;
+        }
         Ok(vec![started.elapsed()])
     }
 
@@ -78,8 +79,22 @@ impl<W: Wire> Runner<W> {
         Ok(done)
     }
 
-    /// Runs consecutive statements in one transaction with their progress. Returns how many ran.
-    fn shared(&mut self, script: &Script, seq: i64, from: usize, tell: Tell<'_>) -> Result<usize, Stop> {
+    /// The statements that end the row of a journal; they touch two rows.
+    fn finished(&self, seq: i64, started: Instant) -> String {
+        let finish = self.writer.finish(seq, started.elapsed(), &self.wire.condition(false));
+        format!("{finish}; {}", self.writer.event(seq, "applied", ""))
+    }
+
+    /// Runs consecutive statements in one transaction with their progress; the last ones with the end of the row.
+    /// Returns how many ran.
+    fn shared(
+        &mut self,
+        script: &Script,
+        seq: i64,
+        from: usize,
+        started: Instant,
+        tell: Tell<'_>,
+    ) -> Result<usize, Stop> {
         let lock = self.wire.condition(false);
         let to = script.shared_to(from);
         let path = script.migration.path.display();
@@ -98,6 +113,10 @@ impl<W: Wire> Runner<W> {
                     if let Objection::Broken(problem) = self.wire.objection()? {
                         return Err(Stop::Broken(0, number, problem));
                     }
+                }
+                if to == script.statements.len() {
+                    let finish = self.finished(seq, started);
+                    self.exactly(&finish, 2)?;
                 }
                 self.wire.tell("COMMIT").map(|_| ()).map_err(Stop::Commit)
             };
@@ -195,9 +214,9 @@ impl<W: Wire> Runner<W> {
             }
         };
         let event = self.writer.event(row.seq, "resolved", &event);
-        if self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}"))? != rows + 1 {
+        if self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}; COMMIT"))? != rows + 1 {
             return Err(gone());
         }
-        self.wire.tell("COMMIT").map(|_| ())
+        Ok(())
     }
 }

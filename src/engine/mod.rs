@@ -28,6 +28,7 @@ use std::time::Duration;
 use crate::config::Dialect;
 use crate::history::{Mode, Row, RowError, Said, State};
 use crate::migration::{Checksums, Migration};
+use crate::sql::facts::head;
 
 /// What a failed file needs.
 pub const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
@@ -71,6 +72,17 @@ pub struct Script {
 }
 
 impl Script {
+    /// Says whether the script surely leaves the settings of its session as they were.
+    fn leaves_the_session(&self, dialect: Dialect) -> bool {
+        const TAME: [&str; 11] =
+            ["CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "COMMENT", "GRANT", "REVOKE", "COPY", "TRUNCATE"];
+        self.statements.iter().all(|statement| {
+            let setting = |part: &[u8]| part.eq_ignore_ascii_case(b"set_config");
+            TAME.contains(&head(&statement.text, dialect).verb.as_str())
+                && !statement.text.as_bytes().windows(b"set_config".len()).any(setting)
+        })
+    }
+
     /// Returns the statement (from 0) that an earlier attempt began and whose end nobody recorded.
     fn in_flight(&self) -> Option<usize> {
         let row = self.earlier.as_ref().filter(|row| row.statement_open > row.statements_done)?;

@@ -14,7 +14,7 @@ use crate::engine::postgres::without_url;
 use crate::engine::record::text;
 use crate::engine::run::{Patience, Runner};
 use crate::engine::verify::place;
-use crate::engine::wire::{Class, Fault, Rows, Tick, Wire, runtime, texts, wait};
+use crate::engine::wire::{Class, Fault, Rows, Tick, Wire, joint, runtime, texts, wait};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// How long a lost connection is tried to be had again.
@@ -186,7 +186,7 @@ impl Wire for Mysql {
             Some(level) => format!("SET TRANSACTION ISOLATION LEVEL {level}; "),
             None => String::new(),
         };
-        self.tell(&format!("{settings}{isolation}START TRANSACTION; {then}"))
+        self.tell(&format!("{settings}{isolation}START TRANSACTION{}{then}", joint(then)))
     }
 
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {

@@ -16,7 +16,7 @@ use crate::engine::probe::invalid_index;
 use crate::engine::record::text;
 use crate::engine::run::{Patience, Runner};
 use crate::engine::trace::index_made;
-use crate::engine::wire::{Class, Fault, Rows, Tick, Wire, runtime, texts, wait};
+use crate::engine::wire::{Class, Fault, Rows, Tick, Wire, joint, runtime, texts, wait};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// First key of the advisory lock: tells our locks from those of other programs.
@@ -228,7 +228,7 @@ impl Wire for Postgres {
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
         let settings = if fresh { format!("{}; ", self.settings(terms)) } else { String::new() };
         let isolation = terms.isolation.as_ref().map(|level| format!(" ISOLATION LEVEL {level}")).unwrap_or_default();
-        self.tell(&format!("{settings}BEGIN{isolation}; {then}"))
+        self.tell(&format!("{settings}BEGIN{isolation}; SET LOCAL schemagate.open = 'yes'{}{then}", joint(then)))
     }
 
     fn own_rights(&self) -> &'static str {
@@ -260,13 +260,12 @@ impl Wire for Postgres {
     }
 
     fn condition(&self, in_transaction: bool) -> String {
-        if in_transaction {
-            // The row was written by the transaction that is open now.
-            return "xmin::text::bigint = pg_catalog.txid_current() % 4294967296".to_owned();
-        }
+        // The setting ends with the transaction in which it was made.
+        let open = "pg_catalog.current_setting('schemagate.open', true) = 'yes' AND ";
         format!(
-            "EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = \
+            "{}EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = \
              {} AND objsubid = 2 AND granted AND pid = pg_catalog.pg_backend_pid())",
+            if in_transaction { open } else { "" },
             self.lock
         )
     }

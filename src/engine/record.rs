@@ -21,7 +21,8 @@ pub(super) fn timestamp(moment: OffsetDateTime) -> String {
     moment.format(format).unwrap_or_default()
 }
 
-fn now() -> String {
+/// The present moment as the history holds it.
+pub(super) fn now() -> String {
     timestamp(OffsetDateTime::now_utc())
 }
 
@@ -95,8 +96,8 @@ impl Writer {
         if matches!(self.dialect, Dialect::Mysql | Dialect::Mariadb) { " FROM DUAL" } else { "" }
     }
 
-    /// The statements that write a row over an earlier attempt's that is not applied, if `condition` holds.
-    pub(super) fn replace(&self, row: &Row, condition: &str) -> String {
+    /// The statements that write a row, `over` that of an earlier attempt which is not applied, if `condition` holds.
+    pub(super) fn replace(&self, row: &Row, over: bool, condition: &str) -> String {
         let unknown = RowError { message: String::new(), code: String::new(), statement: 0, line: 0, column: 0 };
         let error = row.error.as_ref().unwrap_or(&unknown);
         let message = if row.error.is_some() { self.text(&error.message) } else { "NULL".to_owned() };
@@ -136,10 +137,14 @@ impl Writer {
         ];
         let table = self.table(MIGRATION.name);
         let and = if condition.is_empty() { String::new() } else { format!(" AND {condition}") };
-        let mut sql = format!(
-            "DELETE FROM {table} WHERE project = {} AND version_key = {} AND kind = {} AND state <> 'applied'{and}; ",
-            values[1], values[3], values[4]
-        );
+        let mut sql = String::new();
+        if over {
+            let _ = write!(
+                sql,
+                "DELETE FROM {table} WHERE project = {} AND version_key = {} AND kind = {} AND state <> 'applied'{and}; ",
+                values[1], values[3], values[4]
+            );
+        }
         let _ = write!(sql, "INSERT INTO {table} ({}) SELECT {}", MIGRATION.names(), values.join(", "));
         if !condition.is_empty() {
             let _ = write!(sql, "{} WHERE {condition}", self.dual());

@@ -26,6 +26,10 @@ pub(super) struct Runner<W> {
     pub(super) wait: Duration,
     /// The numbers of all rows.
     numbers: BTreeMap<(ProjectName, String, Kind), i64>,
+    /// Whether these were read.
+    read: bool,
+    /// The terms under which the session stands, if no script can have changed it since.
+    pub(super) settled: Option<Terms>,
 }
 
 /// What stopped a run before its end.
@@ -87,7 +91,7 @@ impl Patience {
 impl<W: Wire> Runner<W> {
     pub(super) fn new(wire: W, wait: Duration) -> Self {
         let writer = Writer { dialect: wire.dialect(), prefix: wire.prefix().to_owned() };
-        Self { wire, writer, wait, numbers: BTreeMap::new() }
+        Self { wire, writer, wait, numbers: BTreeMap::new(), read: false, settled: None }
     }
 
     /// Runs statements of our own that must touch `rows` rows together.
@@ -127,27 +131,25 @@ impl<W: Wire> Runner<W> {
         }
     }
 
-    /// Gives a row its number: that of the earlier attempt, or the next one.
-    pub(super) fn number(&mut self, mut row: Row) -> Row {
+    /// Gives a row its number: that of an earlier attempt, or the next one. Says whether a row may stand there already.
+    pub(super) fn number(&mut self, mut row: Row) -> (Row, bool) {
         let next = self.numbers.values().max().copied().unwrap_or(0) + 1;
         let key = (row.project.clone(), row.version_key.clone(), row.kind);
+        let over = !self.read || self.numbers.contains_key(&key);
         row.seq = *self.numbers.entry(key).or_insert(next);
-        row
+        (row, over)
     }
 
     /// Runs scripts in one transaction with their rows.
     fn together(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Vec<Duration>, Stop> {
         let condition = self.wire.condition(true);
         let terms = scripts.first().map(|script| script.terms.clone()).unwrap_or_default();
+        // Only what a script may have changed is put back.
+        let fresh = self.settled.take().as_ref() != Some(&terms);
+        self.wire.begin(&terms, fresh, "")?;
         let mut durations = Vec::new();
         for (index, script) in scripts.iter().enumerate() {
-            let started = Instant::now();
-            let row = self.number(record::row(script, who, State::Running, 0));
-            let claim = self.writer.replace(&row, &self.wire.condition(false));
-            let touched = if index == 0 { self.wire.begin(&terms, true, &claim)? } else { self.wire.tell(&claim)? };
-            if touched == 0 {
-                return Err(Stop::Record(gone()));
-            }
+            let (started, started_at) = (Instant::now(), record::now());
             for number in 0..script.statements.len() {
                 self.statement(script, index, number, tell)?;
                 if !self.wire.is_open()? {
@@ -155,9 +157,14 @@ impl<W: Wire> Runner<W> {
                 }
             }
             let elapsed = started.elapsed();
-            let finish = self.writer.finish(row.seq, elapsed, &condition);
+            let row = record::row(script, who, State::Applied, script.statements.len());
+            let duration_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+            let (row, over) = self.number(Row { started_at, duration_us, ..row });
+            let record = self.writer.replace(&row, over, &condition);
             let event = self.writer.event(row.seq, "applied", "");
-            self.exactly(&format!("{}{finish}; {event}", self.wire.own_rights()), 2)?;
+            if self.wire.tell(&format!("{}{record}; {event}", self.wire.own_rights()))? < CLAIMED {
+                return Err(Stop::Record(gone()));
+            }
             durations.push(elapsed);
         }
         let last = scripts.len().saturating_sub(1);
@@ -169,6 +176,8 @@ impl<W: Wire> Runner<W> {
             }
         }
         self.wire.tell("COMMIT").map_err(Stop::Commit)?;
+        let dialect = self.wire.dialect();
+        self.settled = scripts.iter().all(|script| script.leaves_the_session(dialect)).then_some(terms);
         Ok(durations)
     }
 
@@ -228,6 +237,7 @@ pub(super) fn ended() -> Fault {
 
 impl<W: Wire> Session for Runner<W> {
     fn history(&mut self) -> Result<Vec<Row>, Trouble> {
+        self.read = true;
         if !self.exists()? {
             self.numbers.clear();
             return Ok(Vec::new());
@@ -271,8 +281,8 @@ impl<W: Wire> Session for Runner<W> {
         let mut statements: Vec<String> = if place.is_empty() { Vec::new() } else { vec![place] };
         statements.extend(tables::ALL.iter().map(|table| table.create(dialect, &prefix)));
         statements.push(self.writer.meta());
+        statements.push("COMMIT".to_owned());
         let made = self.wire.begin(&Terms::default(), false, &statements.join("; "));
-        let made = made.and_then(|_| self.wire.tell("COMMIT"));
         made.map(|_| ()).map_err(|fault| {
             let _ = self.wire.tell("ROLLBACK");
             let trouble = self.explain(&fault);

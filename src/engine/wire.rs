@@ -153,8 +153,8 @@ pub(super) trait Wire {
     /// If the lock cannot be trusted here.
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble>;
 
-    /// A condition in SQL that holds while the lock is ours, and inside of the transaction that wrote row `seq` while
-    /// that is open; empty where neither can be lost.
+    /// A condition in SQL that holds while the lock is ours, and `in_transaction` only while the one that was begun is
+    /// open; empty where neither can be lost.
     fn condition(&self, in_transaction: bool) -> String;
 
     /// What the server said beside answers, since it was asked last.
@@ -191,6 +191,11 @@ pub(super) fn wait<T>(
             }
         }
     })
+}
+
+/// What stands between two statements of our own, the second of which may be missing.
+pub(super) fn joint(then: &str) -> &'static str {
+    if then.is_empty() { "" } else { "; " }
 }
 
 /// Makes the runtime of a session: one thread, used only while something is asked.
