@@ -2,7 +2,12 @@
 //!
 //! `cargo bench --bench apply` starts private servers (on disk, with their usual durability), runs everything
 //! interleaved in one go and prints the best wall time of several runs and the ratio to the floor.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints, and ends at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::panic,
+    reason = "a benchmark prints, and ends at the first surprise"
+)]
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -57,7 +57,7 @@ impl<W: Wire> Runner<W> {
     /// Writes a failed row of its own, behind the work that was taken back.
     fn record_failure(&mut self, row: Row, error: &RowError) {
         let (row, _) = self.number(row);
-        let sql = self.writer.replace(&row, true, &self.wire.condition(false));
+        let sql = self.writer.replace(&row, true, &self.wire.condition(false, false));
         let event = self.writer.event(row.seq, "failed", &error.message);
         if self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}; COMMIT")).is_err() {
             let _ = self.wire.tell("ROLLBACK");

@@ -19,7 +19,7 @@ impl<W: Wire> Runner<W> {
     /// Runs one script statement by statement, recording progress with each.
     pub(super) fn journal(&mut self, script: &Script, who: &Provenance, tell: Tell<'_>) -> Result<Vec<Duration>, Stop> {
         let started = Instant::now();
-        let lock = self.wire.condition(false);
+        let lock = self.wire.condition(false, false);
         let mut done = script.done;
         if let Some(number) = script.in_flight() {
             done = self.found_out(script, number, tell)?;
@@ -52,7 +52,7 @@ impl<W: Wire> Runner<W> {
 
     /// Runs a statement outside of any transaction; it is marked as begun already. Returns how many ran.
     fn alone(&mut self, script: &Script, seq: i64, number: usize, tell: Tell<'_>) -> Result<usize, Stop> {
-        let lock = self.wire.condition(false);
+        let lock = self.wire.condition(false, false);
         let path = script.migration.path.display();
         let statement = &script.statements[number];
         let mut patience = Patience::new(script.terms.patience);
@@ -81,7 +81,7 @@ impl<W: Wire> Runner<W> {
 
     /// The statements that end the row of a journal; they touch two rows.
     fn finished(&self, seq: i64, started: Instant) -> String {
-        let finish = self.writer.finish(seq, started.elapsed(), &self.wire.condition(false));
+        let finish = self.writer.finish(seq, started.elapsed(), &self.wire.condition(false, false));
         format!("{finish}; {}", self.writer.event(seq, "applied", ""))
     }
 
@@ -95,7 +95,7 @@ impl<W: Wire> Runner<W> {
         started: Instant,
         tell: Tell<'_>,
     ) -> Result<usize, Stop> {
-        let lock = self.wire.condition(false);
+        let lock = self.wire.condition(false, false);
         let to = script.shared_to(from);
         let path = script.migration.path.display();
         let mut patience = Patience::new(script.terms.patience);
@@ -190,7 +190,7 @@ impl<W: Wire> Runner<W> {
 
     /// Carries out what people decided about a row.
     pub(super) fn decide(&mut self, row: &Row, decision: &Decision) -> Result<(), Fault> {
-        let lock = self.wire.condition(false);
+        let lock = self.wire.condition(false, false);
         let (sql, rows, event) = match decision {
             Decision::From(number) => {
                 let set = format!("state = 'failed', statements_done = {}, statement_open = 0", number - 1);

@@ -72,12 +72,13 @@ pub struct Script {
 }
 
 impl Script {
-    /// Says whether the script surely leaves the settings of its session as they were.
+    /// Says whether the script surely leaves settings and locks of its session as they were.
     fn leaves_the_session(&self, dialect: Dialect) -> bool {
         const TAME: [&str; 11] =
             ["CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "COMMENT", "GRANT", "REVOKE", "COPY", "TRUNCATE"];
         self.statements.iter().all(|statement| {
-            let setting = |part: &[u8]| part.eq_ignore_ascii_case(b"set_config");
+            let setting =
+                |part: &[u8]| part.eq_ignore_ascii_case(b"set_config") || part.eq_ignore_ascii_case(b"pg_advisor");
             TAME.contains(&head(&statement.text, dialect).verb.as_str())
                 && !statement.text.as_bytes().windows(b"set_config".len()).any(setting)
         })

@@ -43,9 +43,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     let prefix = format!("`{}`.", database.replace('`', "``"));
     let session = how.session.iter().map(|(name, value)| format!("`{name}` = {}", text(value, dialect))).collect();
     let mut wire = Mysql { runtime, connection, options, dialect, lock: lock_name(&database), prefix, session };
-    if how.access == Access::Write {
-        wire.introduce()?;
-    }
+    wire.introduce(how.access)?;
     Ok(Box::new(Runner::new(wire, how.wait)))
 }
 
@@ -84,8 +82,8 @@ impl Mysql {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
-    /// What is looked at before anything is written: the product, a replica, a cluster.
-    fn introduce(&mut self) -> Result<(), Trouble> {
+    /// What is looked at: the product, and before anything is written a replica and a cluster.
+    fn introduce(&mut self, access: Access) -> Result<(), Trouble> {
         let cells = self.cells("SELECT VERSION(), @@GLOBAL.read_only")?;
         let cell = |at: usize| cells.get(at).cloned().flatten().unwrap_or_default();
         let real = if cell(0).to_ascii_lowercase().contains("mariadb") { Dialect::Mariadb } else { Dialect::Mysql };
@@ -95,6 +93,9 @@ impl Mysql {
                 format!("this server is {} ({}), the URL says {}", real.title(), cell(0), self.dialect.title()),
                 format!("write {scheme}://... in the server file, and dialect = \"{scheme}\" in the manifest"),
             ));
+        }
+        if access == Access::Read {
+            return Ok(());
         }
         let cluster = self.ask("SELECT @@wsrep_on").ok().and_then(|rows| rows.into_iter().flatten().flatten().next());
         if cluster.is_some_and(|on| on == "1") {
@@ -207,7 +208,7 @@ impl Wire for Mysql {
         Ok(Err(holder.into_iter().flatten().next().unwrap_or_else(|| "another connection".to_owned())))
     }
 
-    fn condition(&self, _in_transaction: bool) -> String {
+    fn condition(&self, _in_transaction: bool, _tame: bool) -> String {
         format!("IS_USED_LOCK('{}') = CONNECTION_ID()", self.lock)
     }
 

@@ -45,6 +45,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         session: String::new(),
         has_schema: false,
         lock: 0,
+        process: 0,
     };
     wire.lock = wire.lock_key();
     if how.access == Access::Write {
@@ -81,6 +82,8 @@ struct Postgres {
     session: String,
     has_schema: bool,
     lock: i32,
+    /// The process of the server that holds our lock.
+    process: i32,
 }
 
 impl Postgres {
@@ -247,6 +250,7 @@ impl Wire for Postgres {
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {
         let got = self.cell(&format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_CLASS}, {})", self.lock))?;
         if got == "t" {
+            self.process = self.cell("SELECT pg_catalog.pg_backend_pid()")?.parse().unwrap_or_default();
             return Ok(Ok(()));
         }
         let holder = self.cell(&format!(
@@ -259,13 +263,16 @@ impl Wire for Postgres {
         Ok(Err(if holder.is_empty() { "another session".to_owned() } else { holder }))
     }
 
-    fn condition(&self, in_transaction: bool) -> String {
+    fn condition(&self, in_transaction: bool, tame: bool) -> String {
         // The setting ends with the transaction in which it was made.
-        let open = "pg_catalog.current_setting('schemagate.open', true) = 'yes' AND ";
+        let open = if in_transaction { "pg_catalog.current_setting('schemagate.open', true) = 'yes' AND " } else { "" };
+        // The lock belongs to the session: while that is the same one, only a statement can have released it.
+        if tame {
+            return format!("{open}pg_catalog.pg_backend_pid() = {}", self.process);
+        }
         format!(
-            "{}EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = \
-             {} AND objsubid = 2 AND granted AND pid = pg_catalog.pg_backend_pid())",
-            if in_transaction { open } else { "" },
+            "{open}EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND \
+             objid = {} AND objsubid = 2 AND granted AND pid = pg_catalog.pg_backend_pid())",
             self.lock
         )
     }

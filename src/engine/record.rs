@@ -224,56 +224,81 @@ pub(super) fn error(script: &Script, number: usize, byte: Option<usize>, message
     RowError { message, code, statement: number + 1, line, column }
 }
 
+/// The cells of a row, read one after the other in the order of [`MIGRATION`].
+struct Cells<'r> {
+    row: &'r [Option<String>],
+    at: usize,
+}
+
+impl Cells<'_> {
+    fn cell(&mut self) -> Result<Option<String>, String> {
+        self.at += 1;
+        self.row.get(self.at - 1).cloned().ok_or_else(|| format!("column {} is missing", self.name()))
+    }
+
+    fn name(&self) -> &'static str {
+        MIGRATION.columns.get(self.at - 1).map_or("", |(name, _)| *name)
+    }
+
+    fn text(&mut self) -> Result<String, String> {
+        self.cell().map(Option::unwrap_or_default)
+    }
+
+    fn number(&mut self) -> Result<i64, String> {
+        self.text()?.parse().map_err(|_| format!("column {} is no number", self.name()))
+    }
+
+    fn size(&mut self) -> Result<usize, String> {
+        self.number().map(|number| usize::try_from(number).unwrap_or(0))
+    }
+
+    fn word<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> Result<T, String> {
+        let word = self.text()?;
+        parse(&word).ok_or_else(|| format!("unknown word {word:?} in column {}", self.name()))
+    }
+
+    fn error(&mut self) -> Result<Option<RowError>, String> {
+        let message = self.cell()?;
+        let (code, statement, line, column) = (self.text()?, self.size()?, self.size()?, self.size()?);
+        Ok(message.map(|message| RowError { message, code, statement, line, column }))
+    }
+}
+
 /// Reads a row whose columns stand in the order of [`MIGRATION`].
 ///
 /// # Errors
 /// What is wrong with it.
 pub(super) fn read(row: &[Option<String>]) -> Result<Row, String> {
-    let at = |name: &str| MIGRATION.columns.iter().position(|(column, _)| *column == name);
-    let value = |name: &str| at(name).and_then(|at| row.get(at)).ok_or_else(|| format!("column {name} is missing"));
-    let string = |name: &str| value(name).map(|value| value.clone().unwrap_or_default());
-    let number = |name: &str| string(name)?.parse::<i64>().map_err(|_| format!("column {name} is no number"));
-    let size = |name: &str| number(name).map(|value| usize::try_from(value).unwrap_or(0));
-    let unknown = |name: &str, word: &str| format!("unknown word {word:?} in column {name}");
-    let error = match value("error_message")?.clone() {
-        Some(message) => Some(RowError {
-            message,
-            code: string("error_code")?,
-            statement: size("error_statement")?,
-            line: size("error_line")?,
-            column: size("error_column")?,
-        }),
-        None => None,
-    };
-    let (kind, mode, state) = (string("kind")?, string("mode")?, string("state")?);
+    let mut cells = Cells { row, at: 0 };
+    // Fields are evaluated in the order in which they are written.
     Ok(Row {
-        seq: number("seq")?,
-        project: ProjectName::new(string("project")?),
-        version: string("version")?,
-        version_key: string("version_key")?,
-        kind: Kind::parse(&kind).ok_or_else(|| unknown("kind", &kind))?,
-        description: string("description")?,
-        path: string("path")?,
-        blob_id: string("blob_id")?,
-        commit_id: string("commit_id")?,
-        checksum_bytes: string("checksum_bytes")?,
-        checksum_text: string("checksum_text")?,
-        mode: Mode::parse(&mode).ok_or_else(|| unknown("mode", &mode))?,
-        state: State::parse(&state).ok_or_else(|| unknown("state", &state))?,
-        statements_total: size("statements_total")?,
-        statements_done: size("statements_done")?,
-        statement_open: size("statement_open")?,
-        statement_sums: string("statement_sums")?,
-        error,
-        attempt: number("attempt")?,
-        out_of_order: number("out_of_order")? != 0,
-        pusher: string("pusher")?,
-        pusher_source: string("pusher_source")?,
-        host: string("host")?,
-        process_id: number("process_id")?,
-        program_version: string("program_version")?,
-        started_at: string("started_at")?,
-        finished_at: string("finished_at")?,
-        duration_us: number("duration_us")?,
+        seq: cells.number()?,
+        project: ProjectName::new(cells.text()?),
+        version: cells.text()?,
+        version_key: cells.text()?,
+        kind: cells.word(Kind::parse)?,
+        description: cells.text()?,
+        path: cells.text()?,
+        blob_id: cells.text()?,
+        commit_id: cells.text()?,
+        checksum_bytes: cells.text()?,
+        checksum_text: cells.text()?,
+        mode: cells.word(Mode::parse)?,
+        state: cells.word(State::parse)?,
+        statements_total: cells.size()?,
+        statements_done: cells.size()?,
+        statement_open: cells.size()?,
+        statement_sums: cells.text()?,
+        error: cells.error()?,
+        attempt: cells.number()?,
+        out_of_order: cells.number()? != 0,
+        pusher: cells.text()?,
+        pusher_source: cells.text()?,
+        host: cells.text()?,
+        process_id: cells.number()?,
+        program_version: cells.text()?,
+        started_at: cells.text()?,
+        finished_at: cells.text()?,
+        duration_us: cells.number()?,
     })
 }

@@ -186,7 +186,7 @@ impl Wire for Sqlite {
         Ok(try_take(Path::new(&name))?.map(|lock| self.lock = Some(lock)))
     }
 
-    fn condition(&self, _in_transaction: bool) -> String {
+    fn condition(&self, _in_transaction: bool, _tame: bool) -> String {
         // The lock is held by this process for as long as it lives, and an open transaction is looked at directly.
         String::new()
     }

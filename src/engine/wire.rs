@@ -154,8 +154,8 @@ pub(super) trait Wire {
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble>;
 
     /// A condition in SQL that holds while the lock is ours, and `in_transaction` only while the one that was begun is
-    /// open; empty where neither can be lost.
-    fn condition(&self, in_transaction: bool) -> String;
+    /// open; empty where neither can be lost. `tame` says that what ran cannot have released the lock itself.
+    fn condition(&self, in_transaction: bool, tame: bool) -> String;
 
     /// What the server said beside answers, since it was asked last.
     fn notices(&mut self) -> Vec<String> {

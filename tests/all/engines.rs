@@ -169,3 +169,148 @@ fn a_definition_that_fails_half_way_goes_on_behind_what_ran() {
     world.send("mends").says(&["1 applied now", "from statement 3"]).ok();
     assert_eq!(database.ask(&world, "SELECT state, statements_done, attempt FROM schemagate_migration"), "applied|4|2");
 }
+
+/// Applies with one broken target beside a good one; returns what was said.
+fn beside_a_good_one(url: &str, dialect: &str, words: &[&str]) {
+    let good = Engine::Sqlite.database();
+    let manifest = format!("{}[project.databases.other]\ndialect = \"{dialect}\"\n", good.manifest());
+    let server_file = format!(
+        "{}\n[[target]]\nenvironment = \"dev\"\ndatabase = \"other\"\nurl = \"{url}\"\nlock-wait = \"2s\"\n",
+        good.server_file()
+    );
+    let world = World::new(&manifest, &server_file);
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.file("db/other/1##ddl##b.sql", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+    let text = world.send("both").says(&["dev/shop 1 applied now"]).says(words).text;
+    assert!(!text.contains("hunter2"), "{text}");
+    for command in ["apply", "status"] {
+        let done = world.on_server(&[command]).says(words);
+        assert_eq!(done.code, 1, "{}", done.text);
+        assert!(!done.text.contains("hunter2"), "{}", done.text);
+    }
+}
+
+#[test]
+fn a_server_that_does_not_let_us_in_is_one_clear_message() {
+    let postgres = crate::servers::postgres().folder.display().to_string();
+    let maria = crate::servers::mariadb().folder.join("s").display().to_string();
+    let known = Engine::Mariadb.database();
+    let empty = World::empty();
+    known.ask(&empty, "CREATE USER IF NOT EXISTS odd@localhost IDENTIFIED BY 'p@ss:w/rd'");
+    known.ask(&empty, &format!("GRANT ALL ON {}.* TO odd@localhost", known.name()));
+    let name = known.name();
+    beside_a_good_one(
+        &format!("postgres://postgres:hunter2@localhost/nowhere?host={postgres}"),
+        "postgres",
+        &["database \"nowhere\" does not exist", "create the database first"],
+    );
+    beside_a_good_one("postgres://ada:hunter2@no-such-host.invalid/x", "postgres", &["check host and port of the URL"]);
+    beside_a_good_one(
+        &format!("mariadb://odd:hunter2@localhost/{name}?socket={maria}"),
+        "mariadb",
+        &["Access denied for user 'odd'", "check user and password"],
+    );
+    beside_a_good_one(
+        &format!("mariadb://root:@localhost/nowhere?socket={maria}"),
+        "mariadb",
+        &["Unknown database 'nowhere'", "create the database first"],
+    );
+    beside_a_good_one(
+        &format!("mysql://root@localhost/{name}?socket={maria}"),
+        "mysql",
+        &["this server is MariaDB", "write mariadb://"],
+    );
+    let odd = format!("mariadb://odd:p%40ss%3Aw%2Frd@localhost/{name}?socket={maria}");
+    let world = World::new(&known.manifest(), &known.server_file().replace(&known.url, &odd));
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").says(&["1 applied now"]).ok();
+}
+
+#[test]
+fn a_history_that_is_not_ours_is_left_alone() {
+    on_all(|database, world| {
+        let table = database.history("meta");
+        if database.engine == Engine::Postgres {
+            database.ask(world, "CREATE SCHEMA schemagate");
+        }
+        database.ask(world, &format!("CREATE TABLE {table} (x INTEGER)"));
+        world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        world.send("one").says(&["UNREACHABLE", "is not ours, or damaged", "rename or repair that table"]);
+        database.ask(world, &format!("DROP TABLE {table}"));
+        world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+        database.ask(world, &format!("UPDATE {table} SET value = '99' WHERE name = 'format'"));
+        world.on_server(&["apply"]).refused(&["has format 99, this program writes format 1", "upgrade schemagate"]);
+    });
+}
+
+#[test]
+fn a_role_that_may_not_make_the_history_is_told_what_it_lacks() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    database.ask(&world, "ALTER SCHEMA public OWNER TO checker");
+    let url = database.url.replace("//postgres@", "//checker@");
+    world.write_server_file(&database.server_file().replace(&database.url, &url));
+    world.send("one").says(&["the history tables could not be created: permission denied", "history-schema"]);
+    let file = database.server_file().replace(&database.url, &url);
+    world.write_server_file(&format!("{file}history-schema = \"public\"\n"));
+    world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM public.schemagate_migration"), "1");
+}
+
+#[test]
+fn a_lock_of_somebody_else_is_waited_for_and_every_retry_is_seen() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").ok();
+    let mut holder = std::process::Command::new("psql");
+    let folder = crate::servers::postgres().folder.display().to_string();
+    let mut holder = holder
+        .args(["-X", "-q", "-U", "postgres", "-h", &folder, database.name(), "-c"])
+        .arg("BEGIN; LOCK TABLE a; SELECT pg_sleep(3)")
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    world.migration("2", "-- schemagate: lock-timeout = 300ms\nALTER TABLE a ADD COLUMN b INTEGER;\n");
+    world.send("two").says(&["retrying db/shop/2##ddl##change.sql: statement 1", "lock timeout", "1 applied now"]).ok();
+    holder.wait().unwrap();
+}
+
+#[test]
+fn a_file_runs_under_the_isolation_that_it_asks_for() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let database = engine.database();
+        let world = database.world();
+        world.migration("1", "CREATE TABLE a (level VARCHAR(30));\n");
+        let level = match engine {
+            Engine::Postgres => "current_setting('transaction_isolation')",
+            _ => {
+                "(SELECT trx_isolation_level FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = connection_id())"
+            }
+        };
+        let text =
+            format!("-- txn-isolation = serializable\nINSERT INTO a VALUES ('x');\nINSERT INTO a SELECT {level};\n");
+        world.file("db/shop/1##dml##rows.sql", &text);
+        world.send("one").ok();
+        assert_eq!(database.ask(&world, "SELECT lower(level) FROM a WHERE level <> 'x'"), "serializable");
+    }
+}
+
+#[test]
+fn a_push_may_return_before_its_rollout_ends() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    world.write_server_file(&format!("detach = true\n{}", database.server_file()));
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.file("db/shop/1##dml##wait.sql", "SELECT pg_sleep(2);\nINSERT INTO a VALUES (1);\n");
+    world.send("slow").says(&["rolling out in the background"]).ok();
+    world.on_server(&["status"]).says(&["the last rollout after a push is running"]);
+    world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
+    let begun = std::time::Instant::now();
+    while !world.on_server(&["status"]).text.contains("ended, all targets up to date") {
+        assert!(begun.elapsed().as_secs() < 30, "the rollout did not end");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
