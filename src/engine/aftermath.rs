@@ -50,7 +50,11 @@ impl<W: Wire> Runner<W> {
                 format!("nothing of the {several} files of this push stays; the database is as it was before")
             }
         };
-        let help = remedy(&fault).map_or_else(|| MEND.to_owned(), |remedy| format!("{remedy}; then {MEND}"));
+        let help = match (remedy(&fault), FULL.contains(&fault.code.as_str())) {
+            (None, _) => MEND.to_owned(),
+            (Some(remedy), true) => format!("{remedy}; then schemagate sync"),
+            (Some(remedy), false) => format!("{remedy}; then {MEND}"),
+        };
         Ok(Outcome::Failed { script: index, error, left, help })
     }
 
@@ -161,6 +165,9 @@ fn stands(rows: &[Row], script: &Script) -> bool {
     })
 }
 
+/// Codes of a full disk, in all engines.
+const FULL: [&str; 4] = ["53100", "1021", "1114", "13"];
+
 /// The remedy for frequent refusals.
 fn remedy(fault: &Fault) -> Option<&'static str> {
     Some(match fault.code.as_str() {
@@ -183,7 +190,7 @@ fn remedy(fault: &Fault) -> Option<&'static str> {
         "42501" | "1044" | "1142" | "1227" => {
             "the user of this target's URL lacks the right: grant it, or change the URL"
         }
-        "53100" | "1021" | "1114" | "13" => "the disk is full: free some space",
+        code if FULL.contains(&code) => "the disk is full: free some space",
         _ => return None,
     })
 }
