@@ -32,6 +32,14 @@ impl Engine {
         }
     }
 
+    pub(crate) fn flavour(self) -> schemagate::config::Dialect {
+        match self {
+            Self::Postgres => schemagate::config::Dialect::Postgres,
+            Self::Mariadb => schemagate::config::Dialect::Mariadb,
+            Self::Sqlite => schemagate::config::Dialect::Sqlite,
+        }
+    }
+
     /// Makes an empty database.
     pub(crate) fn database(self) -> Database {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -121,5 +129,27 @@ impl Database {
         world.commit("manifest");
         world.push().ok();
         world
+    }
+
+    /// Says whether the engine's own client takes a script in the state that the database is in; what it does is taken
+    /// back. MariaDB cannot take back, so only the statement that was refused last is asked about: it is refused again.
+    #[track_caller]
+    pub(crate) fn takes(&self, world: &World, script: &std::path::Path) -> bool {
+        let mut command = match self.engine {
+            Engine::Postgres => {
+                let mut command = Command::new("psql");
+                command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"]).arg(&postgres().folder);
+                command.args([&self.name, "-c", "BEGIN", "-f"]).arg(script).args(["-c", "ROLLBACK"]);
+                command
+            }
+            Engine::Mariadb => return false,
+            Engine::Sqlite => {
+                let mut command = Command::new("sqlite3");
+                command.arg("-bail").arg(world.server().join(format!("{}.sqlite", self.name)));
+                command.arg(format!("BEGIN;\n.read '{}'\nROLLBACK;", script.display()));
+                command
+            }
+        };
+        command.output().unwrap().status.success()
     }
 }

@@ -314,3 +314,14 @@ fn a_push_may_return_before_its_rollout_ends() {
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
+
+#[test]
+fn a_reference_to_what_is_no_key_stops_nothing_while_keys_are_not_enforced() {
+    let database = Engine::Sqlite.database();
+    let world = database.world();
+    world.migration("1", "CREATE TABLE p (id INTEGER);\nCREATE TABLE c (p INTEGER REFERENCES p (id));\nCREATE TABLE q (id INTEGER PRIMARY KEY);\nCREATE TABLE d (q INTEGER REFERENCES q (id));\n");
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO c VALUES (1);\n");
+    world.send("one").says(&["2 applied now"]).ok();
+    world.file("db/shop/2##dml##rows.sql", "INSERT INTO d VALUES (1);\n");
+    world.send("two").says(&["1 row(s) of table d refer to rows of q that do not exist"]);
+}

@@ -9,6 +9,7 @@ mod bad_input;
 mod cli;
 mod committing;
 mod configuration;
+mod corpus;
 mod databases;
 mod engines;
 mod faults;

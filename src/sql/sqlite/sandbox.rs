@@ -43,7 +43,7 @@ pub(super) fn open(snapshot: Option<&[u8]>) -> Result<(Connection, Budget)> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     }
     connection.execute_batch(&format!(
-        "PRAGMA page_size = 1024; PRAGMA max_page_count = {PAGES}; PRAGMA temp_store = MEMORY; \
+        "PRAGMA foreign_keys = OFF; PRAGMA page_size = 1024; PRAGMA max_page_count = {PAGES}; PRAGMA temp_store = MEMORY; \
          PRAGMA hard_heap_limit = {HEAP}"
     ))?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;

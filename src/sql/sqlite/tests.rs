@@ -92,3 +92,13 @@ fn the_cases_have_the_verdicts_that_they_name() {
     }
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
 }
+
+#[test]
+fn foreign_keys_are_as_they_are_when_a_file_runs() {
+    let mut replay = Replay::new().unwrap();
+    for text in ["CREATE TABLE p (id INTEGER)", "CREATE TABLE c (p INTEGER REFERENCES p (id))"] {
+        assert_eq!(replay.judge(text), Verdict::Accepted);
+    }
+    // With keys enforced this would be a mismatch: the parent's column is no key.
+    assert_eq!(replay.judge("INSERT INTO c VALUES (1)"), Verdict::Accepted);
+}
