@@ -64,6 +64,18 @@ pub fn prepare(
     }
     let statements = statements(migration, text, flavour, &asked)?;
     let mode = if statements.iter().any(|statement| statement.alone) { Mode::Journal } else { Mode::Transaction };
+    let takes_role = |statement: &ScriptStatement| {
+        let head = head(&statement.text, flavour);
+        head.verb == "SET" && head.words.iter().take(4).any(|word| word == "ROLE" || word == "AUTHORIZATION")
+    };
+    if mode == Mode::Journal
+        && dialect == Dialect::Postgres
+        && let Some(statement) = statements.iter().find(|statement| takes_role(statement))
+    {
+        let message =
+            format!("line {}: a file that runs statement by statement cannot change its role", statement.line);
+        return Err(conflict(migration, &message, "let the URL of the target name that role, or split the file"));
+    }
     let sums: Vec<String> = statements.iter().map(|statement| statement_sum(&statement.text)).collect();
     let done = resume_at(step.earlier.as_ref(), &sums).map_err(|number| {
         conflict(
@@ -124,7 +136,7 @@ fn statements(
         if statement.client || head.purpose(dialect) == Purpose::Transaction {
             let line = lines.at(statement.span.start).line;
             let what = format!("line {line}: `{}` cannot be run by the program", head.verb);
-            return Err(conflict(migration, &what, "remove it; every file runs in a transaction already"));
+            return Err(conflict(migration, &what, "remove it; the program holds the transaction and the locks"));
         }
         let place = lines.at(statement.span.start);
         let outside = asked.no_transaction && head.purpose(dialect) != Purpose::Data;

@@ -263,6 +263,10 @@ impl Work<'_> {
                     "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
                 view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
             }
+            if self.target.manner.atomic_push && plan.steps.len() > 1 && script.terms != self.terms() {
+                let message = "this file has directives of its own, and this target runs a push in one transaction";
+                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
+            }
             view.steps.push(self.step_view(&script));
             size += script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
             ready.push(Some(script).filter(|_| size <= MOST_READY && !self.dry));

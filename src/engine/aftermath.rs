@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::engine::record;
 use crate::engine::run::{Runner, Stop};
 use crate::engine::wire::{Class, Fault, Wire};
-use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
+use crate::engine::{MEND, Outcome, Provenance, Script, ScriptStatement, Session as _, Terms, Trouble};
 use crate::history::{Mode, Row, RowError, State};
 
 impl<W: Wire> Runner<W> {
@@ -44,6 +44,13 @@ impl<W: Wire> Runner<W> {
         let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, done) };
         self.record_failure(row, &error);
         let left = match (journal, scripts.len()) {
+            (true, _) if script.statements.get(number).is_some_and(calls) => {
+                format!(
+                    "{}; statement {} may have done a part of its work; the others did not run",
+                    ran(done),
+                    number + 1
+                )
+            }
             (true, _) => format!("{}; the others did not run", ran(done)),
             (false, 1) => "nothing of this file stays; the database is as it was before it".to_owned(),
             (false, several) => {
@@ -144,6 +151,11 @@ impl<W: Wire> Runner<W> {
         );
         Outcome::Failed { script: 0, error, left, help }
     }
+}
+
+/// A routine that is called outside of a transaction may commit on its way.
+fn calls(statement: &ScriptStatement) -> bool {
+    statement.alone && statement.text.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case("CALL"))
 }
 
 /// Says how many statements of a file stay.

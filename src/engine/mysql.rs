@@ -41,10 +41,18 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         .disable_statement_logging();
     let connection = open(&runtime, &options, how.wait)?;
     let prefix = format!("`{}`.", database.replace('`', "``"));
-    let session = how.session.iter().map(|(name, value)| format!("`{name}` = {}", text(value, dialect))).collect();
+    let session = how.session.iter().map(|(name, value)| setting(name, value, dialect)).collect();
     let mut wire = Mysql { runtime, connection, options, dialect, lock: lock_name(&database), prefix, session };
     wire.introduce(how.access)?;
     Ok(Box::new(Runner::new(wire, how.wait)))
+}
+
+/// A setting of the server file; numbers and words such as ON stand as they are.
+fn setting(name: &str, value: &str, dialect: Dialect) -> String {
+    let plain =
+        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    let value = if plain { value.to_owned() } else { text(value, dialect) };
+    format!("`{}` = {value}", name.replace('`', "``"))
 }
 
 /// The lock's name: locks belong to the server, so the name carries the database; it has at most 64 characters.

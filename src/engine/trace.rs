@@ -153,6 +153,9 @@ fn created(words: &mut Words) -> Option<Vec<Effect>> {
     if words.take(&["OR", "REPLACE"]) {
         return Some(harmless());
     }
+    if words.any(&["USER", "ROLE", "SERVER", "TABLESPACE", "LOGFILE", "PACKAGE", "SUBSCRIPTION", "RESOURCE"]) {
+        return None;
+    }
     // DEFINER = user@host, ALGORITHM = ..., SQL SECURITY ..., UNIQUE and the like stand before the kind.
     let kind = (0..12).find_map(|_| {
         let kind = kind(words);
@@ -265,19 +268,24 @@ fn altered(words: &mut Words) -> Option<Vec<Effect>> {
 fn action(words: &mut Words) -> Option<(Kind, String, bool)> {
     let constraint = |words: &mut Words| words.any(&["CONSTRAINT"]).then(|| words.name()).flatten();
     if words.take(&["ADD"]) {
+        if words.peek("CONSTRAINT")
+            && words.list.get(words.at + 1).is_some_and(|(word, _)| word.eq_ignore_ascii_case("IF"))
+        {
+            return None;
+        }
         if let Some(name) = constraint(words) {
             return Some((Kind::Constraint, name, true));
         }
-        let _ = words.any(&["UNIQUE"]) || words.any(&["FULLTEXT"]) || words.any(&["SPATIAL"]);
-        if words.any(&["INDEX", "KEY"]) {
-            return words.name().map(|name| (Kind::Index, name, true));
+        let index = words.any(&["UNIQUE", "FULLTEXT", "SPATIAL"]);
+        if words.any(&["INDEX", "KEY"]) || index {
+            return if words.peek("IF") { None } else { words.name().map(|name| (Kind::Index, name, true)) };
         }
         let other = ["PRIMARY", "FOREIGN", "CHECK", "PARTITION", "PERIOD", "SYSTEM", "(", "IF"];
         if other.iter().any(|word| words.peek(word)) {
             return None;
         }
         words.any(&["COLUMN"]);
-        return words.name().map(|name| (Kind::Column, name, true));
+        return if words.peek("IF") { None } else { words.name().map(|name| (Kind::Column, name, true)) };
     }
     if words.take(&["DROP"]) {
         if words.take(&["PRIMARY"]) || words.peek("PARTITION") || words.peek("SYSTEM") {
@@ -367,6 +375,9 @@ mod tests {
             ("ALTER TABLE t MODIFY a BIGINT, ALGORITHM = INPLACE", "+Harmless "),
             ("ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0)", "+Constraint t.c"),
             ("ALTER TABLE t CHANGE a b INT", "+Column t.b"),
+            ("ALTER TABLE t ADD UNIQUE u (a)", "+Index t.u"),
+            ("ALTER TABLE t ADD COLUMN IF NOT EXISTS a INT", "?"),
+            ("CREATE USER event@localhost", "?"),
             ("ALTER TABLE t DROP PRIMARY KEY", "?"),
             ("RENAME TABLE a TO b", "-Table a, +Table b"),
             ("RENAME TABLE a TO x, b TO a, x TO b", "?"),

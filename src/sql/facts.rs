@@ -160,10 +160,17 @@ impl Head {
     pub fn purpose(&self, dialect: Dialect) -> Purpose {
         let verb = self.verb.as_str();
         let second = self.words.get(1).map_or("", String::as_str);
+        let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
         match verb {
             "BEGIN" if dialect == Dialect::Mariadb && second == "NOT" => Purpose::Neutral,
             "LOAD" if matches!(second, "EXTENSION") => Purpose::Schema,
-            "LOCK" if second == "TABLES" || second == "TABLE" => Purpose::Neutral,
+            // Behind these the record of what ran could not be written, or not be committed.
+            "LOCK" | "UNLOCK" if mysql && matches!(second, "TABLES" | "TABLE") => Purpose::Transaction,
+            "FLUSH" if mysql && self.words.iter().any(|word| word == "LOCK") => Purpose::Transaction,
+            "SET" if mysql && self.words.iter().take(6).any(|word| word.trim_start_matches('@') == "AUTOCOMMIT") => {
+                Purpose::Transaction
+            }
+            "LOCK" if second == "TABLE" => Purpose::Neutral,
             "(" | "SELECT" => Purpose::Neutral,
             _ if SCHEMA.contains(&verb) => Purpose::Schema,
             _ if DATA.contains(&verb) => Purpose::Data,

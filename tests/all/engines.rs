@@ -325,3 +325,40 @@ fn a_reference_to_what_is_no_key_stops_nothing_while_keys_are_not_enforced() {
     world.file("db/shop/2##dml##rows.sql", "INSERT INTO d VALUES (1);\n");
     world.send("two").says(&["1 row(s) of table d refer to rows of q that do not exist"]);
 }
+
+#[test]
+fn what_would_keep_the_record_from_being_written_is_refused() {
+    let database = Engine::Mariadb.database();
+    let world = database.world();
+    for text in [
+        "SET autocommit = 0;",
+        "SET SESSION autocommit = 0;",
+        "SET @@autocommit = 0;",
+        "LOCK TABLES a WRITE;",
+        "UNLOCK TABLES;",
+    ] {
+        world.migration("1", &format!("{text}\nCREATE TABLE a (id INT);\n"));
+        world.send(text).refused(&["transaction-control"]);
+        world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    }
+}
+
+#[test]
+fn a_file_may_take_a_role_inside_of_its_transaction() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    database.ask(&world, "GRANT CREATE ON SCHEMA public TO checker");
+    world.migration("1", "SET ROLE checker;\nCREATE TABLE a (id INTEGER);\n");
+    world.send("one").says(&["1 applied now"]).ok();
+    world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+    world.send("two").ok();
+    assert_eq!(
+        database.ask(
+            &world,
+            "SELECT string_agg(tableowner, ' ' ORDER BY tablename) FROM pg_tables WHERE tablename IN ('a', 'b')"
+        ),
+        "checker postgres"
+    );
+    world.migration("3", "SET ROLE checker;\nCREATE INDEX CONCURRENTLY i ON a (id);\n");
+    world.send("three").says(&["cannot change its role"]);
+}
