@@ -112,7 +112,7 @@ fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
         let definitions_commit = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
         if !definitions_commit && alone(statement.span.of(script.text), flavour) {
             let message =
-                format!("{} cannot run in a transaction, so this file runs statement by statement", head.verb);
+                format!("this {} cannot run in a transaction, so the file runs statement by statement", head.verb);
             findings.push(
                 Finding::new(&NO_TRANSACTION, Place::content(script.name, span), message)
                     .help("keep it in a file of its own"),

@@ -1,5 +1,6 @@
 //! A database of each engine for one test, and how to ask it with the engine's own client.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +22,8 @@ pub(crate) struct Database {
     pub(crate) engine: Engine,
     name: String,
     pub(crate) url: String,
+    /// The folder of its server.
+    home: PathBuf,
 }
 
 impl Engine {
@@ -44,14 +47,9 @@ impl Engine {
     pub(crate) fn database(self) -> Database {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        let database = |url: String| Database { engine: self, name: name.clone(), url };
+        let database = |url: String| Database { engine: self, name: name.clone(), url, home: PathBuf::new() };
         match self {
-            Self::Postgres => {
-                let database =
-                    database(format!("postgres://postgres@localhost/{name}?host={}", postgres().folder.display()));
-                psql("postgres", &format!("CREATE DATABASE {name}"));
-                database
-            }
+            Self::Postgres => postgres_database(&postgres().folder, name),
             Self::Mariadb => {
                 let socket = mariadb().folder.join("s");
                 let database = database(format!("mariadb://root@localhost/{name}?socket={}", socket.display()));
@@ -63,20 +61,22 @@ impl Engine {
     }
 }
 
+/// Makes an empty database on a PostgreSQL.
+pub(crate) fn postgres_database(home: &Path, name: String) -> Database {
+    psql(home, "postgres", &format!("CREATE DATABASE {name}"));
+    let url = format!("postgres://postgres@localhost/{name}?host={}", home.display());
+    Database { engine: Engine::Postgres, name, url, home: home.to_owned() }
+}
+
 fn told(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-fn psql(database: &str, sql: &str) -> String {
+fn psql(home: &Path, database: &str, sql: &str) -> String {
     let mut command = Command::new("psql");
-    told(
-        command
-            .args(["-X", "-q", "-A", "-t", "-U", "postgres", "-h"])
-            .arg(&postgres().folder)
-            .args(["-c", sql, database]),
-    )
+    told(command.args(["-X", "-q", "-A", "-t", "-U", "postgres", "-h"]).arg(home).args(["-c", sql, database]))
 }
 
 fn client(database: &str, sql: &str) -> String {
@@ -95,10 +95,17 @@ impl Database {
     #[track_caller]
     pub(crate) fn ask(&self, world: &World, sql: &str) -> String {
         match self.engine {
-            Engine::Postgres => psql(&self.name, sql),
+            Engine::Postgres => psql(&self.home, &self.name, sql),
             Engine::Mariadb => client(&self.name, sql).replace('\t', "|"),
             Engine::Sqlite => world.sql(&format!("{}.sqlite", self.name), sql),
         }
+    }
+
+    /// Says whether its server answers.
+    pub(crate) fn answers(&self) -> bool {
+        let mut command = Command::new("psql");
+        command.args(["-X", "-q", "-U", "postgres", "-h"]).arg(&self.home).args(["-c", "SELECT 1", &self.name]);
+        command.output().unwrap().status.success()
     }
 
     /// The history table as its users name it.
@@ -138,7 +145,7 @@ impl Database {
         let mut command = match self.engine {
             Engine::Postgres => {
                 let mut command = Command::new("psql");
-                command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"]).arg(&postgres().folder);
+                command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"]).arg(&self.home);
                 command.args([&self.name, "-c", "BEGIN", "-f"]).arg(script).args(["-c", "ROLLBACK"]);
                 command
             }

@@ -17,6 +17,8 @@ pub(crate) enum Harm {
     Cut,
     /// The program gets SIGKILL.
     Kill,
+    /// A process of the server gets SIGKILL, so that the server ends all others and recovers.
+    Crash,
 }
 
 /// A proxy; it ends with the test's process.
@@ -57,10 +59,12 @@ impl Proxy {
     /// Plans harm at a message, counted from 1 in both directions together.
     pub(crate) fn plan(&self, harm: Harm, at: usize) {
         *self.state.lock().unwrap() = State { harm, at, passed: 0, request: String::new(), point: None };
-        self.victim.store(0, Ordering::SeqCst);
+        if harm != Harm::Crash {
+            self.victim.store(0, Ordering::SeqCst);
+        }
     }
 
-    /// Names the process that is to be killed.
+    /// Names the process that is to be killed: the program, or the first process of the server.
     pub(crate) fn victim(&self, process: u32) {
         self.victim.store(i32::try_from(process).unwrap(), Ordering::SeqCst);
     }
@@ -93,6 +97,11 @@ impl Proxy {
             return false;
         }
         state.point = Some(point(request, &state.request));
+        if state.harm == Harm::Crash {
+            let first = self.victim.load(Ordering::SeqCst).to_string();
+            let mut kill = std::process::Command::new("pkill");
+            let _ = kill.args(["-KILL", "-P", &first, "-f", r"\[local\]"]).status().unwrap();
+        }
         if state.harm == Harm::Kill {
             while self.victim.load(Ordering::SeqCst) == 0 {
                 std::thread::sleep(Duration::from_millis(1));

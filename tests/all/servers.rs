@@ -67,7 +67,12 @@ fn durable() -> bool {
 /// The PostgreSQL of this run.
 pub(crate) fn postgres() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| {
+    SERVER.get_or_init(start_postgres)
+}
+
+/// Another PostgreSQL, for a test that harms its server.
+pub(crate) fn start_postgres() -> Server {
+    {
         let folder = folder("pg");
         // The server refuses to run as root.
         let drop: &[&str] =
@@ -102,7 +107,7 @@ pub(crate) fn postgres() -> &'static Server {
         wait_for("PostgreSQL", || psql("SELECT 1"));
         assert!(psql("CREATE ROLE checker LOGIN"));
         Server { checker_url: format!("postgres://checker@localhost/postgres?host={socket}"), folder, _child: child }
-    })
+    }
 }
 
 /// The MariaDB of this run.
