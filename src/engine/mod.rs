@@ -1,6 +1,6 @@
 //! Databases: connecting, locking, history, running scripts.
 //!
-//! Async lives here and nowhere else. To add an engine: one file with a [`Session`], one line in [`ENGINES`].
+//! Async lives here and nowhere else. To add an engine: one file with a wire, one line in [`ENGINES`].
 //! Refuses to decide what runs; that is `plan`.
 
 mod aftermath;
