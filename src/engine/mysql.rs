@@ -12,13 +12,10 @@ use tokio::runtime::Runtime;
 use crate::config::Dialect;
 use crate::engine::postgres::without_url;
 use crate::engine::record::text;
-use crate::engine::run::{Patience, Runner};
+use crate::engine::run::{Runner, again};
 use crate::engine::verify::place;
-use crate::engine::wire::{Class, Fault, Rows, Tick, Wire, joint, runtime, texts, wait};
+use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, runtime, texts, wait};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
-
-/// How long a lost connection is tried to be had again.
-const REOPEN: Duration = Duration::from_secs(5);
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
 ///
@@ -62,15 +59,7 @@ fn lock_name(database: &str) -> String {
 }
 
 fn open(runtime: &Runtime, options: &MySqlConnectOptions, patience: Duration) -> Result<MySqlConnection, Trouble> {
-    let limit = patience.clamp(Duration::from_secs(1), Duration::from_secs(30));
-    let connecting = async { tokio::time::timeout(limit, MySqlConnection::connect_with(options)).await };
-    match runtime.block_on(connecting) {
-        Ok(connected) => connected.map_err(|error| explain(&fault(&error, ""))),
-        Err(_) => Err(Trouble::new(
-            format!("the server did not answer within {} s", limit.as_secs()),
-            "check host, port and firewall, then run schemagate sync",
-        )),
-    }
+    connected(runtime, patience, MySqlConnection::connect_with(options))?.map_err(|error| explain(&fault(&error, "")))
 }
 
 struct Mysql {
@@ -225,17 +214,8 @@ impl Wire for Mysql {
     }
 
     fn reopen(&mut self) -> Result<(), Trouble> {
-        let mut patience = Patience::new(REOPEN);
-        loop {
-            match open(&self.runtime, &self.options, REOPEN) {
-                Ok(connection) => {
-                    self.connection = connection;
-                    return Ok(());
-                }
-                Err(trouble) if patience.again().is_none() => return Err(trouble),
-                Err(_) => {}
-            }
-        }
+        self.connection = again(|| open(&self.runtime, &self.options, REOPEN))?;
+        Ok(())
     }
 }
 

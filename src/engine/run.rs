@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::record::{self, Writer};
 use crate::engine::tables;
-use crate::engine::wire::{Class, Fault, Objection, Wire};
+use crate::engine::wire::{Class, Fault, Objection, REOPEN, Wire};
 use crate::engine::{Outcome, Provenance, Script, Session, Terms, Trouble};
 use crate::history::{FORMAT, Mode, Row, Said, State};
 use crate::migration::{Kind, ProjectName};
@@ -85,6 +85,18 @@ impl Patience {
         std::thread::sleep(pause);
         self.pause = (self.pause * 2).min(Duration::from_secs(2));
         Some(pause)
+    }
+}
+
+/// Tries for a while to have a lost connection again.
+pub(super) fn again<T>(mut open: impl FnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let mut patience = Patience::new(REOPEN);
+    loop {
+        match open() {
+            Err(trouble) if patience.again().is_none() => return Err(trouble),
+            Err(_) => {}
+            opened => return opened,
+        }
     }
 }
 

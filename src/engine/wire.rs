@@ -193,6 +193,24 @@ pub(super) fn wait<T>(
     })
 }
 
+/// How long a lost connection is tried to be had again.
+pub(super) const REOPEN: Duration = Duration::from_secs(5);
+
+/// Connects, or says that the server did not answer in time; the inner error is the server's.
+pub(super) fn connected<T>(
+    runtime: &tokio::runtime::Runtime,
+    patience: Duration,
+    connecting: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<Result<T, sqlx::Error>, Trouble> {
+    let limit = patience.clamp(Duration::from_secs(1), Duration::from_secs(30));
+    runtime.block_on(async { tokio::time::timeout(limit, connecting).await }).map_err(|_| {
+        Trouble::new(
+            format!("the server did not answer within {} s", limit.as_secs()),
+            "check host, port and firewall, then run schemagate sync",
+        )
+    })
+}
+
 /// What stands between two statements of our own, the second of which may be missing.
 pub(super) fn joint(then: &str) -> &'static str {
     if then.is_empty() { "" } else { "; " }
