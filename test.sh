@@ -33,6 +33,7 @@ need() {
   command -v initdb >/dev/null 2>&1 || found initdb /usr/lib/postgresql/*/bin/initdb || missing="$missing postgresql"
   command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] || missing="$missing mariadb-server"
   command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+  command -v pkill >/dev/null 2>&1 || missing="$missing procps"
   command -v shellcheck >/dev/null 2>&1 || missing="$missing shellcheck"
   if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
