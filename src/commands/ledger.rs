@@ -63,10 +63,27 @@ pub fn folder(common_dir: &Path) -> PathBuf {
     common_dir.join("schemagate")
 }
 
-fn path(common_dir: &Path, target: &Target) -> PathBuf {
+/// The file that keeps something about what a label names.
+fn file_of(common_dir: &Path, kind: &str, label: &str) -> PathBuf {
     use sha2::{Digest as _, Sha256};
-    let name = hex(&Sha256::digest(target.label().as_bytes()))[..32].to_owned();
-    folder(common_dir).join("ledger").join(name + ".json")
+    let name = hex(&Sha256::digest(label.as_bytes()))[..32].to_owned();
+    folder(common_dir).join(kind).join(name + ".json")
+}
+
+/// Writes a file of ours, unless it says that already.
+fn write(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec(value)?;
+    if std::fs::read(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    disk::write(path, &text, 0o644)
+}
+
+fn path(common_dir: &Path, target: &Target) -> PathBuf {
+    file_of(common_dir, "ledger", &target.label())
 }
 
 /// Writes down what a target has run, and what it is about to run: that counts as run until the end is known.
@@ -103,22 +120,12 @@ pub fn keep<'m>(
     };
     let entries = rows.iter().map(entry).chain(about_to_run.map(running)).collect();
     let file = File { format: 1, target: target.label(), entries };
-    let path = path(common_dir, target);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let text = serde_json::to_vec(&file)?;
-    if std::fs::read(&path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    disk::write(&path, &text, 0o644)
+    write(&path(common_dir, target), &file)
 }
 
 /// Where the names of a group's tenants are kept.
 fn tenants_path(common_dir: &Path, tenants: &Tenants) -> PathBuf {
-    use sha2::{Digest as _, Sha256};
-    let label = format!("{}/{}", tenants.environment, tenants.group);
-    folder(common_dir).join("tenants").join(hex(&Sha256::digest(label.as_bytes()))[..32].to_owned() + ".json")
+    file_of(common_dir, "tenants", &format!("{}/{}", tenants.environment, tenants.group))
 }
 
 /// Writes down which tenants a group had when it was last rolled out, so that a push needs no database to know.
@@ -126,24 +133,14 @@ fn tenants_path(common_dir: &Path, tenants: &Tenants) -> PathBuf {
 /// # Errors
 /// If the Git directory cannot be written.
 pub fn keep_tenants<'n>(common_dir: &Path, tenants: &Tenants, names: impl Iterator<Item = &'n str>) -> Result<()> {
-    let path = tenants_path(common_dir, tenants);
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    disk::write(&path, &serde_json::to_vec(&names.collect::<Vec<_>>())?, 0o644)
+    write(&tenants_path(common_dir, tenants), &names.collect::<Vec<_>>())
 }
 
 /// The tenants of a group that are known from its last rollout.
 fn known_tenants(common_dir: &Path, tenants: &Tenants) -> Vec<Target> {
     let text = disk::config(&tenants_path(common_dir, tenants)).ok().flatten().unwrap_or_default();
     let names: Vec<String> = serde_json::from_str(&text).unwrap_or_default();
-    let target = |name: String| Target {
-        environment: tenants.environment.clone(),
-        audience: Audience::Group(tenants.group.clone(), DatabaseName::new(name)),
-        url: tenants.url.clone(),
-        manner: tenants.manner.clone(),
-    };
-    names.into_iter().map(target).collect()
+    names.into_iter().map(|name| tenants.target(DatabaseName::new(name))).collect()
 }
 
 /// The ledgers of the targets that a branch serves.

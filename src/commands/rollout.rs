@@ -55,15 +55,21 @@ pub struct Order<'o> {
     pub stop: &'o (dyn Fn() -> bool + Sync),
 }
 
-/// A branch's tip with what is asked of it: what all targets share.
-pub(super) struct Rollout<'r> {
-    pub(super) repository: &'r Repository,
-    pub(super) source: &'r Source<'r>,
+/// What all targets of a branch's tip share, also those that are worked on at once.
+#[derive(Clone, Copy)]
+pub(super) struct Common<'r> {
     pub(super) manifest: &'r Manifest,
     pub(super) migrations: &'r [Migration],
     pub(super) loaded: &'r Loaded,
     pub(super) order: &'r Order<'r>,
     pub(super) branch: &'r Branch,
+}
+
+/// A branch's tip with what is asked of it, read through one opening of the repository.
+pub(super) struct Rollout<'r> {
+    pub(super) repository: &'r Repository,
+    pub(super) source: &'r Source<'r>,
+    pub(super) common: Common<'r>,
 }
 
 /// Rolls out the tip of a branch. Mistakes in the manifest of the tip come back as a report.
@@ -88,8 +94,8 @@ pub fn roll_out(
         targets.iter().any(|target| reaches(&manifest, target, folder)) || reaches_group(&manifest, &groups, folder)
     };
     let migrations = migrations_where(&source, &manifest, &enter)?;
-    let shared =
-        Rollout { repository, source: &source, manifest: &manifest, migrations: &migrations, loaded, order, branch };
+    let common = Common { manifest: &manifest, migrations: &migrations, loaded, order, branch };
+    let shared = Rollout { repository, source: &source, common };
     let mut stopped: BTreeSet<String> = BTreeSet::new();
     let mut views = Vec::new();
     for environment in loaded.server.served_by(&branch.name) {
@@ -110,8 +116,8 @@ impl<'r> Rollout<'r> {
         views: &mut Vec<TargetView>,
         tell: &mut dyn FnMut(Event<'_>),
     ) {
-        let wanted = |name: &str| self.order.database.is_none_or(|wanted| wanted == name);
-        let targets = self.loaded.server.targets.iter();
+        let wanted = |name: &str| self.common.order.database.is_none_or(|wanted| wanted == name);
+        let targets = self.common.loaded.server.targets.iter();
         for target in targets.filter(|target| target.environment == environment.name) {
             let database = target.audience.database().to_string();
             if !wanted(&database) {
@@ -124,7 +130,9 @@ impl<'r> Rollout<'r> {
             tell(Event::Target(&view));
             views.push(view);
         }
-        for tenants in self.loaded.server.tenants.iter().filter(|tenants| tenants.environment == environment.name) {
+        for tenants in
+            self.common.loaded.server.tenants.iter().filter(|tenants| tenants.environment == environment.name)
+        {
             let held = stopped.contains(&tenants.group);
             let shown = waves::roll_out(self, tenants, held, &wanted, tell);
             if shown.iter().any(|view| view.standing.is_bad()) {
@@ -136,13 +144,13 @@ impl<'r> Rollout<'r> {
 
     /// A target of which nothing is known yet.
     pub(super) fn view(&self, environment: &str, database: &str) -> TargetView {
-        TargetView::new(&self.branch.name, &self.branch.tip.to_string(), environment, database)
+        TargetView::new(&self.common.branch.name, &self.common.branch.tip.to_string(), environment, database)
     }
 
     /// Whether an environment is only looked at: its rollout is manual and nobody named it.
     pub(super) fn only_looks(&self, name: &EnvironmentName) -> bool {
-        let manual = self.loaded.server.environment(name).is_some_and(|environment| environment.manual);
-        self.order.dry || manual && self.order.environment.is_none()
+        let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
+        self.common.order.dry || manual && self.common.order.environment.is_none()
     }
 
     /// Works on one target.
@@ -150,12 +158,12 @@ impl<'r> Rollout<'r> {
         let dry = self.only_looks(&target.environment);
         let mut work = Work {
             source: self.source,
-            manifest: self.manifest,
-            migrations: self.migrations,
+            manifest: self.common.manifest,
+            migrations: self.common.migrations,
             target,
-            loaded: self.loaded,
-            order: self.order,
-            branch: self.branch,
+            loaded: self.common.loaded,
+            order: self.common.order,
+            branch: self.common.branch,
             dry,
             most: None,
         };
@@ -167,7 +175,8 @@ impl<'r> Rollout<'r> {
             work.hold_back(&mut view, self.repository);
             return view;
         }
-        let manual = self.loaded.server.environment(&target.environment).is_some_and(|environment| environment.manual);
+        let manual =
+            self.common.loaded.server.environment(&target.environment).is_some_and(|environment| environment.manual);
         if manual && !dry {
             match self.applied_earlier(target) {
                 Ok(most) => work.most = most,
@@ -189,12 +198,16 @@ impl<'r> Rollout<'r> {
     /// What all targets of the same database in earlier environments have applied; `None` where there are none.
     fn applied_earlier(&self, target: &Target) -> Result<Option<BTreeSet<Place>>, Trouble> {
         let mut most: Option<BTreeSet<Place>> = None;
-        let earlier =
-            self.loaded.server.served_by(&self.branch.name).take_while(|known| known.name != target.environment);
+        let earlier = self
+            .common
+            .loaded
+            .server
+            .served_by(&self.common.branch.name)
+            .take_while(|known| known.name != target.environment);
         for environment in earlier {
             let same = |other: &&Target| other.environment == environment.name && other.audience == target.audience;
-            for other in self.loaded.server.targets.iter().filter(same) {
-                let (mut session, _) = open(other, self.loaded, Access::Read, READ_WAIT).map_err(|trouble| {
+            for other in self.common.loaded.server.targets.iter().filter(same) {
+                let (mut session, _) = open(other, self.common.loaded, Access::Read, READ_WAIT).map_err(|trouble| {
                     Trouble::new(format!("{}, which comes before: {}", other.label(), trouble.message), trouble.help)
                 })?;
                 let rows = session.history()?;

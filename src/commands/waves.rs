@@ -4,14 +4,15 @@
 //! target is worked with.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::commands::changes::Source;
 use crate::commands::ledger;
-use crate::commands::rollout::{Event, READ_WAIT, Rollout, open};
-use crate::config::server::{Audience, DATABASE_MARK, Databases, Target, Tenants};
+use crate::commands::rollout::{Common, Event, READ_WAIT, Rollout, open};
+use crate::config::server::{DATABASE_MARK, Databases, Target, Tenants};
 use crate::config::{Dialect, Pattern};
 use crate::engine::{Access, Trouble, engine_of};
 use crate::git::refs::tree_of;
@@ -47,7 +48,7 @@ pub(super) fn roll_out(
     let of = targets.len().div_ceil(tenants.wave);
     let (mut views, mut failures, mut shown) = (Vec::with_capacity(targets.len()), 0, 0);
     for (number, wave) in targets.chunks(tenants.wave).enumerate() {
-        let over = held_back || failures >= tenants.failures && !rollout.order.dry;
+        let over = held_back || failures >= tenants.failures && !rollout.common.order.dry;
         let begun = Instant::now();
         let ended = if over {
             wave.iter().map(|target| held(rollout, target)).collect()
@@ -114,18 +115,11 @@ fn close(
 fn one_wave(rollout: &Rollout<'_>, tenants: &Tenants, wave: &[Target]) -> Vec<TargetView> {
     let next = AtomicUsize::new(0);
     let ended: Mutex<Vec<Option<TargetView>>> = Mutex::new(wave.iter().map(|_| None).collect());
-    let shared = Shared {
-        git_dir: &rollout.repository.git_dir,
-        manifest: rollout.manifest,
-        migrations: rollout.migrations,
-        loaded: rollout.loaded,
-        order: rollout.order,
-        branch: rollout.branch,
-    };
+    let (git_dir, common) = (&rollout.repository.git_dir, rollout.common);
     std::thread::scope(|scope| {
         for _ in 0..tenants.parallel.min(wave.len()) {
             scope.spawn(|| {
-                shared.work(wave, &next, &ended);
+                work(git_dir, common, wave, &next, &ended);
             });
         }
     });
@@ -133,35 +127,22 @@ fn one_wave(rollout: &Rollout<'_>, tenants: &Tenants, wave: &[Target]) -> Vec<Ta
     ended.into_iter().zip(wave).map(|(view, target)| view.unwrap_or_else(|| held(rollout, target))).collect()
 }
 
-/// What workers share.
-struct Shared<'s> {
-    git_dir: &'s std::path::Path,
-    manifest: &'s crate::commands::changes::Manifest,
-    migrations: &'s [crate::migration::Migration],
-    loaded: &'s crate::commands::server::Loaded,
-    order: &'s crate::commands::rollout::Order<'s>,
-    branch: &'s crate::git::refs::Branch,
-}
-
-impl Shared<'_> {
-    fn work(&self, wave: &[Target], next: &AtomicUsize, ended: &Mutex<Vec<Option<TargetView>>>) -> Option<()> {
-        let repository = Repository::discover(self.git_dir).ok()?;
-        let source = Source::Tree(&repository, tree_of(&repository, &self.branch.tip).ok()?);
-        let rollout = Rollout {
-            repository: &repository,
-            source: &source,
-            manifest: self.manifest,
-            migrations: self.migrations,
-            loaded: self.loaded,
-            order: self.order,
-            branch: self.branch,
-        };
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let target = wave.get(at).filter(|_| !(self.order.stop)())?;
-            let view = rollout.target(target, false, &mut |_| {});
-            ended.lock().ok()?[at] = Some(view);
-        }
+/// One worker: takes tenants until none is left.
+fn work(
+    git_dir: &Path,
+    common: Common<'_>,
+    wave: &[Target],
+    next: &AtomicUsize,
+    ended: &Mutex<Vec<Option<TargetView>>>,
+) -> Option<()> {
+    let repository = Repository::discover(git_dir).ok()?;
+    let source = Source::Tree(&repository, tree_of(&repository, &common.branch.tip).ok()?);
+    let rollout = Rollout { repository: &repository, source: &source, common };
+    loop {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        let target = wave.get(at).filter(|_| !(common.order.stop)())?;
+        let view = rollout.target(target, false, &mut |_| {});
+        ended.lock().ok()?[at] = Some(view);
     }
 }
 
@@ -190,14 +171,8 @@ fn targets(rollout: &Rollout<'_>, tenants: &Tenants) -> Result<Vec<Target>, Trou
         Databases::Asked(sql, _) => asked(rollout, tenants, sql)?,
     };
     let unique: BTreeSet<DatabaseName> = names.drain(..).collect();
-    let target = |name: DatabaseName| Target {
-        environment: tenants.environment.clone(),
-        audience: Audience::Group(tenants.group.clone(), name),
-        url: tenants.url.clone(),
-        manner: tenants.manner.clone(),
-    };
-    let targets: Vec<Target> = unique.into_iter().map(target).collect();
-    if !rollout.order.dry {
+    let targets: Vec<Target> = unique.into_iter().map(|name| tenants.target(name)).collect();
+    if !rollout.common.order.dry {
         let names = targets.iter().map(|target| target.audience.database().as_str());
         let _ = ledger::keep_tenants(&rollout.repository.common_dir, tenants, names);
     }
@@ -209,11 +184,8 @@ fn catalogue(rollout: &Rollout<'_>, tenants: &Tenants) -> Result<(Box<dyn crate:
     let (Databases::Named(_, Some(url)) | Databases::Asked(_, url)) = &tenants.databases else {
         return Err(Trouble::new("there is no catalogue", "add `catalogue` to these tenants"));
     };
-    let name = DatabaseName::new("catalogue".to_owned());
-    let audience = Audience::Group(tenants.group.clone(), name);
-    let manner = tenants.manner.clone();
-    let target = Target { environment: tenants.environment.clone(), audience, url: url.clone(), manner };
-    open(&target, rollout.loaded, Access::Read, READ_WAIT)
+    let target = Target { url: url.clone(), ..tenants.target(DatabaseName::new("catalogue".to_owned())) };
+    open(&target, rollout.common.loaded, Access::Read, READ_WAIT)
         .map_err(|trouble| Trouble::new(format!("the catalogue of the tenants: {}", trouble.message), trouble.help))
 }
 
@@ -230,14 +202,14 @@ fn asked(rollout: &Rollout<'_>, tenants: &Tenants, sql: &str) -> Result<Vec<Data
 
 /// The files that the URL can name, where tenants are files.
 fn files(rollout: &Rollout<'_>, tenants: &Tenants, pattern: &Pattern) -> Result<Vec<DatabaseName>, Trouble> {
-    let url = host::url(&tenants.url, &rollout.loaded.folder)
+    let url = host::url(&tenants.url, &rollout.common.loaded.folder)
         .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of these tenants"))?;
     let help = "add `catalogue`, the URL of a database of that server";
     if engine_of(&url)?.dialect != Dialect::Sqlite {
         return Err(Trouble::new("which tenants match the pattern must be asked of a server", help));
     }
     let path = url.split_once(':').map_or("", |(_, path)| path.split('?').next().unwrap_or_default());
-    let path = rollout.loaded.folder.join(path.strip_prefix("//").unwrap_or(path));
+    let path = rollout.common.loaded.folder.join(path.strip_prefix("//").unwrap_or(path));
     let (folder, file) = (path.parent().unwrap_or(&path), path.file_name().unwrap_or_default().to_string_lossy());
     let Some((before, behind)) = file.split_once(DATABASE_MARK) else {
         return Err(Trouble::new("the name of the file does not hold {{database}}", "mend `url` of these tenants"));

@@ -86,6 +86,18 @@ pub struct Tenants {
     pub failures: usize,
 }
 
+impl Tenants {
+    /// Returns the target that one of them is.
+    pub fn target(&self, database: DatabaseName) -> Target {
+        Target {
+            environment: self.environment.clone(),
+            audience: Audience::Group(self.group.clone(), database),
+            url: self.url.clone(),
+            manner: self.manner.clone(),
+        }
+    }
+}
+
 /// Which databases a group of tenants has.
 #[derive(Debug, Clone)]
 pub enum Databases {

@@ -14,7 +14,7 @@ use crate::engine::postgres::without_url;
 use crate::engine::record::text;
 use crate::engine::run::{Runner, again};
 use crate::engine::verify::place;
-use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, runtime, texts, wait};
+use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts, wait};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
@@ -140,6 +140,8 @@ impl Mysql {
 }
 
 impl Wire for Mysql {
+    over_sqlx!();
+
     fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -156,26 +158,10 @@ impl Wire for Mysql {
         Ok(!self.ask(&sql)?.is_empty())
     }
 
-    fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
-        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = self.runtime.block_on(statement.execute(&mut self.connection));
-        done.map(|done| done.rows_affected()).map_err(|error| fault(&error, sql))
-    }
-
-    fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
-        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let rows = self.runtime.block_on(statement.fetch_all(&mut self.connection));
-        rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error, sql))
-    }
-
     fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
         let sql = sqlx::raw_sql(AssertSqlSafe(statement.text.clone()));
         let ran = wait(&self.runtime, tick, sql.execute(&mut self.connection));
         ran.map(|_| ()).map_err(|error| fault(&error, &statement.text))
-    }
-
-    fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
-        self.tell(&self.settings(terms)).map(|_| ())
     }
 
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
@@ -207,15 +193,6 @@ impl Wire for Mysql {
 
     fn condition(&self, _in_transaction: bool, _tame: bool) -> String {
         format!("IS_USED_LOCK('{}') = CONNECTION_ID()", self.lock)
-    }
-
-    fn explain(&self, fault: &Fault) -> Trouble {
-        explain(fault)
-    }
-
-    fn reopen(&mut self) -> Result<(), Trouble> {
-        self.connection = again(|| open(&self.runtime, &self.options, REOPEN))?;
-        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::engine::probe::invalid_index;
 use crate::engine::record::text;
 use crate::engine::run::{Runner, again};
 use crate::engine::trace::index_made;
-use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, runtime, texts, wait};
+use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts, wait};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// First key of the advisory lock: tells our locks from those of other programs.
@@ -161,6 +161,8 @@ impl Postgres {
 }
 
 impl Wire for Postgres {
+    over_sqlx!();
+
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
     }
@@ -186,18 +188,6 @@ impl Wire for Postgres {
         Ok(yes(0))
     }
 
-    fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
-        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let done = self.runtime.block_on(statement.execute(&mut self.connection));
-        done.map(|done| done.rows_affected()).map_err(|error| fault(&error, sql))
-    }
-
-    fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
-        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
-        let rows = self.runtime.block_on(statement.fetch_all(&mut self.connection));
-        rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error, sql))
-    }
-
     fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
         let (connection, sql) = (&mut self.connection, &statement.text);
         let ran = match &statement.rows {
@@ -212,10 +202,6 @@ impl Wire for Postgres {
             }),
         };
         ran.map_err(|error| fault(&error, sql))
-    }
-
-    fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
-        self.tell(&self.settings(terms)).map(|_| ())
     }
 
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
@@ -269,15 +255,6 @@ impl Wire for Postgres {
 
     fn notices(&mut self) -> Vec<String> {
         notices::take()
-    }
-
-    fn explain(&self, fault: &Fault) -> Trouble {
-        explain(fault)
-    }
-
-    fn reopen(&mut self) -> Result<(), Trouble> {
-        self.connection = again(|| open(&self.runtime, &self.options, REOPEN))?;
-        Ok(())
     }
 }
 

@@ -236,3 +236,35 @@ macro_rules! texts {
     };
 }
 pub(super) use texts;
+
+/// The methods of a [`Wire`] that are the same over every connection of `sqlx`. The type has `runtime`, `connection`,
+/// `options` and `settings`; its module has `open`, `fault` and `explain`.
+macro_rules! over_sqlx {
+    () => {
+        fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
+            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+            let done = self.runtime.block_on(statement.execute(&mut self.connection));
+            done.map(|done| done.rows_affected()).map_err(|error| fault(&error, sql))
+        }
+
+        fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
+            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+            let rows = self.runtime.block_on(statement.fetch_all(&mut self.connection));
+            rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error, sql))
+        }
+
+        fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
+            self.tell(&self.settings(terms)).map(|_| ())
+        }
+
+        fn explain(&self, fault: &Fault) -> Trouble {
+            explain(fault)
+        }
+
+        fn reopen(&mut self) -> Result<(), Trouble> {
+            self.connection = again(|| open(&self.runtime, &self.options, REOPEN))?;
+            Ok(())
+        }
+    };
+}
+pub(super) use over_sqlx;
