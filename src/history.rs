@@ -192,8 +192,14 @@ pub enum Said<'s> {
     },
 }
 
-/// Returns the sum of a statement that [`Row::statement_sums`] holds.
-pub fn statement_sum(statement: &str) -> String {
+/// Returns the sum of a statement that [`Row::statement_sums`] holds; the rows behind a COPY count too.
+pub fn statement_sum(statement: &str, rows: Option<&str>) -> String {
     use sha2::{Digest as _, Sha256};
-    crate::finding::hex(&Sha256::digest(statement.replace("\r\n", "\n").as_bytes()))[..16].to_owned()
+    let mut sum = Sha256::new();
+    sum.update(statement.replace("\r\n", "\n").as_bytes());
+    if let Some(rows) = rows {
+        sum.update(b"\n");
+        sum.update(rows.as_bytes());
+    }
+    crate::finding::hex(&sum.finalize())[..16].to_owned()
 }

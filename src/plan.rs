@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn statement(text: &str) -> String {
-        crate::history::statement_sum(text)
+        crate::history::statement_sum(text, None)
     }
 
     fn planned(migrations: &[Migration], rows: &[Row]) -> Plan {

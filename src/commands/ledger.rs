@@ -13,16 +13,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::Source;
-use crate::commands::scripts::bytes;
+use crate::commands::scripts::{bytes, sums};
 use crate::config::manifest::Project;
 use crate::config::server::{Audience, Server, Target, Tenants};
 use crate::disk;
 use crate::finding::hex;
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, State, statement_sum};
+use crate::history::{Mode, Row, State};
 use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Migration, RepoPath};
 use crate::sql::checksum::checksums;
-use crate::sql::split::split;
 
 /// What is kept of a row.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -218,13 +217,11 @@ fn forbids(entry: &Entry, change: &Change, project: &Project, source: &Source<'_
             let Some(migration) = project.migration(&change.path, after) else { return true };
             let flavour = project.database(migration.database.as_ref()).map(|database| database.flavour);
             let bytes = bytes(source, &migration, project.largest_file).unwrap_or_default();
-            let (Some(flavour), Ok(text)) = (flavour, std::str::from_utf8(&bytes)) else { return false };
-            let sums: String = split(text, flavour)
-                .iter()
-                .filter(|statement| !statement.copied)
-                .map(|statement| statement_sum(statement.span.of(text)))
-                .collect();
-            !sums.starts_with(&entry.sums)
+            // What cannot be read, or would not run, cannot be compared: doubt keeps what ran.
+            let (Some(flavour), Ok(text)) = (flavour, std::str::from_utf8(&bytes)) else { return true };
+            let text = text.trim_start_matches('\u{feff}');
+            let Some(sums) = sums(&migration, text, flavour) else { return true };
+            !sums.concat().starts_with(&entry.sums)
         }
     }
 }

@@ -8,13 +8,14 @@ use crate::commands::changes::{Content, Manifest, Source};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::engine::{Script, ScriptStatement, Terms};
-use crate::history::{Mode, statement_sum};
+use crate::history::Mode;
 use crate::migration::{FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Step, resume_at};
 use crate::sql::alone::alone;
 use crate::sql::checksum::checksums;
 use crate::sql::directives::{Directives, directives};
 use crate::sql::facts::{Purpose, head};
+use crate::sql::lex::Lexer;
 use crate::sql::split::split;
 use crate::text::Lines;
 
@@ -76,7 +77,7 @@ pub fn prepare(
             format!("line {}: a file that runs statement by statement cannot change its role", statement.line);
         return Err(conflict(migration, &message, "let the URL of the target name that role, or split the file"));
     }
-    let sums: Vec<String> = statements.iter().map(|statement| statement_sum(&statement.text)).collect();
+    let sums: Vec<String> = statements.iter().map(ScriptStatement::sum).collect();
     let done = resume_at(step.earlier.as_ref(), &sums).map_err(|number| {
         conflict(
             migration,
@@ -115,6 +116,13 @@ pub fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Fl
     project.database(migration.database.as_ref()).map(|database| database.flavour)
 }
 
+/// The sums of all statements of a file, as the history holds them; `None` for a file that would not run.
+pub fn sums(migration: &Migration, text: &str, flavour: Flavour) -> Option<Vec<String>> {
+    let (asked, _) = directives(text, flavour);
+    let statements = statements(migration, text, flavour, &asked).ok()?;
+    Some(statements.iter().map(ScriptStatement::sum).collect())
+}
+
 fn statements(
     migration: &Migration,
     text: &str,
@@ -148,7 +156,34 @@ fn statements(
             rows: None,
         });
     }
+    for statement in prepared.iter_mut().filter(|statement| statement.rows.is_none()) {
+        match copies(&statement.text, flavour) {
+            Some("STDIN") => statement.rows = Some(String::new()),
+            Some(_) => {
+                let what = format!("line {}: COPY ... TO STDOUT writes to a client, and there is none", statement.line);
+                return Err(conflict(migration, &what, "remove it; a migration changes the database"));
+            }
+            None => {}
+        }
+    }
     Ok(prepared)
+}
+
+/// Says whether a statement of PostgreSQL takes rows from its client (`STDIN`) or gives rows to it (`STDOUT`).
+fn copies(text: &str, flavour: Flavour) -> Option<&'static str> {
+    if flavour.dialect != Dialect::Postgres || head(text, flavour).verb != "COPY" {
+        return None;
+    }
+    let words: Vec<String> = Lexer::new(text, flavour)
+        .filter(|token| token.kind.is_significant())
+        .map(|token| token.span.of(text).to_ascii_uppercase())
+        .collect();
+    let has = |pair: [&str; 2]| words.windows(2).any(|found| found == pair);
+    // Behind FROM and TO only these two words are not in quotes.
+    if has(["FROM", "STDIN"]) {
+        return Some("STDIN");
+    }
+    has(["TO", "STDOUT"]).then_some("STDOUT")
 }
 
 /// The rows behind a COPY without the line that ends them.

@@ -6,51 +6,70 @@
 use std::time::Duration;
 
 use crate::engine::record;
+use crate::engine::remains::Missing;
 use crate::engine::run::{Runner, Stop};
 use crate::engine::wire::{Class, Fault, Wire};
-use crate::engine::{MEND, Outcome, Provenance, Script, ScriptStatement, Session as _, Terms, Trouble};
+use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
 use crate::history::{Mode, Row, RowError, State};
 
 impl<W: Wire> Runner<W> {
     /// After a stop: takes back what is open, records the failure, and says what is left.
     pub(super) fn stopped(&mut self, scripts: &[Script], who: &Provenance, stop: Stop) -> Result<Outcome, Trouble> {
-        let _ = self.wire.tell("ROLLBACK");
+        let lost = matches!(&stop, Stop::Statement(_, _, fault) | Stop::Half(_, fault) | Stop::Replay(_, fault)
+            | Stop::Record(fault) | Stop::Commit(_, _, fault) if fault.class == Class::Lost);
+        // A connection that is lost is asked nothing: it may never answer.
+        let kept = !lost && self.take_back();
         self.settled = None;
-        let (index, number, fault) = match stop {
-            Stop::Commit(fault) | Stop::Record(fault) => return self.after_lost_record(scripts, &fault),
-            Stop::Unsure => {
-                return Err(Trouble::new("broken references could not be told apart", "schemagate apply"));
+        match stop {
+            Stop::Record(fault) => self.after_lost_record(scripts, &fault),
+            Stop::Commit(index, number, fault) if refused(&fault) => {
+                self.after_refused_commit(scripts, who, (index, number), fault)
             }
-            Stop::Undecided(number, why) => return Ok(self.undecided(&scripts[0], number, &why)),
-            Stop::Statement(index, number, fault) => (index, number, fault),
+            Stop::Commit(_, _, fault) => self.after_lost_record(scripts, &fault),
+            Stop::Unsure => Err(Trouble::new("broken references could not be told apart", "schemagate apply")),
+            Stop::Undecided(number, why) => Ok(undecided(&scripts[0], number, &why)),
+            Stop::Missing(missing) => Ok(not_made_again(&scripts[0], &missing)),
+            Stop::Replay(number, fault) => self.after_replay(&scripts[0], who, number, &fault),
+            Stop::Half(number, fault) => Ok(self.after_half(&scripts[0], who, (number, number), fault)),
             Stop::Broken(index, number, problem) => {
                 let fault = Fault { code: "foreign-key".to_owned(), ..Fault::new(Class::Refused, problem) };
-                (index, number, fault)
+                Ok(self.after_refusal(scripts, who, (index, number), fault))
             }
-        };
+            Stop::Statement(index, number, fault) => {
+                let script = &scripts[index];
+                let error = record::error(script, number, fault.byte, fault.message.clone(), fault.code.clone());
+                match fault.class {
+                    Class::Lost => Ok(self.after_lost_statement(scripts, index, error, &fault)),
+                    Class::Ended => Ok(self.record_ended(script, index, number, who, error)),
+                    _ if kept => {
+                        let from = if script.mode == Mode::Journal { script.shared_from(number) } else { 0 };
+                        Ok(self.after_half(script, who, (from, number), fault))
+                    }
+                    _ => Ok(self.after_refusal(scripts, who, (index, number), fault)),
+                }
+            }
+        }
+    }
+
+    /// A statement was refused, and nothing of it stays.
+    fn after_refusal(
+        &mut self,
+        scripts: &[Script],
+        who: &Provenance,
+        (index, number): (usize, usize),
+        fault: Fault,
+    ) -> Outcome {
         let script = &scripts[index];
         let error = record::error(script, number, fault.byte, fault.message.clone(), fault.code.clone());
-        match fault.class {
-            Class::Lost => return Ok(self.after_lost_statement(scripts, index, error, &fault)),
-            Class::Ended => return self.record_ended(script, index, number, who, error),
-            _ => {}
-        }
         let journal = script.mode == Mode::Journal;
         // Somebody may have been faster, past our lock: then the failure is that it stands already.
         if !journal && self.history().is_ok_and(|rows| scripts.iter().all(|script| stands(&rows, script))) {
-            return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
+            return Outcome::Applied(vec![Duration::ZERO; scripts.len()]);
         }
         let done = if journal { script.shared_from(number) } else { 0 };
         let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, done) };
         self.record_failure(row, &error);
         let left = match (journal, scripts.len()) {
-            (true, _) if script.statements.get(number).is_some_and(calls) => {
-                format!(
-                    "{}; statement {} may have done a part of its work; the others did not run",
-                    ran(done),
-                    number + 1
-                )
-            }
             (true, _) => format!("{}; the others did not run", ran(done)),
             (false, 1) => "nothing of this file stays; the database is as it was before it".to_owned(),
             (false, several) => {
@@ -62,7 +81,65 @@ impl<W: Wire> Runner<W> {
             (Some(remedy), true) => format!("{remedy}; then schemagate sync"),
             (Some(remedy), false) => format!("{remedy}; then {MEND}"),
         };
-        Ok(Outcome::Failed { script: index, error, left, help })
+        Outcome::Failed { script: index, error, left, help }
+    }
+
+    /// A statement was refused, and what was done from another one on may stay in part.
+    fn after_half(
+        &mut self,
+        script: &Script,
+        who: &Provenance,
+        (from, number): (usize, usize),
+        fault: Fault,
+    ) -> Outcome {
+        let error = record::error(script, number, fault.byte, fault.message, fault.code);
+        let row = record::row(script, who, State::Failed, from);
+        let row = Row { error: Some(error.clone()), mode: Mode::Journal, statement_open: from + 1, ..row };
+        self.record_failure(row, &error);
+        let what = if from == number {
+            format!("statement {} may have done a part of its work", number + 1)
+        } else {
+            format!("statements {} to {} changed tables without transactions and may stay in part", from + 1, number + 1)
+        };
+        let left = format!("{}; {what}; the others did not run", ran(from));
+        Outcome::Failed { script: 0, error, left, help: decide(script, from) }
+    }
+
+    /// A setting of an earlier attempt could not be made again: nothing ran, and what the history says stays.
+    fn after_replay(
+        &mut self,
+        script: &Script,
+        who: &Provenance,
+        number: usize,
+        fault: &Fault,
+    ) -> Result<Outcome, Trouble> {
+        if fault.class == Class::Lost {
+            return Err(self.explain(fault));
+        }
+        let message = format!("a new session needs this setting again: {}", fault.message);
+        let error = record::error(script, number, fault.byte, message, fault.code.clone());
+        let statement_open = script.earlier.as_ref().map_or(0, |row| row.statement_open);
+        let row = record::row(script, who, State::Failed, script.done);
+        self.record_failure(Row { error: Some(error.clone()), statement_open, ..row }, &error);
+        let left = format!("{}; nothing ran now", ran(script.done));
+        let help = remedy(fault).map_or_else(|| "mend the cause; then schemagate sync".to_owned(), str::to_owned);
+        Ok(Outcome::Failed { script: 0, error, left, help })
+    }
+
+    /// The database refused the commit; as long as the history does not say otherwise, all of it was taken back.
+    fn after_refused_commit(
+        &mut self,
+        scripts: &[Script],
+        who: &Provenance,
+        place: (usize, usize),
+        fault: Fault,
+    ) -> Result<Outcome, Trouble> {
+        let Ok(rows) = self.history() else { return self.after_lost_record(scripts, &fault) };
+        if scripts.iter().all(|script| stands(&rows, script)) {
+            return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
+        }
+        let message = format!("the commit was refused: {}", fault.message);
+        Ok(self.after_refusal(scripts, who, place, Fault { message, byte: None, ..fault }))
     }
 
     /// Writes a failed row of its own, behind the work that was taken back.
@@ -71,7 +148,7 @@ impl<W: Wire> Runner<W> {
         let sql = self.writer.replace(&row, true, &self.wire.condition(false, false));
         let event = self.writer.event(row.seq, "failed", &error.message);
         if self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}; COMMIT")).is_err() {
-            let _ = self.wire.tell("ROLLBACK");
+            self.wire.take_back();
         }
     }
 
@@ -83,12 +160,12 @@ impl<W: Wire> Runner<W> {
         number: usize,
         who: &Provenance,
         error: RowError,
-    ) -> Result<Outcome, Trouble> {
+    ) -> Outcome {
         let row = record::row(script, who, State::Failed, number + 1);
         self.record_failure(Row { error: Some(error.clone()), mode: Mode::Journal, ..row }, &error);
         let left = format!("statements 1 to {} of this file ran and may stay; the others did not run", number + 1);
         let help = "look at what stayed; then mend only what comes behind these statements".to_owned();
-        Ok(Outcome::Failed { script: index, error, left, help })
+        Outcome::Failed { script: index, error, left, help }
     }
 
     /// Connects anew and takes the lock, which the server keeps until the dead session has ended: only then is the
@@ -118,9 +195,10 @@ impl<W: Wire> Runner<W> {
 
     /// Our own bookkeeping or the commit failed: the history decides whether the work is there.
     fn after_lost_record(&mut self, scripts: &[Script], fault: &Fault) -> Result<Outcome, Trouble> {
-        let rows = match self.history() {
-            Ok(rows) if fault.class != Class::Lost => rows,
-            _ => self.recover().map_err(|trouble| {
+        let known = if fault.class == Class::Lost { None } else { self.history().ok() };
+        let rows = match known {
+            Some(rows) => rows,
+            None => self.recover().map_err(|trouble| {
                 let message = format!(
                     "the connection was lost while the file was recorded ({}), and the database does not answer: {}",
                     fault.message, trouble.message
@@ -132,30 +210,53 @@ impl<W: Wire> Runner<W> {
             return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
         }
         let trouble = self.explain(fault);
-        let left = "the history says that it is not applied: nothing of its last transaction stays";
+        let left = if scripts.iter().any(|script| script.mode == Mode::Journal) {
+            "the history has the statements that it says; whether the one begun behind them took effect, the next run \
+             finds out"
+        } else {
+            "the history says that it is not applied: nothing of its last transaction stays"
+        };
         Err(Trouble::new(format!("{}; {left}", trouble.message), trouble.help))
-    }
-
-    /// What people have to decide.
-    fn undecided(&self, script: &Script, number: usize, why: &str) -> Outcome {
-        let k = number + 1;
-        let message =
-            format!("an earlier run stopped during this statement, and whether it took effect is not known: {why}");
-        let error = record::error(script, number, None, message, "undecided".to_owned());
-        let left = format!("{}; statement {k} ran or did not; nothing ran now", ran(number));
-        let path = script.migration.path.display();
-        let help = format!(
-            "look at the database. If statement {k} is there: schemagate resolve '{path}' --from {}; if it is not: \
-             schemagate resolve '{path}' --from {k}; if the whole file is done: schemagate resolve '{path}' --applied",
-            k + 1
-        );
-        Outcome::Failed { script: 0, error, left, help }
     }
 }
 
-/// A routine that is called outside of a transaction may commit on its way.
-fn calls(statement: &ScriptStatement) -> bool {
-    statement.alone && statement.text.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case("CALL"))
+/// What people have to decide.
+fn undecided(script: &Script, number: usize, why: &str) -> Outcome {
+    let k = number + 1;
+    let message =
+        format!("an earlier run stopped during this statement, and whether it took effect is not known: {why}");
+    let error = record::error(script, number, None, message, "undecided".to_owned());
+    let left = format!("{}; statement {k} ran or did not; nothing ran now", ran(number));
+    Outcome::Failed { script: 0, error, left, help: decide(script, number) }
+}
+
+/// What the others use cannot be made again in a new session.
+fn not_made_again(script: &Script, missing: &Missing) -> Outcome {
+    let message = format!(
+        "an earlier run stopped behind this statement, and the remaining ones use what it left in its session: {}",
+        missing.what
+    );
+    let error = record::error(script, missing.statement, None, message, "session".to_owned());
+    let path = script.migration.path.display();
+    let help = format!(
+        "run the remaining statements by hand, in one session that has it; then: schemagate resolve '{path}' --applied"
+    );
+    Outcome::Failed { script: 0, error, left: format!("{}; nothing ran now", ran(script.done)), help }
+}
+
+/// How people say whether a statement (from 0) took effect.
+fn decide(script: &Script, number: usize) -> String {
+    let (path, k) = (script.migration.path.display(), number + 1);
+    format!(
+        "look at the database. If statement {k} is there: schemagate resolve '{path}' --from {}; if it is not: \
+         schemagate resolve '{path}' --from {k}; if the whole file is done: schemagate resolve '{path}' --applied",
+        k + 1
+    )
+}
+
+/// Says whether a database that refused a commit has taken everything back.
+fn refused(fault: &Fault) -> bool {
+    matches!(fault.class, Class::Refused | Class::Busy)
 }
 
 /// Says how many statements of a file stay.

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use crate::engine::probe::{Effect, Found, found};
 use crate::engine::record;
-use crate::engine::run::{CLAIMED, Patience, Runner, Stop, Tell, ended, gone};
-use crate::engine::trace::effects;
+use crate::engine::remains;
+use crate::engine::patience::Patience;
+use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
+use crate::engine::trace::{effects, whole};
 use crate::engine::wire::{Class, Fault, Objection, Wire};
 use crate::engine::{Decision, Provenance, Script, Terms};
 use crate::history::{Row, Said, State};
-use crate::sql::facts::head;
 
 impl<W: Wire> Runner<W> {
     /// Runs one script statement by statement, recording progress with each.
@@ -21,12 +22,12 @@ impl<W: Wire> Runner<W> {
         let started = Instant::now();
         let lock = self.wire.condition(false, false);
         let mut done = script.done;
-        if let Some(number) = script.in_flight() {
-            done = self.found_out(script, number, tell)?;
-        }
         self.wire.settle(&script.terms)?;
         self.wire.learn()?;
         self.settings_again(script, done)?;
+        if let Some(number) = script.in_flight() {
+            done = self.found_out(script, number, tell)?;
+        }
         let open = script.alone_at(done);
         let row = Row { statement_open: open, ..record::row(script, who, State::Running, done) };
         let (row, over) = self.number(row);
@@ -36,15 +37,18 @@ impl<W: Wire> Runner<W> {
         if self.wire.begin(&Terms::default(), false, &claim)? < CLAIMED {
             return Err(Stop::Record(gone()));
         }
+        // The last statements that share a transaction share it with the end of the row.
+        let mut ended = false;
         while done < script.statements.len() {
-            done = if script.statements[done].alone {
-                self.alone(script, row.seq, done, tell)?
-            } else {
+            ended = !script.statements[done].alone;
+            done = if ended {
                 self.shared(script, row.seq, done, started, tell)?
+            } else {
+                self.alone(script, row.seq, done, tell)?
             };
         }
-        if script.statements.last().is_none_or(|last| last.alone) {
-            let finish = self.finished(row.seq, started);
+        if !ended {
+            let finish = self.finished(row.seq, started) + self.wire.seal();
             self.exactly(&finish, 2)?;
         }
         Ok(vec![started.elapsed()])
@@ -55,16 +59,19 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let path = script.migration.path.display();
         let statement = &script.statements[number];
+        let whole = whole(&statement.text, self.wire.dialect());
         let mut patience = Patience::new(script.terms.patience);
         loop {
             if let Some(removed) = self.wire.make_room(statement)? {
                 tell(Said::Notice { path: &path, line: statement.line, text: &removed });
             }
             match self.statement(script, 0, number, tell) {
-                // Nothing of a statement that only waited stays.
+                Err(Stop::Statement(_, _, fault)) if !whole && fault.class != Class::Lost => {
+                    return Err(Stop::Half(number, fault));
+                }
+                // Nothing of a definition that only waited stays.
                 Err(Stop::Statement(_, _, fault)) if fault.class == Class::Busy => {
-                    tell(Said::Retry { path: &path, statement: number + 1, why: &fault.message });
-                    if patience.again().is_none() {
+                    if self.again(script, number, &fault.message, &mut patience, tell).is_none() {
                         return Err(Stop::Statement(0, number, fault));
                     }
                 }
@@ -73,7 +80,7 @@ impl<W: Wire> Runner<W> {
         }
         let done = number + 1;
         if done < script.statements.len() {
-            let sql = self.writer.progress(seq, done, script.alone_at(done), &lock);
+            let sql = self.writer.progress(seq, done, script.alone_at(done), &lock) + self.wire.seal();
             self.exactly(&sql, 1)?;
         }
         Ok(done)
@@ -97,7 +104,6 @@ impl<W: Wire> Runner<W> {
     ) -> Result<usize, Stop> {
         let lock = self.wire.condition(false, false);
         let to = script.shared_to(from);
-        let path = script.migration.path.display();
         let mut patience = Patience::new(script.terms.patience);
         loop {
             let mut run = || -> Result<(), Stop> {
@@ -118,13 +124,11 @@ impl<W: Wire> Runner<W> {
                     let finish = self.finished(seq, started);
                     self.exactly(&finish, 2)?;
                 }
-                self.wire.tell("COMMIT").map(|_| ()).map_err(Stop::Commit)
+                self.wire.tell("COMMIT").map(|_| ()).map_err(|fault| Stop::Commit(0, to - 1, fault))
             };
             match run() {
-                Err(Stop::Statement(_, number, fault)) if fault.class == Class::Busy => {
-                    let _ = self.wire.tell("ROLLBACK");
-                    tell(Said::Retry { path: &path, statement: number + 1, why: &fault.message });
-                    if patience.again().is_none() {
+                Err(Stop::Statement(_, number, fault) | Stop::Commit(_, number, fault)) if fault.class == Class::Busy => {
+                    if self.again(script, number, &fault.message, &mut patience, tell).is_none() {
                         return Err(Stop::Statement(0, number, fault));
                     }
                 }
@@ -133,16 +137,12 @@ impl<W: Wire> Runner<W> {
         }
     }
 
-    /// What a session was told by statements that ran in an earlier attempt is told again: `SET`, and nothing that
-    /// outlives a session.
+    /// What a session was told by statements that ran in an earlier attempt is told again.
     fn settings_again(&mut self, script: &Script, done: usize) -> Result<(), Stop> {
-        let dialect = self.wire.dialect();
-        for (number, statement) in script.statements.iter().enumerate().take(done) {
-            let head = head(&statement.text, dialect);
-            let lasting = ["GLOBAL", "PERSIST", "PASSWORD", "ROLE", "DEFAULT", "STATEMENT"];
-            if head.verb == "SET" && !head.words.iter().take(4).any(|word| lasting.contains(&word.as_str())) {
-                self.wire.run(statement, &mut |_| {}).map_err(|fault| Stop::Statement(0, number, fault))?;
-            }
+        let numbers = remains::again(&script.statements, done, self.wire.dialect()).map_err(Stop::Missing)?;
+        for number in numbers {
+            let ran = self.wire.run(&script.statements[number], &mut |_| {});
+            ran.map_err(|fault| Stop::Replay(number, fault))?;
         }
         Ok(())
     }
@@ -156,13 +156,13 @@ impl<W: Wire> Runner<W> {
         };
         let same = script.earlier.as_ref().is_some_and(|row| {
             row.statement_sums.get(number * 16..(number + 1) * 16)
-                == Some(crate::history::statement_sum(&statement.text).as_str())
+                == Some(statement.sum().as_str())
         });
         if !same {
             return Err(Stop::Undecided(number, "the statement was edited since".to_owned()));
         }
         let (took_effect, why) = match effects(&statement.text, dialect) {
-            Ok(effects) => match self.probe(&effects)? {
+            Ok(effects) => match self.probe(number, &effects)? {
                 Found::All => (true, "what it makes is there"),
                 Found::None => (false, "what it makes is not there"),
                 Found::Harmless => (false, "it may run again without harm"),
@@ -177,12 +177,15 @@ impl<W: Wire> Runner<W> {
         Ok(if took_effect { number + 1 } else { number })
     }
 
-    fn probe(&mut self, effects: &[Effect]) -> Result<Found, Fault> {
+    fn probe(&mut self, number: usize, effects: &[Effect]) -> Result<Found, Stop> {
         let dialect = self.wire.dialect();
         let mut answers = Vec::new();
         for effect in effects {
             let Some(question) = effect.question(dialect) else { return Ok(Found::Harmless) };
-            let there = !self.wire.ask(&question)?.is_empty();
+            let there = match self.wire.ask(&question) {
+                Err(fault) if fault.class != Class::Lost => return Err(Stop::Undecided(number, fault.message)),
+                answer => !answer?.is_empty(),
+            };
             answers.push(there == effect.there);
         }
         Ok(found(&answers))
@@ -193,7 +196,10 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let (sql, rows, event) = match decision {
             Decision::From(number) => {
-                let set = format!("state = 'failed', statements_done = {}, statement_open = 0", number - 1);
+                let set = format!(
+                    "state = 'failed', mode = 'journal', statements_done = {}, statement_open = 0",
+                    number - 1
+                );
                 (self.writer.update(row.seq, &set, &lock), 1, format!("resume from statement {number}"))
             }
             Decision::Applied => {

@@ -4,21 +4,26 @@
 //! Refuses to decide what runs; that is `plan`.
 
 mod aftermath;
+mod apart;
 mod journal;
 pub mod lock;
 pub mod mysql;
 mod notices;
+mod patience;
 pub mod postgres;
 mod probe;
 mod record;
+mod remains;
 mod run;
 pub mod sqlite;
 mod sqlite_file;
 mod sqlite_keys;
 pub mod tables;
 mod trace;
+mod trace_alter;
 pub mod verify;
 mod wire;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +31,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::config::Dialect;
-use crate::history::{Mode, Row, RowError, Said, State};
+use crate::history::{Mode, Row, RowError, Said, State, statement_sum};
 use crate::migration::{Checksums, Migration};
 use crate::sql::facts::head;
 
@@ -72,15 +77,22 @@ pub struct Script {
 }
 
 impl Script {
-    /// Says whether the script surely leaves settings and locks of its session as they were.
+    /// Says whether the script surely leaves settings, locks and temporary tables of its session as they were.
     fn leaves_the_session(&self, dialect: Dialect) -> bool {
         const TAME: [&str; 11] =
             ["CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "COMMENT", "GRANT", "REVOKE", "COPY", "TRUNCATE"];
+        const WILD: [&[u8]; 2] = [b"set_config", b"pg_advisor"];
+        let has = |text: &str, part: &[u8]| text.as_bytes().windows(part.len()).any(|at| at.eq_ignore_ascii_case(part));
         self.statements.iter().all(|statement| {
-            let setting =
-                |part: &[u8]| part.eq_ignore_ascii_case(b"set_config") || part.eq_ignore_ascii_case(b"pg_advisor");
-            TAME.contains(&head(&statement.text, dialect).verb.as_str())
-                && !statement.text.as_bytes().windows(b"set_config".len()).any(setting)
+            let verb = head(&statement.text, dialect).verb;
+            let temporary = verb == "CREATE" && has(&statement.text, b"temp");
+            // Variables of MySQL are values of the session.
+            let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
+            let variables = mysql && has(&statement.text, b"@") && words::Words::of(&statement.text, dialect).has_variable();
+            TAME.contains(&verb.as_str())
+                && !temporary
+                && !variables
+                && !WILD.iter().any(|part| has(&statement.text, part))
         })
     }
 
@@ -129,6 +141,11 @@ pub struct ScriptStatement {
 }
 
 impl ScriptStatement {
+    /// Returns its sum, as the history holds it.
+    pub fn sum(&self) -> String {
+        statement_sum(&self.text, self.rows.as_deref())
+    }
+
     /// Returns line and column in the file of a byte of the statement; of its beginning without one.
     pub fn place(&self, byte: Option<usize>) -> (usize, usize) {
         let before = byte.and_then(|byte| self.text.get(..byte)).unwrap_or_default();

@@ -10,9 +10,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
+use crate::engine::apart::Tables;
 use crate::engine::postgres::without_url;
 use crate::engine::record::text;
-use crate::engine::run::{Runner, again};
+use crate::engine::patience::again;
+use crate::engine::run::Runner;
 use crate::engine::verify::place;
 use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts, wait};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
@@ -123,17 +125,19 @@ impl Mysql {
             "SESSION autocommit = 1".to_owned(),
             "SESSION wait_timeout = 28800".to_owned(),
         ];
-        if let Some(timeout) = terms.lock_timeout {
-            list.push(format!("SESSION lock_wait_timeout = {}", seconds(timeout)));
-            list.push(format!("SESSION innodb_lock_wait_timeout = {}", seconds(timeout)));
-        }
-        match (terms.statement_timeout, self.dialect) {
-            (Some(timeout), Dialect::Mariadb) => {
-                list.push(format!("SESSION max_statement_time = {:.3}", timeout.as_secs_f64()));
-            }
-            (Some(timeout), _) => list.push(format!("SESSION max_execution_time = {}", timeout.as_millis())),
-            (None, _) => {}
-        }
+        // What an earlier file asked for ends with it.
+        let or_global = |name: &str, value: Option<String>| {
+            format!("SESSION {name} = {}", value.unwrap_or_else(|| format!("@@GLOBAL.{name}")))
+        };
+        let lock = terms.lock_timeout.map(|timeout| seconds(timeout).to_string());
+        list.push(or_global("lock_wait_timeout", lock.clone()));
+        list.push(or_global("innodb_lock_wait_timeout", lock));
+        let statement = terms.statement_timeout;
+        list.push(if self.dialect == Dialect::Mariadb {
+            or_global("max_statement_time", statement.map(|timeout| format!("{:.3}", timeout.as_secs_f64())))
+        } else {
+            or_global("max_execution_time", statement.map(|timeout| timeout.as_millis().to_string()))
+        });
         list.extend(self.session.iter().map(|setting| format!("SESSION {setting}")));
         format!("SET NAMES utf8mb4; SET {}; USE {}", list.join(", "), self.prefix.trim_end_matches('.'))
     }
@@ -171,6 +175,26 @@ impl Wire for Mysql {
             None => String::new(),
         };
         self.tell(&format!("{settings}{isolation}START TRANSACTION{}{then}", joint(then)))
+    }
+
+    fn take_back(&mut self) -> bool {
+        let _ = self.tell("ROLLBACK");
+        // 1196: some changed tables without transactions could not be rolled back (manual, "Error Message Reference").
+        let warnings = self.ask("SHOW WARNINGS").unwrap_or_default();
+        warnings.iter().any(|row| row.get(1).is_some_and(|code| code.as_deref() == Some("1196")))
+    }
+
+    fn tables(&mut self) -> Result<Tables, Fault> {
+        let names = "SELECT lower(t.table_name) FROM information_schema.tables t JOIN information_schema.engines e ON \
+                     e.engine = t.engine WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' AND \
+                     coalesce(e.transactions, 'NO') <> 'YES'";
+        let without = self.ask(names)?.into_iter().flatten().flatten().collect();
+        let usual = self.ask("SELECT @@default_storage_engine")?.into_iter().flatten().flatten().next();
+        Ok(Tables { without, by_default: !usual.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB")) })
+    }
+
+    fn seal(&self) -> &'static str {
+        "; COMMIT"
     }
 
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {

@@ -14,7 +14,8 @@ use crate::config::Dialect;
 use crate::engine::notices;
 use crate::engine::probe::invalid_index;
 use crate::engine::record::text;
-use crate::engine::run::{Runner, again};
+use crate::engine::patience::again;
+use crate::engine::run::Runner;
 use crate::engine::trace::index_made;
 use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts, wait};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
@@ -99,14 +100,16 @@ impl Postgres {
         }
         self.look_for_a_pool()?;
         // A killed client's running statement ends soon (PostgreSQL 14 and later), and we may wait as long as we like.
-        let _ = self.tell("SET client_connection_check_interval = '2s'");
-        self.session = "SET idle_in_transaction_session_timeout = 0; SET extra_float_digits = 1".to_owned();
+        const CHECK: &str = "SET client_connection_check_interval = '2s'; ";
+        let check = if self.tell(CHECK.trim_end_matches("; ")).is_ok() { CHECK } else { "" };
+        self.session =
+            format!("{check}SET idle_in_transaction_session_timeout = 0; SET extra_float_digits = 1");
         for (name, value) in self.usual_settings() {
             self.session.push_str(&format!("; SET {name} = {value}"));
         }
         for (name, value) in how.session {
-            let name = name.replace('"', "\"\"");
-            self.session.push_str(&format!("; SET \"{name}\" = {}", text(value, Dialect::Postgres)));
+            let (name, value) = (text(name, Dialect::Postgres), text(value, Dialect::Postgres));
+            self.session.push_str(&format!("; SELECT pg_catalog.set_config({name}, {value}, false)"));
         }
         Ok(())
     }
@@ -210,6 +213,10 @@ impl Wire for Postgres {
         self.tell(&format!("{settings}BEGIN{isolation}; SET LOCAL schemagate.open = 'yes'{}{then}", joint(then)))
     }
 
+    fn settles_all(&self) -> bool {
+        true
+    }
+
     fn own_rights(&self) -> &'static str {
         "RESET SESSION AUTHORIZATION; "
     }
@@ -261,7 +268,7 @@ impl Wire for Postgres {
 impl Postgres {
     /// What puts the session back to what `psql` would have, under the terms of a script.
     fn settings(&self, terms: &Terms) -> String {
-        let mut sql = "RESET SESSION AUTHORIZATION; RESET ALL".to_owned();
+        let mut sql = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP".to_owned();
         if !self.session.is_empty() {
             sql.push_str("; ");
             sql.push_str(&self.session);

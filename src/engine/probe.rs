@@ -63,10 +63,7 @@ impl Effect {
             return None;
         }
         if dialect == Dialect::Postgres {
-            let full = match &self.schema {
-                Some(schema) => text(&format!("\"{}\".\"{}\"", schema, self.name)),
-                None => text(&format!("\"{}\"", self.name)),
-            };
+            let full = text(&quoted(self.schema.as_deref(), &self.name));
             return Some(match self.kind {
                 Kind::Database => format!("SELECT 1 FROM pg_database WHERE datname = {name}"),
                 Kind::Index if self.there => {
@@ -106,10 +103,17 @@ impl Effect {
 
 /// The question for an index of that name which a failed build left behind: its name as SQL.
 pub(super) fn invalid_index((schema, name): &(Option<String>, String)) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let full = schema.iter().map(|schema| quoted(schema) + ".").chain([quoted(name)]).collect::<String>();
-    let literal = literal(&full, Dialect::Postgres);
-    format!("SELECT indexrelid::regclass FROM pg_index WHERE indexrelid = to_regclass({literal}) AND NOT indisvalid")
+    let full = literal(&quoted(schema.as_deref(), name), Dialect::Postgres);
+    format!(
+        "SELECT indexrelid::regclass FROM pg_index WHERE indexrelid = to_regclass({full}) AND NOT indisvalid AND NOT \
+         EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = indexrelid)"
+    )
+}
+
+/// A name of PostgreSQL with its schema, in quotes.
+fn quoted(schema: Option<&str>, name: &str) -> String {
+    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    schema.into_iter().map(|schema| quote(schema) + ".").chain([quote(name)]).collect()
 }
 
 #[cfg(test)]

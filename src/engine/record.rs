@@ -10,9 +10,9 @@ use time::macros::format_description;
 
 use crate::config::Dialect;
 use crate::engine::tables::{EVENT, META, MIGRATION};
-use crate::engine::{Provenance, Script};
+use crate::engine::{Provenance, Script, ScriptStatement};
 use crate::finding::hex;
-use crate::history::{FORMAT, Mode, Row, RowError, State, statement_sum};
+use crate::history::{FORMAT, Mode, Row, RowError, State};
 use crate::migration::{Kind, ProjectName};
 
 /// Writes a moment as the history holds it: RFC 3339 in UTC with microseconds.
@@ -67,7 +67,7 @@ pub(super) fn row(script: &Script, provenance: &Provenance, state: State, done: 
         statements_total: script.statements.len(),
         statements_done: done,
         statement_open: 0,
-        statement_sums: script.statements.iter().map(|statement| statement_sum(&statement.text)).collect(),
+        statement_sums: script.statements.iter().map(ScriptStatement::sum).collect(),
         error: None,
         attempt: script.earlier.as_ref().map_or(1, |earlier| earlier.attempt + 1),
         out_of_order: script.out_of_order,

@@ -5,12 +5,17 @@
 //! is marked as begun before it runs. So whatever stops a run, the history says what ran, or which one statement may
 //! have. Refuses to know any engine.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::config::Dialect;
+use crate::engine::apart::{Tables, apart, changes_tables};
 use crate::engine::record::{self, Writer};
+use crate::engine::patience::Patience;
+use crate::engine::remains::Missing;
 use crate::engine::tables;
-use crate::engine::wire::{Class, Fault, Objection, REOPEN, Wire};
+use crate::engine::wire::{Class, Fault, Objection, Wire};
 use crate::engine::{Outcome, Provenance, Script, Session, Terms, Trouble};
 use crate::history::{FORMAT, Mode, Row, Said, State};
 use crate::migration::{Kind, ProjectName};
@@ -30,6 +35,12 @@ pub(super) struct Runner<W> {
     read: bool,
     /// The terms under which the session stands, if no script can have changed it since.
     pub(super) settled: Option<Terms>,
+    /// Whether a script may have left something in the session that settings do not take back.
+    used: bool,
+    /// What is known about tables without transactions.
+    tables: Option<Tables>,
+    /// Whether a part of what was taken back stays.
+    kept: bool,
 }
 
 /// What stopped a run before its end.
@@ -42,10 +53,16 @@ pub(super) enum Stop {
     Unsure,
     /// It is not known whether a statement (from 0) took effect.
     Undecided(usize, String),
+    /// A statement (from 0) was refused that may have done a part of its work.
+    Half(usize, Fault),
+    /// A statement (from 0) of an earlier attempt, whose setting is needed again, was refused.
+    Replay(usize, Fault),
+    /// A statement of an earlier attempt left something in its session that a new one lacks.
+    Missing(Missing),
     /// Our own bookkeeping.
     Record(Fault),
-    /// The commit: whether it happened is not known.
-    Commit(Fault),
+    /// The commit behind a statement of a script (by index, both from 0): whether it happened is not known.
+    Commit(usize, usize, Fault),
 }
 
 impl From<Fault> for Stop {
@@ -63,47 +80,10 @@ pub(super) fn gone() -> Fault {
     Fault::new(Class::LockLost, message)
 }
 
-/// Waits a little longer each time, up to a bound, for something that others hold.
-pub(super) struct Patience {
-    begun: Instant,
-    most: Duration,
-    pause: Duration,
-}
-
-impl Patience {
-    pub(super) fn new(most: Duration) -> Self {
-        Self { begun: Instant::now(), most, pause: Duration::from_millis(25) }
-    }
-
-    /// Sleeps, or says that the time is over. Pauses differ between processes, so that they do not meet again.
-    pub(super) fn again(&mut self) -> Option<Duration> {
-        use std::hash::{BuildHasher as _, Hasher as _};
-        let left = self.most.checked_sub(self.begun.elapsed()).filter(|left| !left.is_zero())?;
-        let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-        let jitter = self.pause.mul_f64((random % 1000) as f64 / 2000.0);
-        let pause = (self.pause + jitter).min(left);
-        std::thread::sleep(pause);
-        self.pause = (self.pause * 2).min(Duration::from_secs(2));
-        Some(pause)
-    }
-}
-
-/// Tries for a while to have a lost connection again.
-pub(super) fn again<T>(mut open: impl FnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
-    let mut patience = Patience::new(REOPEN);
-    loop {
-        match open() {
-            Err(trouble) if patience.again().is_none() => return Err(trouble),
-            Err(_) => {}
-            opened => return opened,
-        }
-    }
-}
-
 impl<W: Wire> Runner<W> {
     pub(super) fn new(wire: W, wait: Duration) -> Self {
         let writer = Writer { dialect: wire.dialect(), prefix: wire.prefix().to_owned() };
-        Self { wire, writer, wait, numbers: BTreeMap::new(), read: false, settled: None }
+        Self { wire, writer, wait, numbers: BTreeMap::new(), read: false, settled: None, used: false, tables: None, kept: false }
     }
 
     /// Runs statements of our own that must touch `rows` rows together.
@@ -188,14 +168,15 @@ impl<W: Wire> Runner<W> {
             durations.push(elapsed);
         }
         let last = scripts.len().saturating_sub(1);
+        let end = scripts.get(last).map_or(0, |script| script.statements.len().max(1) - 1);
         match self.wire.objection()? {
             Objection::None => {}
             Objection::Unsure => return Err(Stop::Unsure),
             Objection::Broken(problem) => {
-                return Err(Stop::Broken(last, scripts[last].statements.len().max(1) - 1, problem));
+                return Err(Stop::Broken(last, end, problem));
             }
         }
-        self.wire.tell("COMMIT").map_err(Stop::Commit)?;
+        self.wire.tell("COMMIT").map_err(|fault| Stop::Commit(last, end, fault))?;
         self.settled = tame.then_some(terms);
         Ok(durations)
     }
@@ -229,23 +210,93 @@ impl<W: Wire> Runner<W> {
             let stop = match self.together(scripts, who, tell) {
                 // Only now is it worth knowing what was broken before: once more, with that knowledge.
                 Err(Stop::Unsure) => {
-                    let _ = self.wire.tell("ROLLBACK");
+                    self.take_back();
                     self.wire.learn()?;
                     self.together(scripts, who, tell)
                 }
                 other => other,
             };
-            let Err(Stop::Statement(index, number, fault)) = stop else { return stop };
-            if fault.class != Class::Busy {
-                return Err(Stop::Statement(index, number, fault));
-            }
-            let _ = self.wire.tell("ROLLBACK");
-            let path = scripts[index].migration.path.display();
-            tell(Said::Retry { path: &path, statement: number + 1, why: &fault.message });
-            if patience.again().is_none() {
-                return Err(Stop::Statement(index, number, fault));
+            let (index, number, why) = match &stop {
+                Err(Stop::Statement(index, number, fault) | Stop::Commit(index, number, fault))
+                    if fault.class == Class::Busy =>
+                {
+                    (*index, *number, fault.message.clone())
+                }
+                _ => return stop,
+            };
+            if self.again(&scripts[index], number, &why, &mut patience, tell).is_none() {
+                return stop;
             }
         }
+    }
+
+    /// After somebody else was in the way: takes back what is open and waits a little, or says that it is no use.
+    pub(super) fn again(
+        &mut self,
+        script: &Script,
+        number: usize,
+        why: &str,
+        patience: &mut Patience,
+        tell: Tell<'_>,
+    ) -> Option<()> {
+        if self.take_back() {
+            return None;
+        }
+        let path = script.migration.path.display();
+        tell(Said::Retry { path: &path, statement: number + 1, why });
+        patience.again().map(|_| ())
+    }
+
+    /// Takes an open transaction back; says whether a part of what was taken back since the run began stays.
+    pub(super) fn take_back(&mut self) -> bool {
+        self.kept |= self.wire.take_back();
+        self.kept
+    }
+
+    /// Sets the statements apart that change tables without transactions.
+    fn apart<'s>(&mut self, scripts: &'s [Script]) -> Result<Cow<'s, [Script]>, Trouble> {
+        let dialect = self.wire.dialect();
+        if self.tables.is_none() {
+            self.tables = Some(self.wire.tables().map_err(|fault| self.explain(&fault))?);
+        }
+        let known = self.tables.clone().unwrap_or_default();
+        if known == Tables::default() && !matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {
+            return Ok(Cow::Borrowed(scripts));
+        }
+        let set_apart: Vec<Cow<'s, Script>> = scripts.iter().map(|script| apart(script, &known, dialect)).collect();
+        if let Some(script) = set_apart.iter().find(|script| script.mode == Mode::Journal && scripts.len() > 1) {
+            return Err(Trouble::new(
+                format!("{} changes a table without transactions", script.migration.path.display()),
+                "push it alone, or set atomic = \"file\" for this target",
+            ));
+        }
+        if set_apart.iter().any(|script| changes_tables(script, &known)) {
+            self.tables = None;
+        }
+        Ok(match set_apart.iter().any(|script| matches!(script, Cow::Owned(_))) {
+            true => Cow::Owned(set_apart.into_iter().map(Cow::into_owned).collect()),
+            false => Cow::Borrowed(scripts),
+        })
+    }
+
+    /// Where a script may have left something in the session, the next one gets a new session, under the same lock or
+    /// one that is taken again: then nobody must have been at work in between.
+    fn new_session(&mut self) -> Result<(), Trouble> {
+        if !std::mem::take(&mut self.used) || self.wire.settles_all() {
+            return Ok(());
+        }
+        self.settled = None;
+        self.wire.reopen()?;
+        if self.wire.keeps_lock() {
+            return Ok(());
+        }
+        let known = self.numbers.len();
+        self.lock(self.wait, &mut |_| {})?;
+        self.history()?;
+        if self.numbers.len() > known {
+            return Err(Trouble::new("somebody else applied migrations to this database", "schemagate sync"));
+        }
+        Ok(())
     }
 }
 
@@ -303,13 +354,18 @@ impl<W: Wire> Session for Runner<W> {
         statements.push("COMMIT".to_owned());
         let made = self.wire.begin(&Terms::default(), false, &statements.join("; "));
         made.map(|_| ()).map_err(|fault| {
-            let _ = self.wire.tell("ROLLBACK");
+            self.wire.take_back();
             let trouble = self.explain(&fault);
             Trouble::new(format!("the history tables could not be created: {}", trouble.message), trouble.help)
         })
     }
 
     fn run(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Outcome, Trouble> {
+        self.new_session()?;
+        self.kept = false;
+        let dialect = self.wire.dialect();
+        self.used = !scripts.iter().all(|script| script.leaves_the_session(dialect));
+        let scripts = &*self.apart(scripts)?;
         match self.attempt(scripts, who, tell) {
             Ok(durations) => Ok(Outcome::Applied(durations)),
             Err(stop) => self.stopped(scripts, who, stop),
@@ -323,7 +379,7 @@ impl<W: Wire> Session for Runner<W> {
 
     fn settle(&mut self, row: &Row, decision: &super::Decision) -> Result<(), Trouble> {
         self.decide(row, decision).map_err(|fault| {
-            let _ = self.wire.tell("ROLLBACK");
+            self.wire.take_back();
             self.explain(&fault)
         })
     }

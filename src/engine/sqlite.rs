@@ -177,6 +177,10 @@ impl Wire for Sqlite {
         }
     }
 
+    fn keeps_lock(&self) -> bool {
+        true
+    }
+
     fn is_open(&mut self) -> Result<bool, Fault> {
         Ok(!self.connection.is_autocommit())
     }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::config::Dialect;
+use crate::engine::apart::Tables;
 use crate::engine::{ScriptStatement, Terms, Trouble};
 
 /// Rows of an answer; NULL is `None`.
@@ -109,6 +110,35 @@ pub(super) trait Wire {
     /// # Errors
     /// If that fails; then no transaction is open.
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault>;
+
+    /// Takes an open transaction back, if one is open; says whether the server tells that a part of it stays.
+    fn take_back(&mut self) -> bool {
+        let _ = self.tell("ROLLBACK");
+        false
+    }
+
+    /// Asks which tables keep what a statement did when its transaction is taken back.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn tables(&mut self) -> Result<Tables, Fault> {
+        Ok(Tables::default())
+    }
+
+    /// What makes sure that a statement of our own outside of a transaction stays, whatever a script did to the session.
+    fn seal(&self) -> &'static str {
+        ""
+    }
+
+    /// Says whether [`Wire::settle`] takes all back that a script can leave in its session.
+    fn settles_all(&self) -> bool {
+        false
+    }
+
+    /// Says whether the lock stays ours when the connection ends.
+    fn keeps_lock(&self) -> bool {
+        false
+    }
 
     /// What puts our own rights back, if a script can have taken others.
     fn own_rights(&self) -> &'static str {

@@ -75,7 +75,7 @@ fn mysql(text: &str, flavour: Flavour, words: &[&str]) -> bool {
     let head = head(text, flavour);
     match head.verb.as_str() {
         "SET" => words.iter().take(4).any(|word| {
-            matches!(*word, "PASSWORD" | "GLOBAL" | "PERSIST" | "PERSIST_ONLY" | "ROLE" | "AUTOCOMMIT" | "DEFAULT")
+            matches!(*word, "PASSWORD" | "GLOBAL" | "PERSIST" | "PERSIST_ONLY" | "ROLE" | "DEFAULT" | "STATEMENT")
         }),
         "SELECT" | "VALUES" | "(" | "DO" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" => false,
         "LOAD" => true,

@@ -36,6 +36,8 @@ pub struct Head {
     pub verb: String,
     /// Whether an INSERT takes its rows from a query and not from VALUES.
     pub queries: bool,
+    /// Whether a SET says something about `autocommit`.
+    pub commits: bool,
 }
 
 fn plain_name(name: &str) -> String {
@@ -99,7 +101,8 @@ pub fn first_words() -> impl Iterator<Item = &'static str> {
 pub fn head(text: &str, flavour: impl Into<Flavour>) -> Head {
     let flavour = flavour.into();
     let mut tokens = Lexer::new(text, flavour).filter(|token| token.kind.is_significant());
-    let mut head = Head { words: Vec::new(), verb_span: Span::default(), verb: String::new(), queries: false };
+    let (words, verb) = (Vec::new(), String::new());
+    let mut head = Head { words, verb_span: Span::default(), verb, queries: false, commits: false };
     for token in tokens.by_ref() {
         let word = token.span.of(text).to_ascii_uppercase();
         if head.words.is_empty() {
@@ -113,6 +116,11 @@ pub fn head(text: &str, flavour: impl Into<Flavour>) -> Head {
     }
     if head.verb == "WITH" {
         main_verb(text, flavour, &mut head);
+    }
+    if head.verb == "SET" {
+        let names_it = |word: &str| word.trim_matches('`').rsplit(['@', '.', '`']).next().is_some_and(|word| word.eq_ignore_ascii_case("autocommit"));
+        let mut words = Lexer::new(text, flavour).filter(|token| token.kind.is_significant());
+        head.commits = words.any(|token| names_it(token.span.of(text)));
     }
     if head.verb == "INSERT" {
         head.queries = first_source(text, flavour) == Some("SELECT");
@@ -167,9 +175,9 @@ impl Head {
             // Behind these the record of what ran could not be written, or not be committed.
             "LOCK" | "UNLOCK" if mysql && matches!(second, "TABLES" | "TABLE") => Purpose::Transaction,
             "FLUSH" if mysql && self.words.iter().any(|word| word == "LOCK") => Purpose::Transaction,
-            "SET" if mysql && self.words.iter().take(6).any(|word| word.trim_start_matches('@') == "AUTOCOMMIT") => {
-                Purpose::Transaction
-            }
+            "SET" if mysql && self.commits => Purpose::Transaction,
+            "XA" if mysql => Purpose::Transaction,
+            "PREPARE" if second == "TRANSACTION" => Purpose::Transaction,
             "LOCK" if second == "TABLE" => Purpose::Neutral,
             "(" | "SELECT" => Purpose::Neutral,
             _ if SCHEMA.contains(&verb) => Purpose::Schema,

@@ -1,0 +1,72 @@
+//! Statements that change tables without transactions: they cannot share one with the record of themselves.
+//!
+//! MyISAM, Aria, MEMORY and their like keep what a statement did when its transaction is taken back (manual of MySQL,
+//! "The MyISAM Storage Engine"), so such a statement is marked as begun before it runs. Refuses to ask the database.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use crate::config::Dialect;
+use crate::engine::Script;
+use crate::engine::words::Words;
+use crate::history::Mode;
+use crate::sql::facts::{Purpose, head};
+
+/// What is known about the tables of a database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Tables {
+    /// Those without transactions, in lower case.
+    pub(super) without: BTreeSet<String>,
+    /// Whether a table whose definition names no engine has none.
+    pub(super) by_default: bool,
+}
+
+/// Sets statements apart that change tables without transactions; a script with such runs as a journal.
+pub(super) fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) -> Cow<'s, Script> {
+    let mut tables = known.without.clone();
+    let mut numbers = Vec::new();
+    for (number, statement) in script.statements.iter().enumerate() {
+        let words = Words::of(&statement.text, dialect);
+        tables.extend(defines(&words, known.by_default));
+        let names = |(word, _): &(String, bool)| tables.contains(&word.to_lowercase());
+        let data = !statement.alone && head(&statement.text, dialect).purpose(dialect) == Purpose::Data;
+        if data && words.list.iter().any(names) {
+            numbers.push(number);
+        }
+    }
+    if numbers.is_empty() {
+        return Cow::Borrowed(script);
+    }
+    let mut script = Script { mode: Mode::Journal, ..script.clone() };
+    for number in numbers {
+        script.statements[number].alone = true;
+    }
+    Cow::Owned(script)
+}
+
+/// Says whether what is known about tables may not be true any more once a script has run.
+pub(super) fn changes_tables(script: &Script, known: &Tables) -> bool {
+    script.statements.iter().filter(|statement| statement.alone).any(|statement| {
+        let text = statement.text.to_ascii_uppercase();
+        known.by_default || text.contains("ENGINE") || !text.starts_with(['C', 'A', 'D']) || text.starts_with("CALL")
+    })
+}
+
+/// The table that a statement gives an engine without transactions.
+fn defines(words: &Words, by_default: bool) -> Option<String> {
+    let mut words = words.clone();
+    if !words.any(&["CREATE", "ALTER"]) {
+        return None;
+    }
+    words.take(&["OR", "REPLACE"]);
+    words.any(&["TEMPORARY"]);
+    if !words.take(&["TABLE"]) {
+        return None;
+    }
+    let _ = words.take(&["IF", "NOT", "EXISTS"]) || words.take(&["IF", "EXISTS"]);
+    let (_, name) = words.qualified()?;
+    let engine = words.list.iter().skip(words.at).skip_while(|(word, _)| !word.eq_ignore_ascii_case("ENGINE"));
+    let engine = engine.skip(1).find(|(word, _)| word != "=");
+    let without = engine.map_or(by_default, |(engine, _)| !engine.eq_ignore_ascii_case("InnoDB"));
+    without.then(|| name.to_lowercase())
+}
