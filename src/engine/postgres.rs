@@ -208,7 +208,12 @@ impl Wire for Postgres {
     }
 
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
-        let settings = if fresh { format!("{}; ", self.settings(terms)) } else { String::new() };
+        // An isolation must come before any query of its transaction, and what settles the session holds some.
+        let apart = fresh && terms.isolation.is_some();
+        if apart {
+            self.settle(terms)?;
+        }
+        let settings = if fresh && !apart { format!("{}; ", self.settings(terms)) } else { String::new() };
         let isolation = terms.isolation.as_ref().map(|level| format!(" ISOLATION LEVEL {level}")).unwrap_or_default();
         self.tell(&format!("{settings}BEGIN{isolation}; SET LOCAL schemagate.open = 'yes'{}{then}", joint(then)))
     }

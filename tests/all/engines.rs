@@ -334,6 +334,9 @@ fn what_would_keep_the_record_from_being_written_is_refused() {
         "SET autocommit = 0;",
         "SET SESSION autocommit = 0;",
         "SET @@autocommit = 0;",
+        "SET @@session.autocommit = 0;",
+        "SET @a = 1, @b = 2, @c = 3, @d = 4, @@SESSION.`autocommit` = 0;",
+        "XA START 'x';",
         "LOCK TABLES a WRITE;",
         "UNLOCK TABLES;",
     ] {

@@ -11,6 +11,7 @@ mod committing;
 mod configuration;
 mod corpus;
 mod databases;
+mod doubt;
 mod engines;
 mod faults;
 mod floors;

@@ -1,0 +1,221 @@
+//! What a database may have done in part, or a session may have kept: it is said, and nothing runs twice because of it.
+
+use crate::databases::{Database, Engine};
+use crate::support::World;
+
+/// A database, and a world in which every kind of statement may stand in every file.
+fn on(engine: Engine) -> (Database, World) {
+    let database = engine.database();
+    let world = World::new(
+        &format!("{}[project.rules]\ntype-mismatch = \"off\"\n", database.manifest()),
+        &database.server_file(),
+    );
+    (database, world)
+}
+
+fn history(database: &Database, world: &World, version: &str) -> String {
+    let sql = format!(
+        "SELECT state, mode, statements_done, statement_open FROM {} WHERE version = '{version}'",
+        database.history("migration")
+    );
+    database.ask(world, &sql)
+}
+
+#[test]
+fn a_routine_that_committed_on_its_way_is_never_called_again_by_itself() {
+    for code in ["SIGNAL SQLSTATE '45000'", "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1205"] {
+        let (database, world) = on(Engine::Mariadb);
+        let body = format!("INSERT INTO a VALUES (1); COMMIT; {code};");
+        world.migration("1", &format!("CREATE TABLE a (id INT);\nDELIMITER //\nCREATE PROCEDURE p() BEGIN {body} END//\nDELIMITER ;\n"));
+        world.migration("2", "CALL p();\nCREATE TABLE b (id INT);\n");
+        world.send("calls").says(&["FAILED", "statement 1 may have done a part of its work", "--from 2"]);
+        assert_eq!(history(&database, &world, "2"), "failed|journal|0|1");
+        world.on_server(&["apply"]).says(&["whether it took effect is not known"]);
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1");
+        world.on_server(&["resolve", "2", "--from", "2", "--yes"]).ok();
+        world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1");
+    }
+}
+
+#[test]
+fn a_block_without_a_routine_is_never_run_again_by_itself() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE a (id INT);\n");
+    world.migration("2", "DELIMITER //\nBEGIN NOT ATOMIC INSERT INTO a VALUES (1); COMMIT; SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213; END//\nDELIMITER ;\n");
+    world.send("block").says(&["FAILED", "statement 1 may have done a part of its work"]);
+    world.on_server(&["apply"]).says(&["whether it took effect is not known"]);
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1");
+}
+
+#[test]
+fn tables_without_transactions_are_changed_once() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE m (id INT) ENGINE = MyISAM;\nCREATE TABLE t (id INT PRIMARY KEY);\n");
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO m VALUES (1);\nINSERT INTO t VALUES (1);\n");
+    world.send("one").says(&["FAILED", "statements 1 to 2 of this file ran and stay"]);
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM m"), "1");
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO m VALUES (1);\nINSERT INTO t VALUES (2);\n");
+    world.send("mended").says(&["1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM t)"), "1|2");
+}
+
+#[test]
+fn what_a_rollback_could_not_take_back_is_said() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration(
+        "1",
+        "CREATE TABLE m (id INT) ENGINE = MyISAM;\nCREATE TABLE t (id INT PRIMARY KEY);\n\
+         CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO m VALUES (NEW.id);\n",
+    );
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (1);\n");
+    world.send("one").says(&["FAILED", "changed tables without transactions and may stay in part"]);
+    assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM t)"), "1|0");
+    assert_eq!(database.ask(&world, "SELECT state, statement_open FROM schemagate_migration WHERE kind = 'dml'"), "failed|1");
+    world.on_server(&["apply"]).says(&["whether it took effect is not known"]);
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM m"), "1");
+}
+
+#[test]
+fn several_tables_are_dropped_one_by_one_and_that_is_said() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE a (id INT);\n");
+    world.migration("2", "DROP TABLE a, nowhere;\n");
+    world.send("drops").says(&["FAILED", "statement 1 may have done a part of its work"]);
+    assert_eq!(history(&database, &world, "2"), "failed|journal|0|1");
+}
+
+#[test]
+fn a_setting_that_cannot_be_made_again_loses_nothing() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TEXT SEARCH CONFIGURATION mine (COPY = english);\nCREATE TABLE a (id INTEGER);\n");
+    world.migration(
+        "2",
+        "SET default_text_search_config = 'mine';\nINSERT INTO a VALUES (1);\nCREATE INDEX CONCURRENTLY i ON a (x);\n",
+    );
+    world.send("fails").says(&["FAILED", "2##ddl##change.sql:3"]);
+    assert_eq!(history(&database, &world, "2"), "failed|journal|2|0");
+    database.ask(&world, "DROP TEXT SEARCH CONFIGURATION mine");
+    world.on_server(&["apply"]).says(&["a new session needs this setting again", "nothing ran now"]);
+    assert_eq!(history(&database, &world, "2"), "failed|journal|2|0");
+    database.ask(&world, "CREATE TEXT SEARCH CONFIGURATION mine (COPY = english); ALTER TABLE a ADD COLUMN x INTEGER");
+    world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1");
+}
+
+#[test]
+fn what_a_new_session_lacks_is_named() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration(
+        "1",
+        "CREATE TABLE a (id INT);\nSELECT count(*) INTO @n FROM a;\nALTER TABLE nowhere ADD x INT;\nINSERT INTO a VALUES (@n);\n",
+    );
+    world.send("fails").says(&["FAILED", "1##ddl##change.sql:3"]);
+    world.migration(
+        "1",
+        "CREATE TABLE a (id INT);\nSELECT count(*) INTO @n FROM a;\nALTER TABLE a ADD x INT;\nINSERT INTO a (id) VALUES (@n);\n",
+    );
+    world.send("mends").says(&["the remaining ones use what it left in its session: the variable @n", "--applied"]);
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "0");
+}
+
+#[test]
+fn the_catalogue_is_asked_under_the_settings_of_the_file() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE SCHEMA other;\nCREATE TABLE other.a (id INTEGER);\n");
+    world.migration("2", "SET search_path = other;\nCREATE INDEX CONCURRENTLY \"i\"\"x\" ON a (id);\n");
+    world.send("both").says(&["2 applied now"]).ok();
+    database.ask(
+        &world,
+        "UPDATE schemagate.schemagate_migration SET state = 'running', statements_done = 1, statement_open = 2 WHERE version = '2'",
+    );
+    world.on_server(&["apply"]).says(&["what it makes is there", "1 applied now"]).ok();
+    assert_eq!(history(&database, &world, "2"), "applied|journal|2|0");
+}
+
+#[test]
+fn a_file_whose_remaining_statements_were_deleted_is_finished() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE a (id INT);\nINSERT INTO a VALUES (1);\nALTER TABLE nowhere ADD x INT;\n");
+    world.send("fails").says(&["FAILED", "statements 1 to 2 of this file ran and stay"]);
+    world.migration("1", "CREATE TABLE a (id INT);\nINSERT INTO a VALUES (1);\n");
+    world.send("mends").says(&["1 applied now"]).ok();
+    assert_eq!(history(&database, &world, "1"), "applied|journal|2|0");
+}
+
+#[test]
+fn people_may_let_a_file_go_on_from_a_statement_where_all_ran_in_one_transaction() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\nALTER TABLE nowhere ADD x INTEGER;\n");
+    world.send("fails").says(&["nothing of this file stays"]);
+    database.ask(&world, "CREATE TABLE a (id INTEGER); CREATE TABLE nowhere (id INTEGER)");
+    world.on_server(&["resolve", "1", "--from", "2", "--yes"]).says(&["goes on with statement 2"]).ok();
+    world.on_server(&["apply"]).says(&["from statement 2", "1 applied now"]).ok();
+}
+
+#[test]
+fn what_a_file_leaves_in_its_session_ends_with_it() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TEMP TABLE a (id INTEGER);\nPREPARE p AS SELECT 1;\nSET work_mem = '5MB';\n");
+    world.migration("2", "CREATE TABLE a (id INTEGER);\nPREPARE p AS SELECT 2;\nCREATE TABLE s AS SELECT current_setting('work_mem') AS w, current_setting('client_connection_check_interval') AS c;\n");
+    world.send("both").says(&["2 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT to_regclass('public.a')"), "a");
+    assert_eq!(database.ask(&world, "SELECT * FROM s"), "4MB|2s");
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "-- schemagate: statement-timeout = 7s\nCREATE TEMPORARY TABLE a (id INT);\nSET @n = 1;\n");
+    world.migration("2", "CREATE TABLE a (id INT);\nCREATE TABLE s (n INT, t DOUBLE);\nINSERT INTO s VALUES (@n, @@max_statement_time);\n");
+    world.send("both").says(&["2 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "0");
+    assert_eq!(database.ask(&world, "SELECT * FROM s"), "NULL|0");
+    let (database, world) = on(Engine::Sqlite);
+    world.migration("1", "CREATE TEMP TABLE a (id INTEGER);\nPRAGMA case_sensitive_like = ON;\n");
+    world.migration("2", "CREATE TABLE a (id INTEGER);\nCREATE TABLE s AS SELECT 'a' LIKE 'A' AS l;\n");
+    world.send("both").says(&["2 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM a), l FROM s"), "0|1");
+}
+
+#[test]
+fn a_copy_without_rows_copies_none_and_one_to_the_client_is_refused() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO a VALUES (1);\nCOPY a FROM STDIN;\n");
+    world.send("empty").says(&["2 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1");
+    world.file("db/shop/2##dml##out.sql", "COPY a TO STDOUT;\n");
+    world.send("out").says(&["COPY ... TO STDOUT writes to a client, and there is none"]);
+}
+
+#[test]
+fn edited_rows_of_a_copy_that_ran_are_noticed() {
+    let (_database, world) = on(Engine::Postgres);
+    let text = |row: &str, last: &str| format!("CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN;\n{row}\n\\.\nCREATE INDEX CONCURRENTLY i ON a ({last});\n");
+    world.migration("1", &text("1", "nope"));
+    world.send("fails").says(&["FAILED", "statements 1 to 2 of this file ran and stay"]);
+    world.migration("1", &text("2", "id"));
+    world.send("edits").refused(&["released-edited", "it has run on dev/shop"]);
+    world.migration("1", &text("1", "id"));
+    world.send("mends").says(&["1 applied now"]).ok();
+}
+
+#[test]
+fn a_commit_that_the_server_refuses_is_a_failure_of_the_file() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration(
+        "1",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (p INTEGER REFERENCES p DEFERRABLE INITIALLY DEFERRED);\n",
+    );
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO c VALUES (1);\n");
+    let said = world.send("orphans").says(&["FAILED", "the commit was refused", "c_p_fkey", "nothing of this file stays"]);
+    assert!(!said.text.contains("UNREACHABLE"), "{}", said.text);
+    assert_eq!(database.ask(&world, "SELECT state FROM schemagate.schemagate_migration WHERE kind = 'dml'"), "failed");
+}
+
+#[test]
+fn a_setting_of_a_target_may_be_a_list() {
+    let (database, world) = on(Engine::Postgres);
+    database.ask(&world, "CREATE SCHEMA one; CREATE SCHEMA two");
+    world.write_server_file(&format!("{}[target.session]\nsearch_path = \"one, two\"\n", database.server_file()));
+    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+    world.send("one").says(&["1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT to_regclass('one.a')"), "one.a");
+}
