@@ -3,8 +3,10 @@
 //! Exactly one source says who pushed, chosen by the administrator: over a local path or a shell every variable is the
 //! pusher's own to set. Refuses to guess.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -118,6 +120,9 @@ pub fn url(source: &UrlSource, folder: &Path) -> Result<String> {
     Ok(url)
 }
 
+/// How long a command that prints a URL may take.
+const LONGEST_COMMAND: Duration = Duration::from_secs(30);
+
 fn output_of(words: &[String], folder: &Path) -> Result<String> {
     let (program, arguments) = words.split_first().context("the command is empty")?;
     let mut command = Command::new(program);
@@ -125,11 +130,29 @@ fn output_of(words: &[String], folder: &Path) -> Result<String> {
     for name in env::OF_GIT {
         command.env_remove(name);
     }
-    let output = command.output().with_context(|| format!("the command `{program}` could not be started"))?;
-    if !output.status.success() {
-        bail!("the command `{program}` failed ({})", output.status);
+    let started = command.stdout(Stdio::piped()).spawn();
+    let mut child = started.with_context(|| format!("the command `{program}` could not be started"))?;
+    let mut output = child.stdout.take().context("its output cannot be read")?;
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        output.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if begun.elapsed() > LONGEST_COMMAND {
+            let _ = child.kill().and_then(|()| child.wait());
+            bail!("the command `{program}` took longer than {} s", LONGEST_COMMAND.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    if !status.success() {
+        bail!("the command `{program}` failed ({status})");
     }
-    String::from_utf8(output.stdout)
+    let bytes = reader.join().map_err(|_| anyhow::anyhow!("the output of `{program}` could not be read"))??;
+    String::from_utf8(bytes)
         .with_context(|| format!("the command `{program}` printed something that is not UTF-8"))
 }
 

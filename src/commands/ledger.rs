@@ -5,7 +5,7 @@
 //! as this repository knows; where it is missing or unreadable, nothing may be changed. The database is always right; the ledger is never used to decide what runs.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -127,18 +127,26 @@ fn tenants_path(common_dir: &Path, tenants: &Tenants) -> PathBuf {
     file_of(common_dir, "tenants", &format!("{}/{}", tenants.environment, tenants.group))
 }
 
-/// Writes down which tenants a group had when it was last rolled out, so that a push needs no database to know.
+/// Writes down which tenants a group has or had, so that a push needs no database to know. One that is not among them any
+/// more may come back with what it ran, so it stays known.
 ///
 /// # Errors
 /// If the Git directory cannot be written.
 pub fn keep_tenants<'n>(common_dir: &Path, tenants: &Tenants, names: impl Iterator<Item = &'n str>) -> Result<()> {
-    write(&tenants_path(common_dir, tenants), &names.collect::<Vec<_>>())
+    let path = tenants_path(common_dir, tenants);
+    let mut all = tenant_names(&path);
+    all.extend(names.map(str::to_owned));
+    write(&path, &all)
 }
 
-/// The tenants of a group that are known from its last rollout.
+fn tenant_names(path: &Path) -> BTreeSet<String> {
+    let text = disk::config(path).ok().flatten().unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// The tenants of a group that are known from its rollouts.
 fn known_tenants(common_dir: &Path, tenants: &Tenants) -> Vec<Target> {
-    let text = disk::config(&tenants_path(common_dir, tenants)).ok().flatten().unwrap_or_default();
-    let names: Vec<String> = serde_json::from_str(&text).unwrap_or_default();
+    let names = tenant_names(&tenants_path(common_dir, tenants));
     names.into_iter().map(|name| tenants.target(DatabaseName::new(name))).collect()
 }
 

@@ -2,11 +2,14 @@
 //!
 //! Shows first what it would do. Refuses to touch more than one migration of one target at a time.
 
+use std::borrow::Cow;
+
 use anyhow::{Result, bail};
 
 use crate::commands::apply::{Opened, Selection, open};
 use crate::commands::changes::{Source, manifest};
 use crate::commands::ledger;
+use crate::commands::waves;
 use crate::commands::rollout::{self, migrations};
 use crate::commands::scripts::{bytes, declared_flavour};
 use crate::commands::{Console, Exit};
@@ -134,7 +137,7 @@ pub fn repair(args: &RepairArgs, console: &mut Console<'_>) -> Result<Exit> {
 
 /// A row with the target that has it.
 struct Found<'o> {
-    target: &'o Target,
+    target: Cow<'o, Target>,
     session: Box<dyn Session>,
     row: Row,
 }
@@ -149,11 +152,18 @@ fn find<'o>(opened: &'o Opened, selection: &Selection, named: &str, locked: bool
         selection.environment.as_deref().is_none_or(|name| name == target.environment.as_str())
             && selection.database.as_deref().is_none_or(|name| name == target.audience.database().as_str())
     };
+    let server = &opened.loaded.server;
+    let mut targets: Vec<Cow<'o, Target>> = server.targets.iter().filter(wanted).map(Cow::Borrowed).collect();
+    // Tenants may be thousands: only the one that is named is asked.
+    for tenants in server.tenants.iter().filter(|_| selection.database.is_some()) {
+        let all = waves::targets(&opened.loaded, tenants).map_err(|error| trouble(&error))?;
+        targets.extend(all.into_iter().filter(|target| wanted(&target)).map(Cow::Owned));
+    }
     let mut found: Vec<Found<'o>> = Vec::new();
-    for target in opened.loaded.server.targets.iter().filter(wanted) {
+    for target in targets {
         let access = if locked { Access::Write } else { Access::Read };
         let (mut session, _) =
-            rollout::open(target, &opened.loaded, access, target.manner.lock_wait).map_err(|error| trouble(&error))?;
+            rollout::open(&target, &opened.loaded, access, target.manner.lock_wait).map_err(|error| trouble(&error))?;
         if locked {
             session.lock(target.manner.lock_wait, &mut |_| {}).map_err(|error| trouble(&error))?;
         }
@@ -168,6 +178,9 @@ fn find<'o>(opened: &'o Opened, selection: &Selection, named: &str, locked: bool
     }
     match (found.pop(), found.len()) {
         (Some(one), 0) => Ok(one),
+        (None, _) if selection.database.is_none() && !server.tenants.is_empty() => {
+            bail!("no target has started `{}`; if a tenant has, name it with -d", sanitize(named))
+        }
         (None, _) => bail!("no target that is meant has started `{}`; see `schemagate history`", sanitize(named)),
         (Some(one), _) => {
             let labels: Vec<String> =
@@ -233,7 +246,7 @@ fn finish(
     }
     found.session.settle(&found.row, decision).map_err(|error| trouble(&error))?;
     let rows = found.session.history().map_err(|error| trouble(&error))?;
-    ledger::keep(&opened.repository.common_dir, found.target, &rows, std::iter::empty())?;
+    ledger::keep(&opened.repository.common_dir, &found.target, &rows, std::iter::empty())?;
     console.say(&format!("  done: {what}\n"));
     Ok(Exit::Clean)
 }

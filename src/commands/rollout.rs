@@ -3,6 +3,7 @@
 //! What is to do is always the tip of the branch minus the history, never what a push brought. The first failure
 //! stops later versions of that database and its later environments; other databases go on.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::commands::server::Loaded;
 use crate::commands::waves;
 use crate::commands::work::{Place, Work};
 use crate::config::Dialect;
-use crate::config::server::{Audience, DATABASE_MARK, Environment, Target};
+use crate::config::server::{Audience, DATABASE_MARK, Environment, Target, Tenants};
 use crate::engine::{Access, Connecting, Provenance, Session, Trouble, engine_of};
 use crate::finding::Report;
 use crate::git::refs::{Branch, tree_of};
@@ -63,6 +64,8 @@ pub(super) struct Common<'r> {
     pub(super) loaded: &'r Loaded,
     pub(super) order: &'r Order<'r>,
     pub(super) branch: &'r Branch,
+    /// What earlier environments have applied, where that is the same for all of a group.
+    pub(super) most: Option<Option<&'r BTreeSet<Place>>>,
 }
 
 /// A branch's tip with what is asked of it, read through one opening of the repository.
@@ -94,7 +97,7 @@ pub fn roll_out(
         targets.iter().any(|target| reaches(&manifest, target, folder)) || reaches_group(&manifest, &groups, folder)
     };
     let migrations = migrations_where(&source, &manifest, &enter)?;
-    let common = Common { manifest: &manifest, migrations: &migrations, loaded, order, branch };
+    let common = Common { manifest: &manifest, migrations: &migrations, loaded, order, branch, most: None };
     let shared = Rollout { repository, source: &source, common };
     let mut stopped: BTreeSet<String> = BTreeSet::new();
     let mut views = Vec::new();
@@ -153,6 +156,12 @@ impl<'r> Rollout<'r> {
         self.common.order.dry || manual && self.common.order.environment.is_none()
     }
 
+    /// Whether an environment runs only what those before it have applied.
+    pub(super) fn waits_for_earlier(&self, name: &EnvironmentName) -> bool {
+        let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
+        manual && !self.only_looks(name)
+    }
+
     /// Works on one target.
     pub(super) fn target(&self, target: &Target, held_back: bool, tell: &mut dyn FnMut(Event<'_>)) -> TargetView {
         let dry = self.only_looks(&target.environment);
@@ -177,8 +186,12 @@ impl<'r> Rollout<'r> {
         }
         let manual =
             self.common.loaded.server.environment(&target.environment).is_some_and(|environment| environment.manual);
-        if manual && !dry {
-            match self.applied_earlier(target) {
+        if self.waits_for_earlier(&target.environment) {
+            let most = match self.common.most {
+                Some(most) => Ok(most.cloned()),
+                None => self.applied_earlier(target),
+            };
+            match most {
                 Ok(most) => work.most = most,
                 Err(trouble) => {
                     view.standing = Standing::Unreachable;
@@ -195,32 +208,45 @@ impl<'r> Rollout<'r> {
         view
     }
 
-    /// What all targets of the same database in earlier environments have applied; `None` where there are none.
-    fn applied_earlier(&self, target: &Target) -> Result<Option<BTreeSet<Place>>, Trouble> {
+    /// What all targets of the same database, or all tenants of the same group, in earlier environments have applied;
+    /// `None` where there are none.
+    pub(super) fn applied_earlier(&self, target: &Target) -> Result<Option<BTreeSet<Place>>, Trouble> {
+        let before = |error: Trouble, label: &str| {
+            Trouble::new(format!("{label}, which comes before: {}", error.message), error.help)
+        };
         let mut most: Option<BTreeSet<Place>> = None;
-        let earlier = self
-            .common
-            .loaded
-            .server
-            .served_by(&self.common.branch.name)
-            .take_while(|known| known.name != target.environment);
-        for environment in earlier {
-            let same = |other: &&Target| other.environment == environment.name && other.audience == target.audience;
-            for other in self.common.loaded.server.targets.iter().filter(same) {
-                let (mut session, _) = open(other, self.common.loaded, Access::Read, READ_WAIT).map_err(|trouble| {
-                    Trouble::new(format!("{}, which comes before: {}", other.label(), trouble.message), trouble.help)
-                })?;
-                let rows = session.history()?;
-                let applied = rows.into_iter().filter(|row| row.state == State::Applied);
-                let applied: BTreeSet<Place> =
-                    applied.map(|row| (row.project.as_str().to_owned(), row.version_key, row.kind)).collect();
-                most = Some(match most {
-                    Some(most) => most.intersection(&applied).cloned().collect(),
-                    None => applied,
-                });
-            }
+        for other in self.earlier(target)? {
+            let (mut session, _) = open(&other, self.common.loaded, Access::Read, READ_WAIT)
+                .map_err(|trouble| before(trouble, &other.label()))?;
+            let rows = session.history().map_err(|trouble| before(trouble, &other.label()))?;
+            let applied = rows.into_iter().filter(|row| row.state == State::Applied);
+            let applied: BTreeSet<Place> =
+                applied.map(|row| (row.project.as_str().to_owned(), row.version_key, row.kind)).collect();
+            most = Some(match most {
+                Some(most) => most.intersection(&applied).cloned().collect(),
+                None => applied,
+            });
         }
         Ok(most)
+    }
+
+    /// The targets of the same database, or of the same group, in earlier environments.
+    fn earlier(&self, target: &Target) -> Result<Vec<Target>, Trouble> {
+        let server = &self.common.loaded.server;
+        let mut found = Vec::new();
+        let earlier = server.served_by(&self.common.branch.name).take_while(|known| known.name != target.environment);
+        for environment in earlier {
+            let same = |other: &&Target| other.environment == environment.name && other.audience == target.audience;
+            found.extend(server.targets.iter().filter(same).cloned());
+            let group = |tenants: &&Tenants| {
+                tenants.environment == environment.name
+                    && matches!(&target.audience, Audience::Group(group, _) if *group == tenants.group)
+            };
+            for tenants in server.tenants.iter().filter(group) {
+                found.extend(waves::targets(self.common.loaded, tenants)?);
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -253,12 +279,24 @@ pub fn open(
 ) -> Result<(Box<dyn Session>, Dialect), Trouble> {
     let url = host::url(&target.url, &loaded.folder)
         .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
-    let url = url.replace(DATABASE_MARK, target.audience.database().as_str());
     let engine = engine_of(&url)?;
+    let name = target.audience.database().as_str();
+    let name = if engine.dialect == Dialect::Sqlite { Cow::Borrowed(name) } else { encoded(name) };
+    let url = url.replace(DATABASE_MARK, &name);
     let manner = &target.manner;
     let how =
         Connecting { folder: &loaded.folder, access, wait, schema: &manner.history_schema, session: &manner.session };
     Ok(((engine.connect)(&url, &how)?, engine.dialect))
+}
+
+/// Writes a name as a part of a URL (RFC 3986, "Percent-Encoding").
+fn encoded(name: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    if name.bytes().all(plain) {
+        return Cow::Borrowed(name);
+    }
+    let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    name.bytes().map(byte).collect::<String>().into()
 }
 
 /// All migrations of a state, under its manifest.

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::commands::changes::Source;
 use crate::commands::ledger;
+use crate::commands::server::Loaded;
 use crate::commands::rollout::{Common, Event, READ_WAIT, Rollout, open};
 use crate::config::server::{DATABASE_MARK, Databases, Target, Tenants};
 use crate::config::{Dialect, Pattern};
@@ -32,8 +33,13 @@ pub(super) fn roll_out(
     wanted: &dyn Fn(&str) -> bool,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Vec<TargetView> {
-    let targets = match targets(rollout, tenants) {
-        Ok(targets) => targets,
+    let known = targets(rollout.common.loaded, tenants).and_then(|targets| {
+        let first = targets.first().filter(|_| rollout.waits_for_earlier(&tenants.environment));
+        let most = first.map(|first| rollout.applied_earlier(first)).transpose()?;
+        Ok((targets, most.flatten()))
+    });
+    let (targets, most) = match known {
+        Ok(known) => known,
         Err(trouble) => {
             let name = format!("tenants of {}", tenants.group);
             let mut view = rollout.view(tenants.environment.as_str(), &name);
@@ -43,6 +49,12 @@ pub(super) fn roll_out(
             return vec![view];
         }
     };
+    if !rollout.common.order.dry {
+        // The judge of the next push learns of them here; without that it says that it does not know.
+        let names = targets.iter().map(|target| target.audience.database().as_str());
+        let _ = ledger::keep_tenants(&rollout.repository.common_dir, tenants, names);
+    }
+    let common = Common { most: Some(most.as_ref()), ..rollout.common };
     let targets: Vec<Target> =
         targets.into_iter().filter(|target| wanted(target.audience.database().as_str())).collect();
     let of = targets.len().div_ceil(tenants.wave);
@@ -53,7 +65,7 @@ pub(super) fn roll_out(
         let ended = if over {
             wave.iter().map(|target| held(rollout, target)).collect()
         } else {
-            one_wave(rollout, tenants, wave)
+            one_wave(rollout, common, tenants, wave)
         };
         let count = |wanted: &dyn Fn(Standing) -> bool| ended.iter().filter(|view| wanted(view.standing)).count();
         let bad = count(&Standing::is_bad);
@@ -112,10 +124,10 @@ fn close(
 }
 
 /// Works on the tenants of a wave, several at once. Each worker opens the repository for itself.
-fn one_wave(rollout: &Rollout<'_>, tenants: &Tenants, wave: &[Target]) -> Vec<TargetView> {
+fn one_wave(rollout: &Rollout<'_>, common: Common<'_>, tenants: &Tenants, wave: &[Target]) -> Vec<TargetView> {
     let next = AtomicUsize::new(0);
     let ended: Mutex<Vec<Option<TargetView>>> = Mutex::new(wave.iter().map(|_| None).collect());
-    let (git_dir, common) = (&rollout.repository.git_dir, rollout.common);
+    let git_dir = &rollout.repository.git_dir;
     std::thread::scope(|scope| {
         for _ in 0..tenants.parallel.min(wave.len()) {
             scope.spawn(|| {
@@ -151,46 +163,44 @@ fn held(rollout: &Rollout<'_>, target: &Target) -> TargetView {
     TargetView { standing: Standing::HeldBack, ..view }
 }
 
-/// Finds out which tenants there are, in the order of their names, and writes that down for the judge of pushes.
-fn targets(rollout: &Rollout<'_>, tenants: &Tenants) -> Result<Vec<Target>, Trouble> {
+/// Finds out which tenants there are, in the order of their names.
+///
+/// # Errors
+/// If the catalogue or the folder that knows them cannot be asked.
+pub(super) fn targets(loaded: &Loaded, tenants: &Tenants) -> Result<Vec<Target>, Trouble> {
     let mut names: Vec<DatabaseName> = match &tenants.databases {
         Databases::Listed(names) => names.clone(),
-        Databases::Named(pattern, None) => files(rollout, tenants, pattern)?,
+        Databases::Named(pattern, None) => files(loaded, tenants, pattern)?,
         Databases::Named(pattern, Some(_)) => {
-            let dialect = catalogue(rollout, tenants)?.1;
+            let dialect = catalogue(loaded, tenants)?.1;
             let sql = match dialect {
                 Dialect::Postgres => {
                     "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
                 }
                 _ => "SELECT schema_name FROM information_schema.schemata",
             };
-            let mut names = asked(rollout, tenants, sql)?;
+            let mut names = asked(loaded, tenants, sql)?;
             names.retain(|name| pattern.matches(name.as_str()));
             names
         }
-        Databases::Asked(sql, _) => asked(rollout, tenants, sql)?,
+        Databases::Asked(sql, _) => asked(loaded, tenants, sql)?,
     };
     let unique: BTreeSet<DatabaseName> = names.drain(..).collect();
-    let targets: Vec<Target> = unique.into_iter().map(|name| tenants.target(name)).collect();
-    if !rollout.common.order.dry {
-        let names = targets.iter().map(|target| target.audience.database().as_str());
-        let _ = ledger::keep_tenants(&rollout.repository.common_dir, tenants, names);
-    }
-    Ok(targets)
+    Ok(unique.into_iter().map(|name| tenants.target(name)).collect())
 }
 
 /// The target that stands for the catalogue.
-fn catalogue(rollout: &Rollout<'_>, tenants: &Tenants) -> Result<(Box<dyn crate::engine::Session>, Dialect), Trouble> {
+fn catalogue(loaded: &Loaded, tenants: &Tenants) -> Result<(Box<dyn crate::engine::Session>, Dialect), Trouble> {
     let (Databases::Named(_, Some(url)) | Databases::Asked(_, url)) = &tenants.databases else {
         return Err(Trouble::new("there is no catalogue", "add `catalogue` to these tenants"));
     };
     let target = Target { url: url.clone(), ..tenants.target(DatabaseName::new("catalogue".to_owned())) };
-    open(&target, rollout.common.loaded, Access::Read, READ_WAIT)
+    open(&target, loaded, Access::Read, READ_WAIT)
         .map_err(|trouble| Trouble::new(format!("the catalogue of the tenants: {}", trouble.message), trouble.help))
 }
 
-fn asked(rollout: &Rollout<'_>, tenants: &Tenants, sql: &str) -> Result<Vec<DatabaseName>, Trouble> {
-    let (mut session, _) = catalogue(rollout, tenants)?;
+fn asked(loaded: &Loaded, tenants: &Tenants, sql: &str) -> Result<Vec<DatabaseName>, Trouble> {
+    let (mut session, _) = catalogue(loaded, tenants)?;
     let names = session.names(sql)?;
     if let Some((name, complaint)) = names.iter().find_map(|name| Some((name, crate::config::name_complaint(name)?))) {
         let shown = crate::text::sanitize(name);
@@ -201,15 +211,15 @@ fn asked(rollout: &Rollout<'_>, tenants: &Tenants, sql: &str) -> Result<Vec<Data
 }
 
 /// The files that the URL can name, where tenants are files.
-fn files(rollout: &Rollout<'_>, tenants: &Tenants, pattern: &Pattern) -> Result<Vec<DatabaseName>, Trouble> {
-    let url = host::url(&tenants.url, &rollout.common.loaded.folder)
+fn files(loaded: &Loaded, tenants: &Tenants, pattern: &Pattern) -> Result<Vec<DatabaseName>, Trouble> {
+    let url = host::url(&tenants.url, &loaded.folder)
         .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of these tenants"))?;
     let help = "add `catalogue`, the URL of a database of that server";
     if engine_of(&url)?.dialect != Dialect::Sqlite {
         return Err(Trouble::new("which tenants match the pattern must be asked of a server", help));
     }
     let path = url.split_once(':').map_or("", |(_, path)| path.split('?').next().unwrap_or_default());
-    let path = rollout.common.loaded.folder.join(path.strip_prefix("//").unwrap_or(path));
+    let path = loaded.folder.join(path.strip_prefix("//").unwrap_or(path));
     let (folder, file) = (path.parent().unwrap_or(&path), path.file_name().unwrap_or_default().to_string_lossy());
     let Some((before, behind)) = file.split_once(DATABASE_MARK) else {
         return Err(Trouble::new("the name of the file does not hold {{database}}", "mend `url` of these tenants"));

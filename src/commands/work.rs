@@ -90,6 +90,8 @@ impl Work<'_> {
         }
         let label = self.target.label();
         let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.manner.lock_wait)?;
+        // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
+        self.remember(&rows, &plan.steps, view, repository);
         session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
         let rows = session.history()?;

@@ -99,7 +99,11 @@ impl<W: Wire> Runner<W> {
         let what = if from == number {
             format!("statement {} may have done a part of its work", number + 1)
         } else {
-            format!("statements {} to {} changed tables without transactions and may stay in part", from + 1, number + 1)
+            format!(
+                "statements {} to {} changed tables without transactions and may stay in part",
+                from + 1,
+                number + 1
+            )
         };
         let left = format!("{}; {what}; the others did not run", ran(from));
         Outcome::Failed { script: 0, error, left, help: decide(script, from) }

@@ -6,10 +6,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::engine::patience::Patience;
 use crate::engine::probe::{Effect, Found, found};
 use crate::engine::record;
 use crate::engine::remains;
-use crate::engine::patience::Patience;
 use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
 use crate::engine::trace::{effects, whole};
 use crate::engine::wire::{Class, Fault, Objection, Wire};
@@ -127,7 +127,9 @@ impl<W: Wire> Runner<W> {
                 self.wire.tell("COMMIT").map(|_| ()).map_err(|fault| Stop::Commit(0, to - 1, fault))
             };
             match run() {
-                Err(Stop::Statement(_, number, fault) | Stop::Commit(_, number, fault)) if fault.class == Class::Busy => {
+                Err(Stop::Statement(_, number, fault) | Stop::Commit(_, number, fault))
+                    if fault.class == Class::Busy =>
+                {
                     if self.again(script, number, &fault.message, &mut patience, tell).is_none() {
                         return Err(Stop::Statement(0, number, fault));
                     }
@@ -155,8 +157,7 @@ impl<W: Wire> Runner<W> {
             return Err(Stop::Undecided(number, why));
         };
         let same = script.earlier.as_ref().is_some_and(|row| {
-            row.statement_sums.get(number * 16..(number + 1) * 16)
-                == Some(statement.sum().as_str())
+            row.statement_sums.get(number * 16..(number + 1) * 16) == Some(statement.sum().as_str())
         });
         if !same {
             return Err(Stop::Undecided(number, "the statement was edited since".to_owned()));
@@ -196,10 +197,8 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let (sql, rows, event) = match decision {
             Decision::From(number) => {
-                let set = format!(
-                    "state = 'failed', mode = 'journal', statements_done = {}, statement_open = 0",
-                    number - 1
-                );
+                let set =
+                    format!("state = 'failed', mode = 'journal', statements_done = {}, statement_open = 0", number - 1);
                 (self.writer.update(row.seq, &set, &lock), 1, format!("resume from statement {number}"))
             }
             Decision::Applied => {

@@ -22,6 +22,7 @@ pub mod tables;
 mod trace;
 mod trace_alter;
 pub mod verify;
+mod watch;
 mod wire;
 mod words;
 
@@ -88,7 +89,8 @@ impl Script {
             let temporary = verb == "CREATE" && has(&statement.text, b"temp");
             // Variables of MySQL are values of the session.
             let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
-            let variables = mysql && has(&statement.text, b"@") && words::Words::of(&statement.text, dialect).has_variable();
+            let variables =
+                mysql && has(&statement.text, b"@") && words::Words::of(&statement.text, dialect).has_variable();
             TAME.contains(&verb.as_str())
                 && !temporary
                 && !variables

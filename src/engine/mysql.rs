@@ -11,12 +11,13 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::apart::Tables;
+use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
 use crate::engine::record::text;
-use crate::engine::patience::again;
 use crate::engine::run::Runner;
 use crate::engine::verify::place;
-use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts, wait};
+use crate::engine::watch::{answer, wait};
+use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
@@ -41,7 +42,8 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     let connection = open(&runtime, &options, how.wait)?;
     let prefix = format!("`{}`.", database.replace('`', "``"));
     let session = how.session.iter().map(|(name, value)| setting(name, value, dialect)).collect();
-    let mut wire = Mysql { runtime, connection, options, dialect, lock: lock_name(&database), prefix, session };
+    let mut wire =
+        Mysql { runtime, connection, options, dialect, lock: lock_name(&database), process: 0, prefix, session };
     wire.introduce(how.access)?;
     Ok(Box::new(Runner::new(wire, how.wait)))
 }
@@ -64,12 +66,26 @@ fn open(runtime: &Runtime, options: &MySqlConnectOptions, patience: Duration) ->
     connected(runtime, patience, MySqlConnection::connect_with(options))?.map_err(|error| explain(&fault(&error, "")))
 }
 
+/// Asks over a second connection whether a connection is there.
+async fn alive(options: &MySqlConnectOptions, process: u64) -> Option<bool> {
+    let mut second = match MySqlConnection::connect_with(options).await {
+        Ok(second) => second,
+        Err(error) => return answer::<()>(Err(error)),
+    };
+    let sql = format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} OR {process} = 0 LIMIT 1");
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut second).await;
+    let _ = second.close().await;
+    answer(rows)
+}
+
 struct Mysql {
     runtime: Runtime,
     connection: MySqlConnection,
     options: MySqlConnectOptions,
     dialect: Dialect,
     lock: String,
+    /// The number of our connection.
+    process: u64,
     prefix: String,
     /// Settings of the server file.
     session: Vec<String>,
@@ -164,7 +180,8 @@ impl Wire for Mysql {
 
     fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
         let sql = sqlx::raw_sql(AssertSqlSafe(statement.text.clone()));
-        let ran = wait(&self.runtime, tick, sql.execute(&mut self.connection));
+        let alive = async || alive(&self.options, self.process).await;
+        let ran = wait(&self.runtime, tick, alive, sql.execute(&mut self.connection));
         ran.map(|_| ()).map_err(|error| fault(&error, &statement.text))
     }
 
@@ -199,7 +216,10 @@ impl Wire for Mysql {
 
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {
         let lock = &self.lock.clone();
-        let got = self.cells(&format!("SELECT GET_LOCK('{lock}', 0)"))?;
+        // The one before may have ended.
+        self.process = 0;
+        let got = self.cells(&format!("SELECT GET_LOCK('{lock}', 0), CONNECTION_ID()"))?;
+        self.process = got.get(1).cloned().flatten().and_then(|id| id.parse().ok()).unwrap_or(0);
         match got.first().cloned().flatten().as_deref() {
             Some("1") => return Ok(Ok(())),
             Some(_) => {}

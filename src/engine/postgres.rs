@@ -12,12 +12,13 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::notices;
+use crate::engine::patience::again;
 use crate::engine::probe::invalid_index;
 use crate::engine::record::text;
-use crate::engine::patience::again;
 use crate::engine::run::Runner;
 use crate::engine::trace::index_made;
-use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts, wait};
+use crate::engine::watch::{answer, wait};
+use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// First key of the advisory lock: tells our locks from those of other programs.
@@ -63,6 +64,18 @@ fn open(runtime: &Runtime, options: &PgConnectOptions, patience: Duration) -> Re
     connected(runtime, patience, PgConnection::connect_with(options))?.map_err(|error| explain(&fault(&error, "")))
 }
 
+/// Asks over a second connection whether the session of a process of the server is there.
+async fn alive(options: &PgConnectOptions, process: i32) -> Option<bool> {
+    let mut second = match PgConnection::connect_with(options).await {
+        Ok(second) => second,
+        Err(error) => return answer::<()>(Err(error)),
+    };
+    let sql = format!("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {process} OR {process} = 0 LIMIT 1");
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut second).await;
+    let _ = second.close().await;
+    answer(rows)
+}
+
 struct Postgres {
     runtime: Runtime,
     connection: PgConnection,
@@ -102,8 +115,7 @@ impl Postgres {
         // A killed client's running statement ends soon (PostgreSQL 14 and later), and we may wait as long as we like.
         const CHECK: &str = "SET client_connection_check_interval = '2s'; ";
         let check = if self.tell(CHECK.trim_end_matches("; ")).is_ok() { CHECK } else { "" };
-        self.session =
-            format!("{check}SET idle_in_transaction_session_timeout = 0; SET extra_float_digits = 1");
+        self.session = format!("{check}SET idle_in_transaction_session_timeout = 0; SET extra_float_digits = 1");
         for (name, value) in self.usual_settings() {
             self.session.push_str(&format!("; SET {name} = {value}"));
         }
@@ -193,12 +205,13 @@ impl Wire for Postgres {
 
     fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
         let (connection, sql) = (&mut self.connection, &statement.text);
+        let alive = async || alive(&self.options, self.process).await;
         let ran = match &statement.rows {
             None => {
                 let sql = sqlx::raw_sql(AssertSqlSafe(sql.clone()));
-                wait(&self.runtime, tick, sql.execute(connection)).map(|_| ())
+                wait(&self.runtime, tick, alive, sql.execute(connection)).map(|_| ())
             }
-            Some(rows) => wait(&self.runtime, tick, async {
+            Some(rows) => wait(&self.runtime, tick, alive, async {
                 let mut copy = connection.copy_in_raw(sql).await?;
                 copy.send(rows.as_bytes()).await?;
                 copy.finish().await.map(|_| ())
@@ -236,6 +249,8 @@ impl Wire for Postgres {
     }
 
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {
+        // The one before may have ended.
+        self.process = 0;
         let got = self.cell(&format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK_CLASS}, {})", self.lock))?;
         if got == "t" {
             self.process = self.cell("SELECT pg_catalog.pg_backend_pid()")?.parse().unwrap_or_default();
@@ -273,7 +288,8 @@ impl Wire for Postgres {
 impl Postgres {
     /// What puts the session back to what `psql` would have, under the terms of a script.
     fn settings(&self, terms: &Terms) -> String {
-        let mut sql = "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP".to_owned();
+        let mut sql =
+            "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP".to_owned();
         if !self.session.is_empty() {
             sql.push_str("; ");
             sql.push_str(&self.session);

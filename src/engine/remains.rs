@@ -30,9 +30,8 @@ const OF_THE_LAST: [&str; 5] = ["LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS", "LA
 pub(super) fn again(statements: &[ScriptStatement], done: usize, dialect: Dialect) -> Result<Vec<usize>, Missing> {
     let (behind, ahead) = statements.split_at(done.min(statements.len()));
     let ahead: Vec<Words> = ahead.iter().map(|statement| Words::of(&statement.text, dialect)).collect();
-    let uses = |name: &str| {
-        ahead.iter().any(|words| words.list.iter().any(|(word, _)| word.eq_ignore_ascii_case(name)))
-    };
+    let uses =
+        |name: &str| ahead.iter().any(|words| words.list.iter().any(|(word, _)| word.eq_ignore_ascii_case(name)));
     let mut found = Vec::new();
     // Variables whose value is not known.
     let mut unknown: BTreeSet<String> = BTreeSet::new();

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::config::Dialect;
 use crate::engine::apart::{Tables, apart, changes_tables};
-use crate::engine::record::{self, Writer};
 use crate::engine::patience::Patience;
+use crate::engine::record::{self, Writer};
 use crate::engine::remains::Missing;
 use crate::engine::tables;
 use crate::engine::wire::{Class, Fault, Objection, Wire};
@@ -83,7 +83,17 @@ pub(super) fn gone() -> Fault {
 impl<W: Wire> Runner<W> {
     pub(super) fn new(wire: W, wait: Duration) -> Self {
         let writer = Writer { dialect: wire.dialect(), prefix: wire.prefix().to_owned() };
-        Self { wire, writer, wait, numbers: BTreeMap::new(), read: false, settled: None, used: false, tables: None, kept: false }
+        Self {
+            wire,
+            writer,
+            wait,
+            numbers: BTreeMap::new(),
+            read: false,
+            settled: None,
+            used: false,
+            tables: None,
+            kept: false,
+        }
     }
 
     /// Runs statements of our own that must touch `rows` rows together.

@@ -206,9 +206,31 @@ pub(super) fn whole(text: &str, dialect: Dialect) -> bool {
         return !accounts || !words.later(",");
     }
     let others = [
-        "CREATE", "ALTER", "DROP", "TRUNCATE", "COMMENT", "GRANT", "REVOKE", "VACUUM", "REINDEX", "CLUSTER", "DISCARD",
-        "CHECKPOINT", "ANALYZE", "ANALYSE", "OPTIMIZE", "CHECK", "REPAIR", "FLUSH", "PREPARE", "DEALLOCATE", "PRAGMA",
-        "REFRESH", "LOCK", "UNLOCK", "USE",
+        "CREATE",
+        "ALTER",
+        "DROP",
+        "TRUNCATE",
+        "COMMENT",
+        "GRANT",
+        "REVOKE",
+        "VACUUM",
+        "REINDEX",
+        "CLUSTER",
+        "DISCARD",
+        "CHECKPOINT",
+        "ANALYZE",
+        "ANALYSE",
+        "OPTIMIZE",
+        "CHECK",
+        "REPAIR",
+        "FLUSH",
+        "PREPARE",
+        "DEALLOCATE",
+        "PRAGMA",
+        "REFRESH",
+        "LOCK",
+        "UNLOCK",
+        "USE",
     ];
     words.any(&others)
 }

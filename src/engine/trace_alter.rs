@@ -61,7 +61,8 @@ fn action(words: &mut Words) -> Action {
         "AUTO_INCREMENT",
         "FORCE",
     ];
-    if words.any(&settings) || words.take(&["CONVERT", "TO", "CHARACTER"]) || words.take(&["CONVERT", "TO", "CHARSET"]) {
+    if words.any(&settings) || words.take(&["CONVERT", "TO", "CHARACTER"]) || words.take(&["CONVERT", "TO", "CHARSET"])
+    {
         return Action::Repeatable;
     }
     if words.take(&["ALTER"]) {

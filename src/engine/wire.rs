@@ -202,27 +202,6 @@ pub(super) trait Wire {
     fn reopen(&mut self) -> Result<(), Trouble>;
 }
 
-/// How often it is told that a statement is still running.
-const TICK: Duration = Duration::from_secs(5);
-
-/// Runs a future on a session's own runtime and tells every few seconds how long it takes.
-pub(super) fn wait<T>(
-    runtime: &tokio::runtime::Runtime,
-    tick: Tick<'_>,
-    future: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    runtime.block_on(async {
-        let begun = std::time::Instant::now();
-        let mut future = std::pin::pin!(future);
-        loop {
-            match tokio::time::timeout(TICK, future.as_mut()).await {
-                Ok(result) => return result,
-                Err(_) => tick(begun.elapsed()),
-            }
-        }
-    })
-}
-
 /// How long a lost connection is tried to be had again.
 pub(super) const REOPEN: Duration = Duration::from_secs(5);
 
@@ -268,18 +247,20 @@ macro_rules! texts {
 pub(super) use texts;
 
 /// The methods of a [`Wire`] that are the same over every connection of `sqlx`. The type has `runtime`, `connection`,
-/// `options` and `settings`; its module has `open`, `fault` and `explain`.
+/// `options`, `process` and `settings`; its module has `open`, `alive`, `fault` and `explain`.
 macro_rules! over_sqlx {
     () => {
         fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
             let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
-            let done = self.runtime.block_on(statement.execute(&mut self.connection));
+            let alive = async || alive(&self.options, self.process).await;
+            let done = wait(&self.runtime, &mut |_| {}, alive, statement.execute(&mut self.connection));
             done.map(|done| done.rows_affected()).map_err(|error| fault(&error, sql))
         }
 
         fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
             let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
-            let rows = self.runtime.block_on(statement.fetch_all(&mut self.connection));
+            let alive = async || alive(&self.options, self.process).await;
+            let rows = wait(&self.runtime, &mut |_| {}, alive, statement.fetch_all(&mut self.connection));
             rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error, sql))
         }
 

@@ -118,7 +118,12 @@ pub fn head(text: &str, flavour: impl Into<Flavour>) -> Head {
         main_verb(text, flavour, &mut head);
     }
     if head.verb == "SET" {
-        let names_it = |word: &str| word.trim_matches('`').rsplit(['@', '.', '`']).next().is_some_and(|word| word.eq_ignore_ascii_case("autocommit"));
+        let names_it = |word: &str| {
+            word.trim_matches('`')
+                .rsplit(['@', '.', '`'])
+                .next()
+                .is_some_and(|word| word.eq_ignore_ascii_case("autocommit"))
+        };
         let mut words = Lexer::new(text, flavour).filter(|token| token.kind.is_significant());
         head.commits = words.any(|token| names_it(token.span.of(text)));
     }

@@ -50,12 +50,7 @@ impl Engine {
         let database = |url: String| Database { engine: self, name: name.clone(), url, home: PathBuf::new() };
         match self {
             Self::Postgres => postgres_database(&postgres().folder, name),
-            Self::Mariadb => {
-                let socket = mariadb().folder.join("s");
-                let database = database(format!("mariadb://root@localhost/{name}?socket={}", socket.display()));
-                client("", &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
-                database
-            }
+            Self::Mariadb => mariadb_database(&mariadb().folder, name),
             Self::Sqlite => database(format!("sqlite:{name}.sqlite")),
         }
     }
@@ -66,6 +61,13 @@ pub(crate) fn postgres_database(home: &Path, name: String) -> Database {
     psql(home, "postgres", &format!("CREATE DATABASE {name}"));
     let url = format!("postgres://postgres@localhost/{name}?host={}", home.display());
     Database { engine: Engine::Postgres, name, url, home: home.to_owned() }
+}
+
+/// Makes an empty database on a MariaDB.
+pub(crate) fn mariadb_database(home: &Path, name: String) -> Database {
+    client(home, "", &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+    let url = format!("mariadb://root@localhost/{name}?socket={}", home.join("s").display());
+    Database { engine: Engine::Mariadb, name, url, home: home.to_owned() }
 }
 
 fn told(command: &mut Command) -> String {
@@ -79,9 +81,9 @@ fn psql(home: &Path, database: &str, sql: &str) -> String {
     told(command.args(["-X", "-q", "-A", "-t", "-U", "postgres", "-h"]).arg(home).args(["-c", sql, database]))
 }
 
-fn client(database: &str, sql: &str) -> String {
+fn client(home: &Path, database: &str, sql: &str) -> String {
     let mut command = Command::new("mariadb");
-    let socket = format!("--socket={}", mariadb().folder.join("s").display());
+    let socket = format!("--socket={}", home.join("s").display());
     told(command.args(["--no-defaults", "-u", "root", "-N", "-B", &socket, "-e", sql, database]))
 }
 
@@ -96,15 +98,20 @@ impl Database {
     pub(crate) fn ask(&self, world: &World, sql: &str) -> String {
         match self.engine {
             Engine::Postgres => psql(&self.home, &self.name, sql),
-            Engine::Mariadb => client(&self.name, sql).replace('\t', "|"),
+            Engine::Mariadb => client(&self.home, &self.name, sql).replace('\t', "|"),
             Engine::Sqlite => world.sql(&format!("{}.sqlite", self.name), sql),
         }
     }
 
     /// Says whether its server answers.
     pub(crate) fn answers(&self) -> bool {
-        let mut command = Command::new("psql");
-        command.args(["-X", "-q", "-U", "postgres", "-h"]).arg(&self.home).args(["-c", "SELECT 1", &self.name]);
+        let mut command = Command::new(if self.engine == Engine::Postgres { "psql" } else { "mariadb" });
+        if self.engine == Engine::Postgres {
+            command.args(["-X", "-q", "-U", "postgres", "-h"]).arg(&self.home).args(["-c", "SELECT 1", &self.name]);
+        } else {
+            let socket = format!("--socket={}", self.home.join("s").display());
+            command.args(["--no-defaults", "-u", "root", &socket, "-e", "SELECT 1", &self.name]);
+        }
         command.output().unwrap().status.success()
     }
 

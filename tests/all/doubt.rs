@@ -26,7 +26,10 @@ fn a_routine_that_committed_on_its_way_is_never_called_again_by_itself() {
     for code in ["SIGNAL SQLSTATE '45000'", "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1205"] {
         let (database, world) = on(Engine::Mariadb);
         let body = format!("INSERT INTO a VALUES (1); COMMIT; {code};");
-        world.migration("1", &format!("CREATE TABLE a (id INT);\nDELIMITER //\nCREATE PROCEDURE p() BEGIN {body} END//\nDELIMITER ;\n"));
+        world.migration(
+            "1",
+            &format!("CREATE TABLE a (id INT);\nDELIMITER //\nCREATE PROCEDURE p() BEGIN {body} END//\nDELIMITER ;\n"),
+        );
         world.migration("2", "CALL p();\nCREATE TABLE b (id INT);\n");
         world.send("calls").says(&["FAILED", "statement 1 may have done a part of its work", "--from 2"]);
         assert_eq!(history(&database, &world, "2"), "failed|journal|0|1");
@@ -52,10 +55,16 @@ fn a_block_without_a_routine_is_never_run_again_by_itself() {
 fn tables_without_transactions_are_changed_once() {
     let (database, world) = on(Engine::Mariadb);
     world.migration("1", "CREATE TABLE m (id INT) ENGINE = MyISAM;\nCREATE TABLE t (id INT PRIMARY KEY);\n");
-    world.file("db/shop/1##dml##rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO m VALUES (1);\nINSERT INTO t VALUES (1);\n");
+    world.file(
+        "db/shop/1##dml##rows.sql",
+        "INSERT INTO t VALUES (1);\nINSERT INTO m VALUES (1);\nINSERT INTO t VALUES (1);\n",
+    );
     world.send("one").says(&["FAILED", "statements 1 to 2 of this file ran and stay"]);
     assert_eq!(database.ask(&world, "SELECT count(*) FROM m"), "1");
-    world.file("db/shop/1##dml##rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO m VALUES (1);\nINSERT INTO t VALUES (2);\n");
+    world.file(
+        "db/shop/1##dml##rows.sql",
+        "INSERT INTO t VALUES (1);\nINSERT INTO m VALUES (1);\nINSERT INTO t VALUES (2);\n",
+    );
     world.send("mended").says(&["1 applied now"]).ok();
     assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM t)"), "1|2");
 }
@@ -71,7 +80,10 @@ fn what_a_rollback_could_not_take_back_is_said() {
     world.file("db/shop/1##dml##rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (1);\n");
     world.send("one").says(&["FAILED", "changed tables without transactions and may stay in part"]);
     assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM t)"), "1|0");
-    assert_eq!(database.ask(&world, "SELECT state, statement_open FROM schemagate_migration WHERE kind = 'dml'"), "failed|1");
+    assert_eq!(
+        database.ask(&world, "SELECT state, statement_open FROM schemagate_migration WHERE kind = 'dml'"),
+        "failed|1"
+    );
     world.on_server(&["apply"]).says(&["whether it took effect is not known"]);
     assert_eq!(database.ask(&world, "SELECT count(*) FROM m"), "1");
 }
@@ -188,7 +200,11 @@ fn a_copy_without_rows_copies_none_and_one_to_the_client_is_refused() {
 #[test]
 fn edited_rows_of_a_copy_that_ran_are_noticed() {
     let (_database, world) = on(Engine::Postgres);
-    let text = |row: &str, last: &str| format!("CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN;\n{row}\n\\.\nCREATE INDEX CONCURRENTLY i ON a ({last});\n");
+    let text = |row: &str, last: &str| {
+        format!(
+            "CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN;\n{row}\n\\.\nCREATE INDEX CONCURRENTLY i ON a ({last});\n"
+        )
+    };
     world.migration("1", &text("1", "nope"));
     world.send("fails").says(&["FAILED", "statements 1 to 2 of this file ran and stay"]);
     world.migration("1", &text("2", "id"));
@@ -205,7 +221,8 @@ fn a_commit_that_the_server_refuses_is_a_failure_of_the_file() {
         "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (p INTEGER REFERENCES p DEFERRABLE INITIALLY DEFERRED);\n",
     );
     world.file("db/shop/1##dml##rows.sql", "INSERT INTO c VALUES (1);\n");
-    let said = world.send("orphans").says(&["FAILED", "the commit was refused", "c_p_fkey", "nothing of this file stays"]);
+    let said =
+        world.send("orphans").says(&["FAILED", "the commit was refused", "c_p_fkey", "nothing of this file stays"]);
     assert!(!said.text.contains("UNREACHABLE"), "{}", said.text);
     assert_eq!(database.ask(&world, "SELECT state FROM schemagate.schemagate_migration WHERE kind = 'dml'"), "failed");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::Stdio;
 
-use crate::databases::{Database, Engine, postgres_database};
+use crate::databases::{Database, Engine};
 use crate::proxy::{Harm, Proxy};
 use crate::servers::{mariadb, postgres};
 use crate::support::{Done, PROGRAM, World, flat};
@@ -38,7 +38,7 @@ fn files(engine: Engine) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Everything that the database holds, but for times and attempts.
-fn state(database: &Database, world: &World) -> String {
+pub(crate) fn state(database: &Database, world: &World) -> String {
     let of = match database.engine {
         Engine::Postgres => "table_schema = 'public'",
         _ => "table_schema = database() AND table_name NOT LIKE 'schemagate%'",
@@ -68,7 +68,7 @@ fn state(database: &Database, world: &World) -> String {
 }
 
 /// A world with all files pushed and nothing applied.
-fn waiting_world(engine: Engine) -> World {
+pub(crate) fn waiting_world(engine: Engine) -> World {
     let world = World::new(
         &format!("{}[project.rules]\ntype-mismatch = \"off\"\n", engine.database().manifest()),
         &engine.database().server_file(),
@@ -81,7 +81,7 @@ fn waiting_world(engine: Engine) -> World {
     world
 }
 
-fn use_database(world: &World, server_file: &str) {
+pub(crate) fn use_database(world: &World, server_file: &str) {
     world.write_server_file(server_file);
     let _ = std::fs::remove_dir_all(world.server().join("schemagate"));
 }
@@ -94,7 +94,7 @@ fn apply_under(world: &World, proxy: &Proxy) -> Done {
 }
 
 /// What was said to be applied is; what was said to be taken back is.
-fn assert_true(done: &Done, database: &Database, world: &World, at: usize) {
+pub(crate) fn assert_true(done: &Done, database: &Database, world: &World, at: usize) {
     let text = flat(&done.text);
     for (version, kind) in [("1", "ddl"), ("1", "dml"), ("2", "ddl"), ("3", "dml")] {
         if text.contains(&format!("applied {version} {kind}")) {
@@ -357,40 +357,4 @@ fn a_pool_that_changes_sessions_is_refused_by_name() {
             ]);
         }
     }
-}
-
-#[test]
-fn a_server_that_crashes_comes_back_and_the_next_run_makes_good() {
-    let server = crate::servers::start_postgres();
-    let first = std::fs::read_to_string(server.folder.join("data/postmaster.pid")).unwrap();
-    let first: u32 = first.lines().next().unwrap().trim().parse().unwrap();
-    let world = waiting_world(Engine::Postgres);
-    let proxy = Proxy::start(&world.path().join(".s.PGSQL.5432"), &server.folder.join(".s.PGSQL.5432"));
-    let reference = postgres_database(&server.folder, "reference".to_owned());
-    use_database(&world, &reference.server_file());
-    world.on_server(&["apply"]).ok();
-    let expected = state(&reference, &world);
-    let mut crashes = 0;
-    for at in (3..).step_by(7) {
-        let database = postgres_database(&server.folder, format!("crash_{at}"));
-        let (home, through) = (server.folder.display().to_string(), world.path().display().to_string());
-        use_database(&world, &database.server_file().replace(&home, &through));
-        proxy.plan(Harm::Crash, at);
-        proxy.victim(first);
-        let mut command = world.command(PROGRAM, &world.server());
-        let done = Done::of(&command.arg("apply").output().unwrap());
-        let Some(point) = proxy.point() else { break };
-        crashes += 1;
-        proxy.plan(Harm::None, 0);
-        let begun = std::time::Instant::now();
-        while !database.answers() {
-            assert!(begun.elapsed().as_secs() < 60, "the server did not come back");
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        assert_true(&done, &database, &world, at);
-        let again = world.on_server(&["apply"]);
-        assert_eq!(again.code, 0, "message {at}, {point}:\n{}\nthen:\n{}", done.text, again.text);
-        assert_eq!(state(&database, &world), expected, "message {at}, {point}:\n{}\nthen:\n{}", done.text, again.text);
-    }
-    assert!(crashes > 10, "only {crashes} crashes");
 }

@@ -18,6 +18,7 @@ mod floors;
 mod gate;
 mod installing;
 mod many;
+mod outages;
 mod proxy;
 mod pushing;
 mod servers;

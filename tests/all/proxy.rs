@@ -15,6 +15,8 @@ pub(crate) enum Harm {
     None,
     /// Both sides of the connection are closed.
     Cut,
+    /// From then on nothing passes, and nobody is told.
+    Freeze,
     /// The program gets SIGKILL.
     Kill,
     /// A process of the server gets SIGKILL, so that the server ends all others and recovers.
@@ -46,7 +48,8 @@ impl Proxy {
         let (inner, to) = (proxy.clone(), to.to_owned());
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                let (client, server) = (client.unwrap(), UnixStream::connect(&to).unwrap());
+                let client = client.unwrap();
+                let Ok(server) = UnixStream::connect(&to) else { continue };
                 for (request, from, into) in [(true, &client, &server), (false, &server, &client)] {
                     let (proxy, from, into) = (inner.clone(), from.try_clone().unwrap(), into.try_clone().unwrap());
                     std::thread::spawn(move || proxy.pump(request, from, into));
@@ -74,10 +77,18 @@ impl Proxy {
         self.state.lock().unwrap().point.clone()
     }
 
+    fn frozen(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        state.harm == Harm::Freeze && state.passed >= state.at
+    }
+
     fn pump(&self, request: bool, mut from: UnixStream, mut into: UnixStream) {
         let mut buffer = vec![0; 1 << 16];
         loop {
             let size = from.read(&mut buffer).unwrap_or(0);
+            while self.frozen() {
+                std::thread::sleep(Duration::from_millis(50));
+            }
             if size == 0 || self.message(request, &buffer[..size]) || into.write_all(&buffer[..size]).is_err() {
                 let _ = from.shutdown(Shutdown::Both);
                 let _ = into.shutdown(Shutdown::Both);
@@ -97,10 +108,17 @@ impl Proxy {
             return false;
         }
         state.point = Some(point(request, &state.request));
+        if state.harm == Harm::Freeze {
+            return false;
+        }
         if state.harm == Harm::Crash {
             let first = self.victim.load(Ordering::SeqCst).to_string();
+            // Of PostgreSQL one of its processes; the first one ends all others and recovers.
             let mut kill = std::process::Command::new("pkill");
-            let _ = kill.args(["-KILL", "-P", &first, "-f", r"\[local\]"]).status().unwrap();
+            let children = kill.args(["-KILL", "-P", &first, "-f", r"\[local\]"]).status().unwrap();
+            if !children.success() {
+                std::process::Command::new("kill").args(["-KILL", &first]).status().unwrap();
+            }
         }
         if state.harm == Harm::Kill {
             while self.victim.load(Ordering::SeqCst) == 0 {

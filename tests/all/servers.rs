@@ -11,13 +11,37 @@ pub(crate) struct Server {
     pub(crate) folder: PathBuf,
     /// How to reach it as a role without rights.
     pub(crate) checker_url: String,
+    /// Where the number of its first process stands.
+    process: PathBuf,
     /// Holds its input open: when the run ends it closes, and the server stops.
     _child: Child,
 }
 
+/// In what surroundings a server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// The usual ones.
+    Usual,
+    /// It is started again when it ends, and writes to the disk what it says is written.
+    Restarts,
+    /// Its data lie on a file system in memory of so many MiB, and it is started again when it ends.
+    Small(usize),
+}
+
 /// Runs a server until its own input closes, then stops it and removes its folder.
-const WATCH: &str = r#"folder=$1; shift; "$@" </dev/null >"$folder/out" 2>&1 & pid=$!
-read -r _; kill -INT $pid 2>/dev/null; kill -TERM $pid 2>/dev/null; wait $pid; rm -rf "$folder""#;
+const WATCH: &str = r#"folder=$1; again=$2; eval "$3"; shift 3
+(while :; do "$@" </dev/null >>"$folder/out" 2>&1 & echo $! >"$folder/process"; wait $!
+[ -n "$again" ] || exit; sleep 0.2; done) & loop=$!
+read -r _; kill -KILL $loop; pid=$(cat "$folder/process")
+kill -INT $pid 2>/dev/null; kill -TERM $pid 2>/dev/null
+while kill -0 $pid 2>/dev/null; do sleep 0.05; done; umount "$folder/room" 2>/dev/null; rm -rf "$folder""#;
+
+impl Server {
+    /// The number of its first process.
+    pub(crate) fn process(&self) -> u32 {
+        std::fs::read_to_string(&self.process).unwrap().trim().parse().unwrap()
+    }
+}
 
 fn folder(name: &str) -> PathBuf {
     tempfile::Builder::new().prefix(&format!("schemagate-{name}-")).tempdir().unwrap().keep()
@@ -51,10 +75,34 @@ fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-fn watched(folder: &Path, program: &[&str]) -> Child {
-    let mut command = Command::new("sh");
-    command.args(["-c", WATCH, "watch"]).arg(folder).args(program).stdin(Stdio::piped());
+fn watched(folder: &Path, room: Room, program: &[&str]) -> Child {
+    let mut command = Command::new(if matches!(room, Room::Small(_)) { "unshare" } else { "sh" });
+    if let Room::Small(_) = room {
+        command.args(["-m", "sh"]);
+    }
+    let first = match room {
+        Room::Small(size) => format!(
+            "mount -t tmpfs -o size={size}m,mode=0777 none \"$folder/room\" && cp -a \"$folder/data\" \"$folder/room/\""
+        ),
+        _ => String::new(),
+    };
+    let again = if room == Room::Usual { "" } else { "yes" };
+    command.args(["-c", WATCH, "watch"]).arg(folder).args([again, &first]).args(program).stdin(Stdio::piped());
     command.spawn().unwrap()
+}
+
+/// Where the data of a server lie; on a small file system, a copy of what was made on the disk.
+fn data(folder: &Path, room: Room) -> String {
+    std::fs::create_dir(folder.join("room")).unwrap();
+    let place = if matches!(room, Room::Small(_)) { folder.join("room/data") } else { folder.join("data") };
+    place.display().to_string()
+}
+
+/// Whether this user may mount a small file system for a server.
+pub(crate) fn may_mount() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["-m", "mount", "-t", "tmpfs", "none", "/tmp"]);
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 /// Whether the servers write to the disk what they say is written; set before the first one is started.
@@ -67,11 +115,11 @@ fn durable() -> bool {
 /// The PostgreSQL of this run.
 pub(crate) fn postgres() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(start_postgres)
+    SERVER.get_or_init(|| start_postgres(Room::Usual))
 }
 
 /// Another PostgreSQL, for a test that harms its server.
-pub(crate) fn start_postgres() -> Server {
+pub(crate) fn start_postgres(room: Room) -> Server {
     {
         let folder = folder("pg");
         // The server refuses to run as root.
@@ -85,16 +133,16 @@ pub(crate) fn start_postgres() -> Server {
         initdb.args(&drop[1..]).arg(postgres_program("initdb")).arg("-D").arg(&data);
         succeed(initdb.args(["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C.UTF-8", "-E", "UTF8"]));
         let (program, data, socket) =
-            (postgres_program("postgres"), data.display().to_string(), folder.display().to_string());
+            (postgres_program("postgres"), self::data(&folder, room), folder.display().to_string());
         let mut words: Vec<&str> = drop.to_vec();
         let program = program.display().to_string();
         words.extend([&program as &str, "-D", &data, "-k", &socket, "-c", "listen_addresses="]);
-        if !durable() {
+        if room == Room::Usual && !durable() {
             words.extend(["-c", "fsync=off", "-c", "log_statement=all", "-c", "logging_collector=on"]);
             words.extend(["-c", "log_destination=csvlog", "-c", "log_filename=all", "-c", "log_rotation_size=0"]);
         }
         words.extend(["-c", "max_connections=200"]);
-        let child = watched(&folder, &words);
+        let child = watched(&folder, room, &words);
         let psql = |sql: &str| {
             let mut command = Command::new("psql");
             command
@@ -106,14 +154,24 @@ pub(crate) fn start_postgres() -> Server {
         };
         wait_for("PostgreSQL", || psql("SELECT 1"));
         assert!(psql("CREATE ROLE checker LOGIN"));
-        Server { checker_url: format!("postgres://checker@localhost/postgres?host={socket}"), folder, _child: child }
+        Server {
+            checker_url: format!("postgres://checker@localhost/postgres?host={socket}"),
+            process: folder.join("process"),
+            folder,
+            _child: child,
+        }
     }
 }
 
 /// The MariaDB of this run.
 pub(crate) fn mariadb() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(|| {
+    SERVER.get_or_init(|| start_mariadb(Room::Usual))
+}
+
+/// Another MariaDB, for a test that harms its server.
+pub(crate) fn start_mariadb(room: Room) -> Server {
+    {
         let folder = folder("maria");
         let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
         let (data, socket, user) =
@@ -121,6 +179,7 @@ pub(crate) fn mariadb() -> &'static Server {
         let mut install = Command::new("mariadb-install-db");
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]).arg(&data);
         succeed(install.arg(format!("--user={user}")));
+        let data = format!("--datadir={}", self::data(&folder, room));
         let socket_option = format!("--socket={}", socket.display());
         let user_option = format!("--user={user}");
         let program = if Path::new("/usr/sbin/mariadbd").exists() { "/usr/sbin/mariadbd" } else { "mariadbd" };
@@ -131,11 +190,16 @@ pub(crate) fn mariadb() -> &'static Server {
             &socket_option,
             &user_option,
             "--skip-networking",
-            if durable() { "--innodb-flush-log-at-trx-commit=1" } else { "--innodb-flush-log-at-trx-commit=0" },
+            if durable() || room != Room::Usual {
+                "--innodb-flush-log-at-trx-commit=1"
+            } else {
+                "--innodb-flush-log-at-trx-commit=0"
+            },
             "--innodb-buffer-pool-size=32M",
+            "--innodb-log-file-size=16M",
             "--log-output=TABLE",
         ];
-        let child = watched(&folder, &words);
+        let child = watched(&folder, room, &words);
         let client = |sql: &str| {
             let mut command = Command::new("mariadb");
             command.args(["--no-defaults", &socket_option, "-u", "root", "-e", sql]).output().unwrap().status.success()
@@ -147,8 +211,9 @@ pub(crate) fn mariadb() -> &'static Server {
         ));
         Server {
             checker_url: format!("mysql://checker@localhost/empty?socket={}", socket.display()),
+            process: folder.join("process"),
             folder,
             _child: child,
         }
-    })
+    }
 }

@@ -1,0 +1,71 @@
+//! Waiting for a server's answer, without waiting for a server that is gone.
+//!
+//! A network that drops everything says nothing, so a session that is silent for a while is asked about over a second
+//! connection. Refuses to limit how long a statement may take.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use crate::engine::wire::Tick;
+
+/// How often it is told that a statement is still running, and how long silence is taken for work.
+const TICK: Duration = Duration::from_secs(5);
+/// How long a second connection may take.
+const ANSWER: Duration = Duration::from_secs(3);
+/// How soon it is tried again after that.
+const SOON: Duration = Duration::from_secs(1);
+/// How many times a server must not answer to be taken for gone.
+const MOST: usize = 3;
+/// The longest time between two looks at a session that is at work.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// Runs a future on a session's own runtime and tells every few seconds how long it takes.
+///
+/// `alive` asks over a second connection whether the session is still there; `None` if the server cannot be asked.
+///
+/// # Errors
+/// The future's own, or that the session or the server is gone.
+pub(super) fn wait<T>(
+    runtime: &tokio::runtime::Runtime,
+    tick: Tick<'_>,
+    alive: impl AsyncFn() -> Option<bool>,
+    future: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    runtime.block_on(async {
+        let begun = Instant::now();
+        let mut future = std::pin::pin!(future);
+        let (mut unanswered, mut next, mut pause) = (0, TICK, TICK);
+        loop {
+            if let Ok(result) = timeout(pause, future.as_mut()).await {
+                return result;
+            }
+            tick(begun.elapsed());
+            if begun.elapsed() < next {
+                continue;
+            }
+            match timeout(ANSWER, alive()).await.ok().flatten() {
+                Some(true) => (unanswered, pause) = (0, TICK),
+                Some(false) => return Err(gone("the server has ended the session")),
+                None => (unanswered, pause) = (unanswered + 1, SOON),
+            }
+            if unanswered == MOST {
+                return Err(gone("the server does not answer any more"));
+            }
+            next = if unanswered > 0 { begun.elapsed() } else { begun.elapsed() + begun.elapsed().min(SELDOM) };
+        }
+    })
+}
+
+fn gone(why: &str) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
+}
+
+/// What a second connection says: its rows tell whether the session is there; a server that refuses is there too.
+pub(super) fn answer<R>(rows: Result<Vec<R>, sqlx::Error>) -> Option<bool> {
+    match rows {
+        Ok(rows) => Some(!rows.is_empty()),
+        Err(sqlx::Error::Database(_)) => Some(true),
+        Err(_) => None,
+    }
+}
