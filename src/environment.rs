@@ -32,6 +32,24 @@ pub fn path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value: &OsString| !value.is_empty()).map(PathBuf::from)
 }
 
+/// What libraries of databases read beside a URL (libpq's manual, "Environment Variables"). On a server these are the
+/// pusher's to set.
+pub const OF_DATABASES: [&str; 13] = [
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGPORT",
+    "PGUSER",
+    "PGPASSWORD",
+    "PGPASSFILE",
+    "PGDATABASE",
+    "PGOPTIONS",
+    "PGAPPNAME",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+    "PGSSLCERT",
+    "PGSSLKEY",
+];
+
 /// What Git sets for hooks and would mislead a child that works on its own (`git rev-parse --local-env-vars`, and
 /// the variables of a push).
 pub const OF_GIT: [&str; 17] = [

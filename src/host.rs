@@ -152,8 +152,7 @@ fn output_of(words: &[String], folder: &Path) -> Result<String> {
         bail!("the command `{program}` failed ({status})");
     }
     let bytes = reader.join().map_err(|_| anyhow::anyhow!("the output of `{program}` could not be read"))??;
-    String::from_utf8(bytes)
-        .with_context(|| format!("the command `{program}` printed something that is not UTF-8"))
+    String::from_utf8(bytes).with_context(|| format!("the command `{program}` printed something that is not UTF-8"))
 }
 
 #[cfg(test)]

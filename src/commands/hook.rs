@@ -74,6 +74,9 @@ const LARGEST_INPUT: u64 = 256 << 20;
 /// # Errors
 /// If the world goes wrong; the caller's exit code refuses the push.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
+    if args.on_server().is_some() {
+        without_the_pushers_databases()?;
+    }
     let takes_input = matches!(args.hook(), "pre-receive" | "post-receive" | "pre-push");
     let mut input = Vec::new();
     if takes_input {
@@ -97,6 +100,24 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         _ => post_receive(console, &input)?,
     };
     Ok(if earlier == 0 { exit } else { Exit::Findings })
+}
+
+/// Starts anew without what libraries of databases read from the environment: only the server file says what is worked
+/// with, and how.
+///
+/// # Errors
+/// If the program cannot be started.
+fn without_the_pushers_databases() -> Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    if environment::OF_DATABASES.iter().all(|name| environment::path(name).is_none()) {
+        return Ok(());
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(std::env::args_os().skip(1));
+    for name in environment::OF_DATABASES {
+        command.env_remove(name);
+    }
+    Err(command.exec()).context("the program could not be started without the pusher's settings")
 }
 
 /// Runs the hook that was there before ours, if there is one, and returns its exit code.

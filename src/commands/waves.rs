@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use crate::commands::changes::Source;
 use crate::commands::ledger;
-use crate::commands::server::Loaded;
 use crate::commands::rollout::{Common, Event, READ_WAIT, Rollout, open};
+use crate::commands::server::Loaded;
 use crate::config::server::{DATABASE_MARK, Databases, Target, Tenants};
 use crate::config::{Dialect, Pattern};
 use crate::engine::{Access, Trouble, engine_of};

@@ -33,7 +33,7 @@ impl<W: Wire> Runner<W> {
             Stop::Half(number, fault) => Ok(self.after_half(&scripts[0], who, (number, number), fault)),
             Stop::Broken(index, number, problem) => {
                 let fault = Fault { code: "foreign-key".to_owned(), ..Fault::new(Class::Refused, problem) };
-                Ok(self.after_refusal(scripts, who, (index, number), fault))
+                Ok(self.after_refusal(scripts, who, (index, number), &fault))
             }
             Stop::Statement(index, number, fault) => {
                 let script = &scripts[index];
@@ -45,7 +45,7 @@ impl<W: Wire> Runner<W> {
                         let from = if script.mode == Mode::Journal { script.shared_from(number) } else { 0 };
                         Ok(self.after_half(script, who, (from, number), fault))
                     }
-                    _ => Ok(self.after_refusal(scripts, who, (index, number), fault)),
+                    _ => Ok(self.after_refusal(scripts, who, (index, number), &fault)),
                 }
             }
         }
@@ -57,7 +57,7 @@ impl<W: Wire> Runner<W> {
         scripts: &[Script],
         who: &Provenance,
         (index, number): (usize, usize),
-        fault: Fault,
+        fault: &Fault,
     ) -> Outcome {
         let script = &scripts[index];
         let error = record::error(script, number, fault.byte, fault.message.clone(), fault.code.clone());
@@ -76,7 +76,7 @@ impl<W: Wire> Runner<W> {
                 format!("nothing of the {several} files of this push stays; the database is as it was before")
             }
         };
-        let help = match (remedy(&fault), FULL.contains(&fault.code.as_str())) {
+        let help = match (remedy(fault), FULL.contains(&fault.code.as_str())) {
             (None, _) => MEND.to_owned(),
             (Some(remedy), true) => format!("{remedy}; then schemagate sync"),
             (Some(remedy), false) => format!("{remedy}; then {MEND}"),
@@ -143,7 +143,7 @@ impl<W: Wire> Runner<W> {
             return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
         }
         let message = format!("the commit was refused: {}", fault.message);
-        Ok(self.after_refusal(scripts, who, place, Fault { message, byte: None, ..fault }))
+        Ok(self.after_refusal(scripts, who, place, &Fault { message, byte: None, ..fault }))
     }
 
     /// Writes a failed row of its own, behind the work that was taken back.

@@ -77,7 +77,7 @@ enum Left {
 fn left(mut words: Words, dialect: Dialect, unknown: &BTreeSet<String>) -> Left {
     let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
     if words.take(&["SET"]) {
-        return set(words, mysql, unknown);
+        return set(&words, mysql, unknown);
     }
     if words.peek("RESET") || words.peek("USE") {
         return Left::Setting;
@@ -104,7 +104,7 @@ fn left(mut words: Words, dialect: Dialect, unknown: &BTreeSet<String>) -> Left 
     Left::Nothing
 }
 
-fn set(words: Words, mysql: bool, unknown: &BTreeSet<String>) -> Left {
+fn set(words: &Words, mysql: bool, unknown: &BTreeSet<String>) -> Left {
     let lasting = ["GLOBAL", "PERSIST", "PERSIST_ONLY", "PASSWORD", "STATEMENT", "LOCAL", "TRANSACTION", "CONSTRAINTS"];
     let first = |word: &&str| words.peek(word);
     // LOCAL means the session in MySQL, and the transaction in PostgreSQL.
@@ -113,7 +113,7 @@ fn set(words: Words, mysql: bool, unknown: &BTreeSet<String>) -> Left {
     }
     let called = |pair: &[(String, bool)]| pair[1].0 == "(" && !pair[1].1 && !is_pure(&pair[0].0);
     let computes = words.later("SELECT") || words.list.windows(2).any(called);
-    let names = variables(&words);
+    let names = variables(words);
     if !computes && !names.iter().any(|name| unknown.contains(name)) {
         return Left::Setting;
     }

@@ -96,6 +96,66 @@ fn a_thousand_tenants_take_a_push_in_waves() {
 }
 
 #[test]
+fn tenants_are_promoted_up_to_what_those_before_them_have_applied() {
+    let group = |environment: &str| {
+        format!(
+            "[[tenants]]\nenvironment = \"{environment}\"\ngroup = \"shops\"\n\
+             url = \"sqlite:{environment}_{{{{database}}}}.db\"\ndatabases = [\"one\", \"two\"]\n"
+        )
+    };
+    let server = format!(
+        "branches = [\"main\"]\n[[environment]]\nname = \"test\"\n[[environment]]\nname = \"prod\"\nrollout = \"manual\"\n{}{}",
+        group("test"),
+        group("prod")
+    );
+    let world = World::new(&TENANTS.replace("DIALECT", "sqlite"), &server);
+    world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").says(&["wave 1 of 1: 2 applied"]).ok();
+    world.sql("test_two.db", "INSERT INTO a VALUES (2)");
+    world.file("db/2##dml##rows.sql", "INSERT INTO a VALUES (2);\n");
+    world.send("fails in two").says(&["test/two", "UNIQUE constraint failed"]);
+    world.on_server(&["apply", "-e", "prod"]).says(&["wave 1 of 1: 2 applied"]).ok();
+    assert_eq!(world.sql("prod_one.db", "SELECT count(*) FROM a"), "0");
+    world
+        .on_server(&["resolve", "2", "-e", "test", "--applied", "--yes"])
+        .refused(&["if a tenant has, name it with -d"]);
+    world.on_server(&["resolve", "2", "-e", "test", "-d", "two", "--applied", "--yes"]).says(&["done"]).ok();
+    world.on_server(&["apply", "-e", "prod"]).says(&["wave 1 of 1: 2 applied"]).ok();
+    assert_eq!(world.sql("prod_one.db", "SELECT count(*) FROM a"), "1");
+}
+
+#[test]
+fn the_name_of_a_tenant_may_be_any_that_its_server_takes() {
+    let database = Engine::Postgres.database();
+    let empty = World::empty();
+    let odd = format!("{} @#&={{", database.name());
+    database.ask(&empty, &format!("CREATE DATABASE \"{odd}\""));
+    let url = database.url.replace(database.name(), "{{database}}");
+    let world = tenants_world(
+        "postgres",
+        &format!(
+            "url = \"{url}\"\ncatalogue = \"{}\"\nquery = \"SELECT datname FROM pg_database WHERE datname LIKE '{} %'\"",
+            database.url,
+            database.name()
+        ),
+    );
+    world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").says(&["wave 1 of 1: 1 applied"]).ok();
+}
+
+#[test]
+fn a_pusher_cannot_say_how_databases_are_reached() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    world.migration("1", "CREATE TABLE a AS SELECT current_setting('work_mem') AS m;\n");
+    world.commit("one");
+    let mut push = world.command("git", &world.clone_());
+    push.args(["push", "-q", "origin", "HEAD:main"]).env("PGOPTIONS", "-c work_mem=9MB").env("PGSSLMODE", "require");
+    crate::support::Done::of(&push.output().unwrap()).says(&["1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT m FROM a"), "4MB");
+}
+
+#[test]
 fn tenants_that_are_files_are_found_by_a_pattern() {
     let world = tenants_world("sqlite", "url = \"sqlite:tenants/{{database}}.db\"\npattern = \"shop_*\"");
     std::fs::create_dir(world.server().join("tenants")).unwrap();
