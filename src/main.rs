@@ -57,20 +57,19 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         FormatChoice::Human => Format::Human,
         FormatChoice::Json => Format::Json,
     };
+    let dumb = environment::text(environment::TERM).is_none_or(|term| term == "dumb");
+    let terminal = std::io::stdout().is_terminal() && !dumb;
     let color = match cli.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,
-        ColorChoice::Auto => {
-            let dumb = environment::text(environment::TERM).is_none_or(|term| term == "dumb");
-            std::io::stdout().is_terminal() && !dumb && environment::text(environment::NO_COLOR).is_none()
-        }
+        ColorChoice::Auto => terminal && environment::text(environment::NO_COLOR).is_none(),
     };
     let mut patient = output::Patient::default();
     let mut to_listener = |text: &str| patient.write(text);
     let mut to_anyone = output::plain;
     let in_hook = matches!(cli.command, Command::Hook(_));
     let out: &mut dyn FnMut(&str) = if in_hook { &mut to_listener } else { &mut to_anyone };
-    let mut console = Console { out, format, color };
+    let mut console = Console { out, format, color, terminal, progress: commands::Progress::default() };
     let console = &mut console;
     match &cli.command {
         Command::Init(args) => commands::init::run(args, console),

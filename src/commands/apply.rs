@@ -13,6 +13,7 @@ use crate::commands::{Console, Exit};
 use crate::engine::Provenance;
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
+use crate::history::Said;
 use crate::host;
 use crate::render::rollout::{Standing, TargetView, said, step, target, wave};
 use crate::render::{Format, json::text};
@@ -51,6 +52,9 @@ Exit code: 0 all targets are up to date, 1 a target failed or was held back, 2 f
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
+    /// Take a database that holds tables but no history any more as a new one: run everything
+    #[arg(long)]
+    as_new: bool,
 }
 
 /// Runs the command.
@@ -62,7 +66,16 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     if console.format == Format::Human && Repository::discover(&args.selection.repo)?.work_tree.is_some() {
         console.say("note: this is a clone; the server's ledger does not learn what runs from here\n");
     }
-    selected(&args.selection, false, &|| stop.load(Ordering::Relaxed), console)
+    selected(&args.selection, Wish { dry: false, as_new: args.as_new }, &|| stop.load(Ordering::Relaxed), console)
+}
+
+/// What is to be done with what a selection names.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish {
+    /// Whether plans are only shown.
+    pub dry: bool,
+    /// Whether a database whose history is gone is taken as a new one.
+    pub as_new: bool,
 }
 
 /// Plans or applies what a selection names.
@@ -71,7 +84,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
 /// If the repository or the server file cannot be read, or a name in the selection is unknown.
 pub fn selected(
     selection: &Selection,
-    dry: bool,
+    wish: Wish,
     stop: &(dyn Fn() -> bool + Sync),
     console: &mut Console<'_>,
 ) -> Result<Exit> {
@@ -85,7 +98,8 @@ pub fn selected(
         let order = Order {
             environment: selection.environment.as_deref(),
             database: selection.database.as_deref(),
-            dry,
+            dry: wish.dry,
+            as_new: wish.as_new,
             provenance: Provenance { commit: branch.tip.to_string(), ..local_provenance() },
             stop,
         };
@@ -95,7 +109,7 @@ pub fn selected(
         }
         let shown = roll_out(&opened.repository, &opened.loaded, branch, &order, &mut |event| {
             if !json {
-                show(&event, dry, false, console);
+                show(&event, wish.dry, false, console);
             }
         })?;
         match shown {
@@ -215,7 +229,9 @@ pub fn write_json(targets: &impl serde::Serialize, console: &mut Console<'_>) {
 fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
     match event {
         Event::Waiting(label, holder) => console.say(&format!("  {label:<18} waiting: {holder} is at work on it\n")),
+        Event::Said(label, what @ Said::Running { elapsed, .. }) => console.progress(&said(label, what), *elapsed),
         Event::Said(label, what) => console.say(&said(label, what)),
+        Event::Progress(line, elapsed) => console.progress(line, *elapsed),
         Event::Step(label, view) => console.say(&step(label, view)),
         Event::Wave(view) => {
             if !quiet || view.current != view.tenants {

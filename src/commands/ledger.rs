@@ -14,13 +14,14 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::Source;
 use crate::commands::scripts::{bytes, sums};
+use crate::commands::work::Place;
 use crate::config::manifest::Project;
 use crate::config::server::{Audience, Server, Target, Tenants};
 use crate::disk;
 use crate::finding::hex;
 use crate::git::repository::Repository;
 use crate::history::{Mode, Row, State};
-use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Migration, RepoPath};
+use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Kind, Migration, RepoPath};
 use crate::sql::checksum::checksums;
 
 /// What is kept of a row.
@@ -54,6 +55,9 @@ enum Ran {
 struct File {
     format: u32,
     target: String,
+    /// The name that the database gave itself.
+    #[serde(default)]
+    database: String,
     entries: Vec<Entry>,
 }
 
@@ -92,6 +96,7 @@ fn path(common_dir: &Path, target: &Target) -> PathBuf {
 pub fn keep<'m>(
     common_dir: &Path,
     target: &Target,
+    database: &str,
     rows: &[Row],
     about_to_run: impl Iterator<Item = &'m Migration>,
 ) -> Result<()> {
@@ -118,8 +123,32 @@ pub fn keep<'m>(
         sums: String::new(),
     };
     let entries = rows.iter().map(entry).chain(about_to_run.map(running)).collect();
-    let file = File { format: 1, target: target.label(), entries };
+    let file = File { format: 1, target: target.label(), database: database.to_owned(), entries };
     write(&path(common_dir, target), &file)
+}
+
+/// What is known of a target from before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The name that its database gave itself.
+    pub database: String,
+    /// What ran there, as histories name it.
+    pub ran: Vec<Place>,
+}
+
+/// Reads what is known of a target from before; nothing where nothing is.
+pub fn known(common_dir: &Path, target: &Target) -> Known {
+    let Some(file) = read(common_dir, target) else { return Known::default() };
+    // What was only about to run has no sum yet.
+    let ran = file.entries.into_iter().filter(|entry| entry.ran == Ran::All && !entry.text.is_empty());
+    let place = |entry: Entry| Some((entry.project, entry.version_key, Kind::parse(&entry.kind)?));
+    Known { database: file.database, ran: ran.filter_map(place).collect() }
+}
+
+fn read(common_dir: &Path, target: &Target) -> Option<File> {
+    let text = disk::config(&path(common_dir, target)).ok()??;
+    let file: File = serde_json::from_str(&text).ok()?;
+    (file.format == 1 && file.target == target.label()).then_some(file)
 }
 
 /// Where the names of a group's tenants are kept.
@@ -170,7 +199,7 @@ impl<'r> Ledgers<'r> {
     /// A file that no target of this branch takes is not in the answer, and neither is one whose ledger is missing.
     pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
         let files: Vec<(&Target, Option<File>)> =
-            self.targets.iter().map(|target| (target.as_ref(), self.read(target))).collect();
+            self.targets.iter().map(|target| (target.as_ref(), read(self.common_dir, target))).collect();
         let view = judge.before.unwrap_or(judge.now);
         let who = |change: &Change| {
             let (_, blob) = change.before.as_ref()?;
@@ -191,12 +220,6 @@ impl<'r> Ledgers<'r> {
             Some((change.path.clone(), forbid))
         };
         changes.iter().filter_map(|change| who(change)).collect()
-    }
-
-    fn read(&self, target: &Target) -> Option<File> {
-        let text = disk::config(&path(self.common_dir, target)).ok()??;
-        let file: File = serde_json::from_str(&text).ok()?;
-        (file.format == 1 && file.target == target.label()).then_some(file)
     }
 }
 

@@ -32,6 +32,8 @@ pub mod waves;
 pub mod work;
 pub mod worker;
 
+use std::time::Duration;
+
 use crate::finding::{Report, Verdict};
 use crate::render::{Format, Look};
 
@@ -56,7 +58,25 @@ pub struct Console<'c> {
     pub format: Format,
     /// Whether colour may be used.
     pub color: bool,
+    /// Whether a line can be written over: the text goes to a terminal.
+    pub terminal: bool,
+    /// What is shown of work that goes on.
+    pub progress: Progress,
 }
+
+/// What is shown of work that goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether the present line is to be written over.
+    shown: bool,
+    /// How many times the pause between two plain lines has passed.
+    told: u64,
+}
+
+/// Seconds between two plain lines about work that goes on.
+const PAUSE: u64 = 5;
+/// The longest line that is written over: it must not be wrapped.
+const LONGEST_LINE: usize = 78;
 
 /// How many findings a person is shown.
 const MOST_FINDINGS: usize = 100;
@@ -64,7 +84,26 @@ const MOST_FINDINGS: usize = 100;
 impl Console<'_> {
     /// Writes text.
     pub fn say(&mut self, text: &str) {
+        if std::mem::take(&mut self.progress.shown) {
+            (self.out)("\r\x1b[K");
+        }
         (self.out)(text);
+    }
+
+    /// Shows one line about work that has gone on for so long: on a terminal it is written over, elsewhere a plain line
+    /// comes every few seconds.
+    pub fn progress(&mut self, line: &str, elapsed: Duration) {
+        if self.terminal {
+            let line: String = line.trim_end().chars().take(LONGEST_LINE).collect();
+            (self.out)(&format!("\r{line}\x1b[K"));
+            self.progress.shown = true;
+            return;
+        }
+        let step = elapsed.as_secs() / PAUSE;
+        if step > 0 && step != self.progress.told {
+            self.say(line);
+        }
+        self.progress.told = step;
     }
 
     /// Writes a report and returns what it comes to.

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::commands::apply::{Selection, selected};
+use crate::commands::apply::{Selection, Wish, selected};
 use crate::commands::{Console, Exit};
 
 /// Shows what `apply` would do, and changes nothing.
@@ -25,5 +25,5 @@ pub struct Args {
 /// # Errors
 /// If the repository or the server file cannot be read.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
-    selected(&args.selection, true, &|| false, console)
+    selected(&args.selection, Wish { dry: true, as_new: false }, &|| false, console)
 }

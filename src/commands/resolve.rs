@@ -246,7 +246,8 @@ fn finish(
     }
     found.session.settle(&found.row, decision).map_err(|error| trouble(&error))?;
     let rows = found.session.history().map_err(|error| trouble(&error))?;
-    ledger::keep(&opened.repository.common_dir, &found.target, &rows, std::iter::empty())?;
+    let name = found.session.identity().name;
+    ledger::keep(&opened.repository.common_dir, &found.target, &name, &rows, std::iter::empty())?;
     console.say(&format!("  done: {what}\n"));
     Ok(Exit::Clean)
 }

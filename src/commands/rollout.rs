@@ -36,6 +36,8 @@ pub enum Event<'e> {
     Step(&'e str, &'e StepView),
     /// Something is said while a step runs: the target's label and what.
     Said(&'e str, &'e Said<'e>),
+    /// Work on many targets goes on: a line about it, and for how long.
+    Progress(&'e str, Duration),
     /// A target ended.
     Target(&'e TargetView),
     /// A wave of tenants ended.
@@ -52,6 +54,8 @@ pub struct Order<'o> {
     pub dry: bool,
     /// Who pushed, and what runs it.
     pub provenance: Provenance,
+    /// Whether a database whose history is gone is taken as a new one.
+    pub as_new: bool,
     /// Asked before each step: whether to stop.
     pub stop: &'o (dyn Fn() -> bool + Sync),
 }

@@ -40,6 +40,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             environment: selection.environment.as_deref(),
             database: selection.database.as_deref(),
             dry: true,
+            as_new: false,
             provenance: local_provenance(),
             stop: &|| false,
         };

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use crate::commands::changes::Source;
 use crate::commands::ledger;
@@ -24,6 +25,9 @@ use crate::render::rollout::{Standing, TargetView, WaveView};
 
 /// More tenants in trouble than these are counted and not shown one by one.
 const MOST_SHOWN: usize = 10;
+
+/// How long nothing need be said of a wave.
+const TICK: Duration = Duration::from_millis(500);
 
 /// Rolls out to a group of tenants. With `held_back` none is touched.
 pub(super) fn roll_out(
@@ -65,7 +69,11 @@ pub(super) fn roll_out(
         let ended = if over {
             wave.iter().map(|target| held(rollout, target)).collect()
         } else {
-            one_wave(rollout, common, tenants, wave)
+            let label = format!("{}/{}", tenants.environment, tenants.group);
+            one_wave(rollout, common, tenants, wave, &mut |done| {
+                let line = format!("  {label:<18} wave {} of {of}: {done} of {} done", number + 1, wave.len());
+                tell(Event::Progress(&(line + "\n"), begun.elapsed()));
+            })
         };
         let count = |wanted: &dyn Fn(Standing) -> bool| ended.iter().filter(|view| wanted(view.standing)).count();
         let bad = count(&Standing::is_bad);
@@ -124,15 +132,37 @@ fn close(
 }
 
 /// Works on the tenants of a wave, several at once. Each worker opens the repository for itself.
-fn one_wave(rollout: &Rollout<'_>, common: Common<'_>, tenants: &Tenants, wave: &[Target]) -> Vec<TargetView> {
+fn one_wave(
+    rollout: &Rollout<'_>,
+    common: Common<'_>,
+    tenants: &Tenants,
+    wave: &[Target],
+    tick: &mut dyn FnMut(usize),
+) -> Vec<TargetView> {
     let next = AtomicUsize::new(0);
     let ended: Mutex<Vec<Option<TargetView>>> = Mutex::new(wave.iter().map(|_| None).collect());
     let git_dir = &rollout.repository.git_dir;
     std::thread::scope(|scope| {
+        let (sender, receiver) = channel();
         for _ in 0..tenants.parallel.min(wave.len()) {
-            scope.spawn(|| {
-                work(git_dir, common, wave, &next, &ended);
+            let sender: Sender<()> = sender.clone();
+            let (next, ended) = (&next, &ended);
+            scope.spawn(move || {
+                work(git_dir, common, wave, next, ended, &sender);
             });
+        }
+        drop(sender);
+        let (mut done, mut told) = (0, Instant::now());
+        loop {
+            match receiver.recv_timeout(TICK) {
+                Ok(()) => done += 1,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if told.elapsed() >= TICK {
+                tick(done);
+                told = Instant::now();
+            }
         }
     });
     let ended = ended.into_inner().unwrap_or_default();
@@ -146,6 +176,7 @@ fn work(
     wave: &[Target],
     next: &AtomicUsize,
     ended: &Mutex<Vec<Option<TargetView>>>,
+    done: &Sender<()>,
 ) -> Option<()> {
     let repository = Repository::discover(git_dir).ok()?;
     let source = Source::Tree(&repository, tree_of(&repository, &common.branch.tip).ok()?);
@@ -155,6 +186,7 @@ fn work(
         let target = wave.get(at).filter(|_| !(common.order.stop)())?;
         let view = rollout.target(target, false, &mut |_| {});
         ended.lock().ok()?[at] = Some(view);
+        done.send(()).ok()?;
     }
 }
 

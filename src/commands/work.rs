@@ -22,12 +22,16 @@ use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
 use crate::sql::checksum::checksums;
+use crate::text::count;
 
 /// Scripts of so many bytes together are kept between plan and run.
 const MOST_READY: usize = 2 << 20;
 
 /// A migration as histories name it: project, version in its order, kind.
 pub type Place = (String, String, Kind);
+
+/// What is said of a database that got a name of its own.
+const A_COPY: &str = "this database is a copy, or was moved: from now on it is known by a name of its own";
 
 /// One target's work.
 pub struct Work<'w> {
@@ -81,45 +85,106 @@ impl Work<'_> {
             if self.dry { READ_WAIT.min(self.target.manner.lock_wait) } else { self.target.manner.lock_wait };
         let (mut session, dialect) = open(self.target, self.loaded, Access::Read, patience)?;
         let rows = session.history()?;
+        let name = session.identity().name;
+        let known = ledger::known(&repository.common_dir, self.target);
+        let mut notes = self.told_apart(session.as_mut(), &known, &rows)?;
         drop(session);
         let plan = self.plan(&rows, dialect);
         if self.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
             self.show(view, plan, dialect);
-            self.remember(&rows, &[], view, repository);
+            view.notes.append(&mut notes);
+            self.remember(&name, &rows, &[], view, repository);
             return Ok(());
         }
         let label = self.target.label();
         let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.manner.lock_wait)?;
         // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
-        self.remember(&rows, &plan.steps, view, repository);
+        self.remember(&name, &rows, &plan.steps, view, repository);
         session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
         let rows = session.history()?;
         let plan = self.plan(&rows, dialect);
         let steps = plan.steps.clone();
         let ready = self.show(view, plan, dialect);
+        let identity = session.identity();
+        notes.extend(identity.was.as_ref().map(|_| A_COPY.to_owned()));
+        view.notes.append(&mut notes);
+        let name = &identity.name;
         let result = match view.standing {
             Standing::Pending => {
-                self.remember(&rows, &steps, view, repository);
+                self.remember(name, &rows, &steps, view, repository);
                 drop(rows);
                 self.execute(session.as_mut(), dialect, &steps, ready, view, tell)
             }
             _ => Ok(()),
         };
         if let Ok(rows) = session.history() {
-            self.remember(&rows, &[], view, repository);
+            self.remember(name, &rows, &[], view, repository);
         }
         result
     }
 
     /// Writes down what the target has run, for the judge of the next push.
-    fn remember(&self, rows: &[Row], about_to_run: &[Step], view: &mut TargetView, repository: &Repository) {
+    fn remember(
+        &self,
+        name: &str,
+        rows: &[Row],
+        about_to_run: &[Step],
+        view: &mut TargetView,
+        repository: &Repository,
+    ) {
         if !self.dry
-            && let Err(error) =
-                ledger::keep(&repository.common_dir, self.target, rows, about_to_run.iter().map(|step| &step.migration))
+            && let Err(error) = ledger::keep(
+                &repository.common_dir,
+                self.target,
+                name,
+                rows,
+                about_to_run.iter().map(|step| &step.migration),
+            )
         {
             view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
         }
+    }
+
+    /// Compares a database with what is known of this target from before: it may have been made anew, restored, or be
+    /// another one.
+    fn told_apart(
+        &self,
+        session: &mut dyn Session,
+        known: &ledger::Known,
+        rows: &[Row],
+    ) -> Result<Vec<String>, Trouble> {
+        let identity = session.identity();
+        let gone = count(known.ran.len(), "migration");
+        if identity.name.is_empty() {
+            if known.ran.is_empty() || self.order.as_new {
+                return Ok(Vec::new());
+            }
+            if session.is_empty()? {
+                return Ok(vec![format!(
+                    "the database was made anew: {gone} had run on the one before; all run from the first one on"
+                )]);
+            }
+            return Err(Trouble::new(
+                format!("the history of this database is gone: {gone} had run here, and there are tables still"),
+                "restore the tables of the history (schemagate_...) from a backup; if everything is to run from the first \
+                 migration on: schemagate apply --as-new",
+            ));
+        }
+        let mut notes = Vec::new();
+        if !known.database.is_empty() && known.database != identity.known_as() {
+            notes.push("this is another database than the one that this target had before".to_owned());
+        }
+        let there: BTreeSet<Place> =
+            rows.iter().map(|row| (row.project.as_str().to_owned(), row.version_key.clone(), row.kind)).collect();
+        let lost = known.ran.iter().filter(|place| !there.contains(*place)).count();
+        if lost > 0 {
+            notes.push(format!(
+                "the database is older than what ran on it (restored from a backup?): {} of its migrations run again",
+                lost
+            ));
+        }
+        Ok(notes)
     }
 
     /// A target that is held back is only asked what it has run.
@@ -129,7 +194,7 @@ impl Work<'_> {
         if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read, READ_WAIT)
             && let Ok(rows) = session.history()
         {
-            self.remember(&rows, &[], view, repository);
+            self.remember(&session.identity().name, &rows, &[], view, repository);
         }
     }
 

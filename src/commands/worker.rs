@@ -206,7 +206,7 @@ pub fn until_still(
         }
         for branch in moved {
             let provenance = Provenance { commit: branch.tip.to_string(), ..provenance.clone() };
-            let order = Order { environment: None, database: None, dry: false, provenance, stop };
+            let order = Order { environment: None, database: None, dry: false, as_new: false, provenance, stop };
             let (one, shown) = apply::branch(repository, loaded, &branch, &order, quiet, console)?;
             views.extend(shown);
             exit = if one == Exit::Clean { exit } else { one };

@@ -1,14 +1,17 @@
 //! Statements that change tables without transactions: they cannot share one with the record of themselves.
 //!
 //! MyISAM, Aria, MEMORY and their like keep what a statement did when its transaction is taken back (manual of MySQL,
-//! "The MyISAM Storage Engine"), so such a statement is marked as begun before it runs. Refuses to ask the database.
+//! "The MyISAM Storage Engine"), so such a statement is marked as begun before it runs. Refuses to know how the
+//! database tells which tables these are.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::config::Dialect;
-use crate::engine::Script;
+use crate::engine::run::Runner;
+use crate::engine::wire::Wire;
 use crate::engine::words::Words;
+use crate::engine::{Script, Trouble};
 use crate::history::Mode;
 use crate::sql::facts::{Purpose, head};
 
@@ -22,7 +25,7 @@ pub(super) struct Tables {
 }
 
 /// Sets statements apart that change tables without transactions; a script with such runs as a journal.
-pub(super) fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) -> Cow<'s, Script> {
+fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) -> Cow<'s, Script> {
     let mut tables = known.without.clone();
     let mut numbers = Vec::new();
     for (number, statement) in script.statements.iter().enumerate() {
@@ -44,8 +47,36 @@ pub(super) fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) ->
     Cow::Owned(script)
 }
 
+impl<W: Wire> Runner<W> {
+    /// Sets the statements apart that change tables without transactions.
+    pub(super) fn apart<'s>(&mut self, scripts: &'s [Script]) -> Result<Cow<'s, [Script]>, Trouble> {
+        let dialect = self.wire.dialect();
+        if self.tables.is_none() {
+            self.tables = Some(self.wire.tables().map_err(|fault| self.explain(&fault))?);
+        }
+        let known = self.tables.clone().unwrap_or_default();
+        if known == Tables::default() && !matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {
+            return Ok(Cow::Borrowed(scripts));
+        }
+        let set_apart: Vec<Cow<'s, Script>> = scripts.iter().map(|script| apart(script, &known, dialect)).collect();
+        if let Some(script) = set_apart.iter().find(|script| script.mode == Mode::Journal && scripts.len() > 1) {
+            return Err(Trouble::new(
+                format!("{} changes a table without transactions", script.migration.path.display()),
+                "push it alone, or set atomic = \"file\" for this target",
+            ));
+        }
+        if set_apart.iter().any(|script| changes_tables(script, &known)) {
+            self.tables = None;
+        }
+        Ok(match set_apart.iter().any(|script| matches!(script, Cow::Owned(_))) {
+            true => Cow::Owned(set_apart.into_iter().map(Cow::into_owned).collect()),
+            false => Cow::Borrowed(scripts),
+        })
+    }
+}
+
 /// Says whether what is known about tables may not be true any more once a script has run.
-pub(super) fn changes_tables(script: &Script, known: &Tables) -> bool {
+fn changes_tables(script: &Script, known: &Tables) -> bool {
     script.statements.iter().filter(|statement| statement.alone).any(|statement| {
         let text = statement.text.to_ascii_uppercase();
         known.by_default || text.contains("ENGINE") || !text.starts_with(['C', 'A', 'D']) || text.starts_with("CALL")

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod apart;
+pub mod identity;
 mod journal;
 pub mod lock;
 pub mod mysql;
@@ -256,6 +257,15 @@ pub trait Session {
         provenance: &Provenance,
         tell: &mut dyn FnMut(Said<'_>),
     ) -> Result<Outcome, Trouble>;
+
+    /// Says who the database is, as the history that was read last tells; a name of its own only behind `prepare`.
+    fn identity(&self) -> identity::Identity;
+
+    /// Says whether the database holds no tables but ours.
+    ///
+    /// # Errors
+    /// If it cannot be asked.
+    fn is_empty(&mut self) -> Result<bool, Trouble>;
 
     /// Asks a question of the server file; returns the first column of the answer.
     ///

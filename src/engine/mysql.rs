@@ -210,6 +210,19 @@ impl Wire for Mysql {
         Ok(Tables { without, by_default: !usual.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB")) })
     }
 
+    fn place_of_data(&mut self) -> Result<String, Fault> {
+        let server =
+            if self.dialect == Dialect::Mariadb { "concat(@@server_id, ' ', @@datadir)" } else { "@@server_uuid" };
+        let cells = self.ask(&format!("SELECT {server}, DATABASE()"))?;
+        Ok(cells.into_iter().flatten().flatten().collect::<Vec<_>>().join(" "))
+    }
+
+    fn tables_of_others(&self) -> String {
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE \
+         'schemagate|_%' ESCAPE '|' LIMIT 1"
+            .to_owned()
+    }
+
     fn seal(&self) -> &'static str {
         "; COMMIT"
     }

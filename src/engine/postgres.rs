@@ -231,6 +231,28 @@ impl Wire for Postgres {
         self.tell(&format!("{settings}BEGIN{isolation}; SET LOCAL schemagate.open = 'yes'{}{then}", joint(then)))
     }
 
+    fn place_of_data(&mut self) -> Result<String, Fault> {
+        let database = "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
+        let whole = format!("SELECT {database}, system_identifier FROM pg_catalog.pg_control_system()");
+        // Not every role may ask for the server's own number.
+        let cells = match self.ask(&whole) {
+            Err(fault) if fault.class == Class::Lost => return Err(fault),
+            Ok(cells) => cells,
+            Err(_) => self.ask(&format!("SELECT {database}"))?,
+        };
+        Ok(cells.into_iter().flatten().flatten().collect::<Vec<_>>().join(" "))
+    }
+
+    fn tables_of_others(&self) -> String {
+        let ours = text(&self.schema, Dialect::Postgres);
+        format!(
+            "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE \
+             c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> \
+             'information_schema' AND NOT (n.nspname = {ours} AND c.relname LIKE 'schemagate\\_%') AND NOT EXISTS (SELECT \
+             1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') LIMIT 1"
+        )
+    }
+
     fn settles_all(&self) -> bool {
         true
     }

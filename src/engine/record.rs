@@ -26,6 +26,15 @@ pub(super) fn now() -> String {
     timestamp(OffsetDateTime::now_utc())
 }
 
+/// Makes a name for a database that no other one has.
+pub(super) fn new_name() -> String {
+    use sha2::{Digest as _, Sha256};
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    let seed = format!("{}-{}-{random}", now(), std::process::id());
+    hex(&Sha256::digest(seed.as_bytes()))[..32].to_owned()
+}
+
 /// Writes a text as a literal.
 ///
 /// SQLite knows no escapes but the doubled quote. PostgreSQL reads `E''` alike whatever `standard_conforming_strings`
@@ -189,17 +198,26 @@ impl Writer {
         )
     }
 
-    /// The statement that fills a new meta table.
-    pub(super) fn meta(&self) -> String {
-        use sha2::{Digest as _, Sha256};
-        use std::hash::{BuildHasher as _, Hasher as _};
-        let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
-        let seed = format!("{}-{}-{random}", now(), std::process::id());
-        let uid = hex(&Sha256::digest(seed.as_bytes()))[..32].to_owned();
+    /// The statement that fills a new meta table: the name of the database, and where its data are.
+    pub(super) fn meta(&self, name: &str, place: &str) -> String {
         format!(
-            "INSERT INTO {} (name, value) VALUES ('format', '{FORMAT}'), ('database_uid', '{uid}'), ('created_at', {})",
+            "INSERT INTO {} (name, value) VALUES ('format', '{FORMAT}'), ('database_uid', {}), ('place', {}), \
+             ('created_at', {})",
             self.table(META.name),
+            self.text(name),
+            self.text(place),
             self.text(&now())
+        )
+    }
+
+    /// The statements that give a database another name and place.
+    pub(super) fn identity(&self, name: &str, place: &str) -> String {
+        let table = self.table(META.name);
+        format!(
+            "DELETE FROM {table} WHERE name IN ('database_uid', 'place'); INSERT INTO {table} (name, value) VALUES \
+             ('database_uid', {}), ('place', {})",
+            self.text(name),
+            self.text(place)
         )
     }
 
@@ -211,9 +229,9 @@ impl Writer {
         format!("SELECT {names} FROM {} ORDER BY seq", self.table(MIGRATION.name))
     }
 
-    /// The question for the format.
-    pub(super) fn format(&self) -> String {
-        format!("SELECT value FROM {} WHERE name = 'format'", self.table(META.name))
+    /// The question for what is known about the database itself.
+    pub(super) fn facts(&self) -> String {
+        format!("SELECT name, value FROM {}", self.table(META.name))
     }
 }
 

@@ -5,12 +5,11 @@
 //! is marked as begun before it runs. So whatever stops a run, the history says what ran, or which one statement may
 //! have. Refuses to know any engine.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::config::Dialect;
-use crate::engine::apart::{Tables, apart, changes_tables};
+use crate::engine::apart::Tables;
+use crate::engine::identity::Identity;
 use crate::engine::patience::Patience;
 use crate::engine::record::{self, Writer};
 use crate::engine::remains::Missing;
@@ -38,9 +37,13 @@ pub(super) struct Runner<W> {
     /// Whether a script may have left something in the session that settings do not take back.
     used: bool,
     /// What is known about tables without transactions.
-    tables: Option<Tables>,
+    pub(super) tables: Option<Tables>,
     /// Whether a part of what was taken back stays.
     kept: bool,
+    /// What the history says about the database itself.
+    pub(super) facts: BTreeMap<String, String>,
+    /// The name that the database had before it got one of its own.
+    pub(super) was: Option<String>,
 }
 
 /// What stopped a run before its end.
@@ -93,6 +96,8 @@ impl<W: Wire> Runner<W> {
             used: false,
             tables: None,
             kept: false,
+            facts: BTreeMap::new(),
+            was: None,
         }
     }
 
@@ -117,13 +122,15 @@ impl<W: Wire> Runner<W> {
                 "rename or repair that table; nothing was changed",
             )
         };
-        let rows = match self.wire.ask(&self.writer.format()) {
+        let rows = match self.wire.ask(&self.writer.facts()) {
             Ok(rows) => rows,
             Err(fault) if fault.class == Class::Lost => return Err(self.explain(&fault)),
             Err(_) => return Err(strange()),
         };
-        let Some(format) = rows.into_iter().flatten().next() else { return Ok(false) };
-        match format.and_then(|text| text.parse::<i64>().ok()) {
+        let cells = rows.into_iter().filter_map(|row| <[Option<String>; 2]>::try_from(row).ok());
+        self.facts = cells.filter_map(|[name, value]| Some((name?, value?))).collect();
+        let Some(format) = self.facts.get("format") else { return Ok(false) };
+        match format.parse::<i64>().ok() {
             Some(FORMAT) => Ok(true),
             Some(newer) if newer > FORMAT => Err(Trouble::new(
                 format!("the history of this database has format {newer}, this program writes format {FORMAT}"),
@@ -263,32 +270,6 @@ impl<W: Wire> Runner<W> {
         self.kept
     }
 
-    /// Sets the statements apart that change tables without transactions.
-    fn apart<'s>(&mut self, scripts: &'s [Script]) -> Result<Cow<'s, [Script]>, Trouble> {
-        let dialect = self.wire.dialect();
-        if self.tables.is_none() {
-            self.tables = Some(self.wire.tables().map_err(|fault| self.explain(&fault))?);
-        }
-        let known = self.tables.clone().unwrap_or_default();
-        if known == Tables::default() && !matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {
-            return Ok(Cow::Borrowed(scripts));
-        }
-        let set_apart: Vec<Cow<'s, Script>> = scripts.iter().map(|script| apart(script, &known, dialect)).collect();
-        if let Some(script) = set_apart.iter().find(|script| script.mode == Mode::Journal && scripts.len() > 1) {
-            return Err(Trouble::new(
-                format!("{} changes a table without transactions", script.migration.path.display()),
-                "push it alone, or set atomic = \"file\" for this target",
-            ));
-        }
-        if set_apart.iter().any(|script| changes_tables(script, &known)) {
-            self.tables = None;
-        }
-        Ok(match set_apart.iter().any(|script| matches!(script, Cow::Owned(_))) {
-            true => Cow::Owned(set_apart.into_iter().map(Cow::into_owned).collect()),
-            false => Cow::Borrowed(scripts),
-        })
-    }
-
     /// Where a script may have left something in the session, the next one gets a new session, under the same lock or
     /// one that is taken again: then nobody must have been at work in between.
     fn new_session(&mut self) -> Result<(), Trouble> {
@@ -353,21 +334,34 @@ impl<W: Wire> Session for Runner<W> {
 
     fn prepare(&mut self) -> Result<(), Trouble> {
         if self.exists()? {
-            return Ok(());
+            return self.own_identity();
         }
         let dialect = self.wire.dialect();
         let prefix = self.wire.prefix().to_owned();
         let place = self.wire.place();
         let mut statements: Vec<String> = if place.is_empty() { Vec::new() } else { vec![place] };
         statements.extend(tables::ALL.iter().map(|table| table.create(dialect, &prefix)));
-        statements.push(self.writer.meta());
+        let data = self.place_of_data().map_err(|fault| self.explain(&fault))?;
+        let name = record::new_name();
+        statements.push(self.writer.meta(&name, &data));
         statements.push("COMMIT".to_owned());
         let made = self.wire.begin(&Terms::default(), false, &statements.join("; "));
-        made.map(|_| ()).map_err(|fault| {
+        made.map_err(|fault| {
             self.wire.take_back();
             let trouble = self.explain(&fault);
             Trouble::new(format!("the history tables could not be created: {}", trouble.message), trouble.help)
-        })
+        })?;
+        self.facts.insert("database_uid".to_owned(), name);
+        Ok(())
+    }
+
+    fn identity(&self) -> Identity {
+        self.identity_now()
+    }
+
+    fn is_empty(&mut self) -> Result<bool, Trouble> {
+        let sql = self.wire.tables_of_others();
+        self.wire.ask(&sql).map(|rows| rows.is_empty()).map_err(|fault| self.explain(&fault))
     }
 
     fn run(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Outcome, Trouble> {

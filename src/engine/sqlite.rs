@@ -5,6 +5,7 @@
 //! not through `sqlx`, which puts a thread between: a call costs less than the change of threads.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
@@ -18,6 +19,7 @@ use crate::engine::run::Runner;
 use crate::engine::sqlite_file::{Absent, explain, fault, parse_url};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
 use crate::engine::tables;
+use crate::engine::watch::TICK;
 use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble};
 
@@ -25,6 +27,8 @@ use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS_BETWEEN: i32 = 10_000;
+/// Only on a database file of more bytes than this do ordinary statements take long.
+const LARGE: u64 = 16 << 20;
 const TOO_LONG: &str = "the statement took longer than statement-timeout";
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
@@ -109,6 +113,15 @@ impl Sqlite {
     }
 }
 
+impl Sqlite {
+    /// Says whether a statement may run for seconds, as far as that can be known cheaply: the database is large, or rows
+    /// are made by recursion.
+    fn may_take_long(&self, sql: &str) -> bool {
+        let recursive = || sql.as_bytes().windows(9).any(|word| word.eq_ignore_ascii_case(b"recursive"));
+        std::fs::metadata(&self.path).is_ok_and(|file| file.len() > LARGE) || recursive()
+    }
+}
+
 impl Wire for Sqlite {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
@@ -133,16 +146,19 @@ impl Wire for Sqlite {
         answers(&self.connection, sql).map_err(|error| fault(&error))
     }
 
-    fn run(&mut self, statement: &ScriptStatement, _tick: Tick<'_>) -> Result<(), Fault> {
+    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
         let late = self.timeout.map(|timeout| {
             let end = Instant::now() + timeout;
             move || Instant::now() > end
         });
         let limited = late.is_some();
-        let ran = self
-            .connection
-            .progress_handler(STEPS_BETWEEN, late)
-            .and_then(|()| run_all(&self.connection, &statement.text));
+        let ran = self.connection.progress_handler(STEPS_BETWEEN, late).and_then(|()| {
+            if self.may_take_long(&statement.text) {
+                run_and_tell(&mut self.connection, &statement.text, tick)
+            } else {
+                run_all(&self.connection, &statement.text)
+            }
+        });
         ran.map_err(|error| {
             let found = fault(&error);
             if limited && found.code == "9" { Fault { message: TOO_LONG.to_owned(), ..found } } else { found }
@@ -175,6 +191,17 @@ impl Wire for Sqlite {
                 }
             }
         }
+    }
+
+    fn place_of_data(&mut self) -> Result<String, Fault> {
+        let path = std::fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        Ok(path.display().to_string())
+    }
+
+    fn tables_of_others(&self) -> String {
+        "SELECT 1 FROM main.sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite|_%' ESCAPE '|' AND \
+         name NOT LIKE 'schemagate|_%' ESCAPE '|' LIMIT 1"
+            .to_owned()
     }
 
     fn keeps_lock(&self) -> bool {
@@ -219,6 +246,22 @@ impl Wire for Sqlite {
         self.connection = opened.map_err(|error| explain(&self.path, &fault(&error)))?;
         Ok(())
     }
+}
+
+/// Runs statements on a thread of their own, and tells meanwhile how long they take.
+fn run_and_tell(connection: &mut Connection, sql: &str, tick: Tick<'_>) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        scope.spawn(move || sender.send(run_all(connection, sql)));
+        loop {
+            match receiver.recv_timeout(TICK) {
+                Ok(ran) => return ran,
+                Err(RecvTimeoutError::Timeout) => tick(begun.elapsed()),
+                Err(RecvTimeoutError::Disconnected) => return Err(rusqlite::Error::UnwindingPanic),
+            }
+        }
+    })
 }
 
 /// Runs statements to the end of their rows.

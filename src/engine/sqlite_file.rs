@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::engine::identity::Identity;
 use crate::engine::run::Tell;
 use crate::engine::wire::{Class, Fault};
 use crate::engine::{Decision, Outcome, Provenance, Script, Session, Trouble};
@@ -73,6 +74,14 @@ impl Session for Absent {
 
     fn prepare(&mut self) -> Result<(), Trouble> {
         Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::default()
+    }
+
+    fn is_empty(&mut self) -> Result<bool, Trouble> {
+        Ok(true)
     }
 
     fn names(&mut self, _sql: &str) -> Result<Vec<String>, Trouble> {

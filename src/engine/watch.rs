@@ -9,12 +9,12 @@ use tokio::time::timeout;
 
 use crate::engine::wire::Tick;
 
-/// How often it is told that a statement is still running, and how long silence is taken for work.
-const TICK: Duration = Duration::from_secs(5);
+/// How often it is told that a statement is still running.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+/// How long silence is taken for work.
+const SILENCE: Duration = Duration::from_secs(5);
 /// How long a second connection may take.
 const ANSWER: Duration = Duration::from_secs(3);
-/// How soon it is tried again after that.
-const SOON: Duration = Duration::from_secs(1);
 /// How many times a server must not answer to be taken for gone.
 const MOST: usize = 3;
 /// The longest time between two looks at a session that is at work.
@@ -35,9 +35,9 @@ pub(super) fn wait<T>(
     runtime.block_on(async {
         let begun = Instant::now();
         let mut future = std::pin::pin!(future);
-        let (mut unanswered, mut next, mut pause) = (0, TICK, TICK);
+        let (mut unanswered, mut next) = (0, SILENCE);
         loop {
-            if let Ok(result) = timeout(pause, future.as_mut()).await {
+            if let Ok(result) = timeout(TICK, future.as_mut()).await {
                 return result;
             }
             tick(begun.elapsed());
@@ -45,9 +45,9 @@ pub(super) fn wait<T>(
                 continue;
             }
             match timeout(ANSWER, alive()).await.ok().flatten() {
-                Some(true) => (unanswered, pause) = (0, TICK),
+                Some(true) => unanswered = 0,
                 Some(false) => return Err(gone("the server has ended the session")),
-                None => (unanswered, pause) = (unanswered + 1, SOON),
+                None => unanswered += 1,
             }
             if unanswered == MOST {
                 return Err(gone("the server does not answer any more"));

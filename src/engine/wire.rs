@@ -111,6 +111,15 @@ pub(super) trait Wire {
     /// If that fails; then no transaction is open.
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault>;
 
+    /// Says where the data of the database are: the same only for the same database.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn place_of_data(&mut self) -> Result<String, Fault>;
+
+    /// The question that has rows if there are tables which are not ours.
+    fn tables_of_others(&self) -> String;
+
     /// Takes an open transaction back, if one is open; says whether the server tells that a part of it stays.
     fn take_back(&mut self) -> bool {
         let _ = self.tell("ROLLBACK");

@@ -174,7 +174,7 @@ pub fn step(label: &str, step: &StepView) -> String {
 pub fn said(label: &str, what: &Said<'_>) -> String {
     let text = match what {
         Said::Running { path, statement, of, elapsed } => {
-            format!("running  {path}: statement {statement} of {of}, {} s", elapsed.as_secs())
+            format!("running  {} s: {path}: statement {statement} of {of}", elapsed.as_secs())
         }
         Said::Notice { path, line, text } => format!("notice   {path}:{line}: {text}"),
         Said::Retry { path, statement, why } => format!("retrying {path}: statement {statement}: {why}"),

@@ -365,3 +365,23 @@ fn a_file_may_take_a_role_inside_of_its_transaction() {
     world.migration("3", "SET ROLE checker;\nCREATE INDEX CONCURRENTLY i ON a (id);\n");
     world.send("three").says(&["cannot change its role"]);
 }
+
+#[test]
+fn long_work_is_told_of_every_few_seconds_and_on_a_terminal_in_one_line() {
+    let slow = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n;";
+    let (_, world) = (Engine::Sqlite.database(), World::usual());
+    world.migration("1", &format!("-- schemagate: statement-timeout = 7s\n{slow}\n"));
+    world
+        .send("slow")
+        .says(&["running 5 s: db/shop/1##ddl##change.sql: statement 1 of 1", "longer than statement-timeout"]);
+    world.migration("1", &format!("-- schemagate: statement-timeout = 2500ms\n{slow}\n"));
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("less slow").ok();
+    let mut terminal = world.command("script", &world.server());
+    terminal.args(["-qec", &format!("{} apply", crate::support::PROGRAM), "/dev/null"]).env("TERM", "xterm");
+    let text = String::from_utf8(terminal.stdin(std::process::Stdio::null()).output().unwrap().stdout).unwrap();
+    for second in ["1", "2"] {
+        assert!(text.contains(&format!("running  {second} s: db/shop/")), "{text}");
+    }
+    assert!(text.contains("\r\x1b[K  dev/shop           failed"), "{text:?}");
+}

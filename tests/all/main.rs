@@ -16,6 +16,7 @@ mod engines;
 mod faults;
 mod floors;
 mod gate;
+mod identity;
 mod installing;
 mod many;
 mod outages;

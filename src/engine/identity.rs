@@ -1,0 +1,58 @@
+//! Which database it is: told apart from a copy of it, from one that was made anew, and from one that was restored.
+//!
+//! A database gets a random name when its history is made, and keeps with it where its data were then. Refuses to compare
+//! with what others know about it; that is the ledger's.
+
+use crate::engine::record::new_name;
+use crate::engine::run::Runner;
+use crate::engine::wire::{Fault, Wire};
+use crate::engine::{Terms, Trouble};
+use crate::finding::hex;
+
+/// Who a database is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The name that it got with its history; empty where there is none.
+    pub name: String,
+    /// The name that it had before, if it was found to be a copy, or moved, and got one of its own just now.
+    pub was: Option<String>,
+}
+
+impl Identity {
+    /// Returns the name under which it was known before.
+    pub fn known_as(&self) -> &str {
+        self.was.as_deref().unwrap_or(&self.name)
+    }
+}
+
+impl<W: Wire> Runner<W> {
+    /// Where the data of this database are, in a form that tells nothing about the place.
+    pub(super) fn place_of_data(&mut self) -> Result<String, Fault> {
+        use sha2::{Digest as _, Sha256};
+        let place = self.wire.place_of_data()?;
+        Ok(hex(&Sha256::digest(place.as_bytes()))[..32].to_owned())
+    }
+
+    /// Gives a database that is a copy, or was moved, a name of its own. The lock must be held.
+    pub(super) fn own_identity(&mut self) -> Result<(), Trouble> {
+        let place = self.place_of_data().map_err(|fault| self.explain(&fault))?;
+        if self.facts.get("place") == Some(&place) {
+            return Ok(());
+        }
+        let was = self.facts.get("database_uid").cloned().unwrap_or_default();
+        let name = if self.facts.contains_key("place") { new_name() } else { was.clone() };
+        let sql = self.writer.identity(&name, &place);
+        self.wire.begin(&Terms::default(), false, &format!("{sql}; COMMIT")).map_err(|fault| {
+            self.wire.take_back();
+            self.explain(&fault)
+        })?;
+        self.was = Some(was).filter(|was| *was != name);
+        self.facts.insert("database_uid".to_owned(), name);
+        self.facts.insert("place".to_owned(), place);
+        Ok(())
+    }
+
+    pub(super) fn identity_now(&self) -> Identity {
+        Identity { name: self.facts.get("database_uid").cloned().unwrap_or_default(), was: self.was.clone() }
+    }
+}
