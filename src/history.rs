@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::migration::{Kind, ProjectName};
+use crate::migration::{Kind, Place, ProjectName};
 
 /// The version of the tables' format. A program refuses to write tables of a newer one.
 pub const FORMAT: i64 = 1;
@@ -141,6 +141,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// Returns what names it among all rows.
+    pub fn place(&self) -> Place {
+        (self.project.as_str().to_owned(), self.version_key.clone(), self.kind)
+    }
+
     /// Returns what decides the order within a database.
     pub fn position(&self) -> (&str, Kind) {
         (&self.version_key, self.kind)

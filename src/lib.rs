@@ -3,6 +3,7 @@ pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod data_change;
 pub mod disk;
 pub mod engine;
 pub mod environment;

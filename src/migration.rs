@@ -259,9 +259,19 @@ pub struct Migration {
     pub description: String,
     /// The content.
     pub blob: ObjectId,
+    /// The databases of the group that take it, where it is a data change that was read and says so; all without it.
+    pub only: Option<Vec<DatabaseName>>,
 }
 
+/// A migration as histories name it: project, version in its order, kind.
+pub type Place = (String, String, Kind);
+
 impl Migration {
+    /// Returns what histories name it by.
+    pub fn place(&self) -> Place {
+        (self.project.as_str().to_owned(), self.version_key.clone(), self.kind)
+    }
+
     /// Returns what decides the order within one database: version first, then schema before data.
     pub fn position(&self) -> (&str, Kind) {
         (&self.version_key, self.kind)

@@ -196,6 +196,7 @@ mod tests {
             kind,
             description: String::new(),
             blob: ObjectId::parse(&blob.to_string().repeat(40)).unwrap(),
+            only: None,
         }
     }
 

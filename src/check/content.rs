@@ -12,8 +12,9 @@ use crate::check::{Judge, Reading, read_path};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::config::limits::Limits;
+use crate::data_change::{self, is_manifest};
 use crate::finding::{Finding, Report, Severity};
-use crate::migration::{FileMode, Migration};
+use crate::migration::{FileMode, Migration, RepoPath};
 use crate::rules::{self, File, Script, Tally, bytes, naming};
 use crate::sql::sqlite::Replay;
 use crate::sql::verdict::{Answer, Bench};
@@ -101,8 +102,16 @@ impl Judge<'_> {
         let mut findings = rules::look_at_bytes(&File { name: &name, bytes: content });
         let fit = !findings.iter().any(|finding| finding.severity == Severity::Error);
         let text = std::str::from_utf8(content).ok();
-        match (fit, text) {
-            (true, Some(text)) => findings.extend(self.script(file, &name, text, court, &mut report)),
+        let change = text.filter(|_| fit && is_manifest(&file.migration.path)).map(data_change::read);
+        match (fit, text, &change) {
+            (true, _, Some(Err(mistake))) => {
+                findings.push(bytes::data_change(&name, mistake));
+                lose_track(court);
+            }
+            (true, _, Some(Ok(change))) => {
+                findings.extend(self.script(file, &name, &change.text, court, &mut report));
+            }
+            (true, Some(text), None) => findings.extend(self.script(file, &name, text, court, &mut report)),
             _ => lose_track(court),
         }
         let project = self.now.projects.iter().find(|project| project.name == file.migration.project);
@@ -155,7 +164,7 @@ fn lose_track(court: &Court<'_>) {
 }
 
 /// Carries out a migration that is not judged.
-pub fn follow(replay: &RefCell<Replay>, content: &[u8]) {
+pub fn follow(replay: &RefCell<Replay>, path: &RepoPath, content: &[u8]) {
     let mut replay = replay.borrow_mut();
     replay.next_file();
     let text = std::str::from_utf8(content.strip_prefix(bytes::MARK).unwrap_or(content));
@@ -163,6 +172,8 @@ pub fn follow(replay: &RefCell<Replay>, content: &[u8]) {
         replay.lose_track("a file is not UTF-8 text");
         return;
     };
+    let change = if is_manifest(path) { data_change::read(text).ok() } else { None };
+    let text = change.as_ref().map_or(text, |change| &change.text);
     for statement in statements(text, 0, Some(Dialect::Sqlite.into())) {
         replay.follow(statement.span.of(text));
     }

@@ -73,7 +73,7 @@ fn reformatted(case: &Case<'_>, judge: &Judge<'_>, changes: &[&Change]) -> BTree
         let sum = |source: &Source<'_>, blob: &ObjectId| {
             let entry = FileEntry { path: change.path.clone(), mode: FileMode::Regular, blob: blob.clone() };
             match source.read(&entry, project.largest_file) {
-                Ok(Content::Bytes(bytes)) => Some(checksums(&bytes, database.flavour).text),
+                Ok(Content::Bytes(bytes)) => Some(checksums(&change.path, &bytes, database.flavour).text),
                 _ => None,
             }
         };

@@ -14,14 +14,13 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::Source;
 use crate::commands::scripts::{bytes, sums};
-use crate::commands::work::Place;
 use crate::config::manifest::Project;
 use crate::config::server::{Audience, Server, Target, Tenants};
 use crate::disk;
 use crate::finding::hex;
 use crate::git::repository::Repository;
 use crate::history::{Mode, Row, State};
-use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Kind, Migration, RepoPath};
+use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Kind, Migration, Place, RepoPath};
 use crate::sql::checksum::checksums;
 
 /// What is kept of a row.
@@ -229,7 +228,7 @@ fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Sourc
     let same_text = || {
         let database = project.database(migration.database.as_ref());
         let bytes = bytes(source, migration, project.largest_file);
-        matches!((database, bytes), (Some(database), Ok(bytes)) if checksums(&bytes, database.flavour).text == entry.text)
+        matches!((database, bytes), (Some(database), Ok(bytes)) if checksums(&migration.path, &bytes, database.flavour).text == entry.text)
     };
     entry.project == migration.project.as_str()
         && entry.version_key == migration.version_key
@@ -265,5 +264,6 @@ pub fn takes(target: &Target, migration: &Migration, group: Option<&str>) -> boo
         (Audience::Database(name), None) => migration.database.as_ref() == Some(name),
         _ => false,
     };
-    here && mine
+    let listed = migration.only.as_ref().is_none_or(|names| names.contains(target.audience.database()));
+    here && mine && listed
 }

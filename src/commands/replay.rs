@@ -86,7 +86,7 @@ fn in_order(all: Vec<Migration>, files: Vec<ToRead>) -> Lineage {
 /// Carries out a migration that is not judged.
 pub fn pass(replay: &RefCell<Replay>, migration: &Migration, read: Read<'_>) {
     match read(migration, crate::config::LARGEST_FILE) {
-        Ok(Content::Bytes(bytes)) => follow(replay, &bytes),
+        Ok(Content::Bytes(bytes)) => follow(replay, &migration.path, &bytes),
         Ok(Content::TooLarge(_)) => replay.borrow_mut().lose_track("a file is too large"),
         // An object that a shallow clone lacks: names are not judged then.
         Err(_) => replay.borrow_mut().lose_track("a file is missing"),

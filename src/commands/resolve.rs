@@ -227,7 +227,7 @@ fn content(opened: &Opened, row: &Row) -> Result<Option<(String, crate::migratio
         };
         let Some(flavour) = declared_flavour(&manifest, migration) else { continue };
         let bytes = bytes(&source, migration, u64::MAX)?;
-        return Ok(Some((migration.blob.as_str().to_owned(), checksums(&bytes, flavour))));
+        return Ok(Some((migration.blob.as_str().to_owned(), checksums(&migration.path, &bytes, flavour))));
     }
     Ok(None)
 }

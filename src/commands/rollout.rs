@@ -11,18 +11,20 @@ use anyhow::Result;
 
 use crate::check::{Reading, read_path};
 use crate::commands::changes::{Manifest, Source, base_directories, manifest};
+use crate::commands::scripts::bytes;
 use crate::commands::server::Loaded;
 use crate::commands::waves;
-use crate::commands::work::{Place, Work};
+use crate::commands::work::Work;
 use crate::config::Dialect;
 use crate::config::server::{Audience, DATABASE_MARK, Environment, Target, Tenants};
+use crate::data_change::{self, is_manifest};
 use crate::engine::{Access, Connecting, Provenance, Session, Trouble, engine_of};
 use crate::finding::Report;
 use crate::git::refs::{Branch, tree_of};
 use crate::git::repository::Repository;
 use crate::history::{Said, State};
 use crate::host;
-use crate::migration::{EnvironmentName, FileEntry, FileMode, Migration};
+use crate::migration::{DatabaseName, EnvironmentName, FileEntry, FileMode, Migration, Place};
 use crate::render::rollout::{Standing, StepView, TargetView, WaveView};
 
 /// How long a question that changes nothing waits for a busy database.
@@ -224,8 +226,13 @@ impl<'r> Rollout<'r> {
                 .map_err(|trouble| before(trouble, &other.label()))?;
             let rows = session.history().map_err(|trouble| before(trouble, &other.label()))?;
             let applied = rows.into_iter().filter(|row| row.state == State::Applied);
-            let applied: BTreeSet<Place> =
-                applied.map(|row| (row.project.as_str().to_owned(), row.version_key, row.kind)).collect();
+            let mut applied: BTreeSet<Place> = applied.map(|row| row.place()).collect();
+            // What does not concern it holds nobody up.
+            let named = |migration: &&Migration| {
+                migration.only.as_ref().is_some_and(|names| !names.contains(other.audience.database()))
+            };
+            let others = self.common.migrations.iter().filter(named);
+            applied.extend(others.map(Migration::place));
             most = Some(match most {
                 Some(most) => most.intersection(&applied).cloned().collect(),
                 None => applied,
@@ -311,11 +318,22 @@ pub fn migrations(source: &Source<'_>, manifest: &Manifest) -> Result<Vec<Migrat
     migrations_where(source, manifest, &|_| true)
 }
 
+/// The databases that a data change names; one that cannot be read is put before all of them, who then refuse it.
+fn listed(source: &Source<'_>, migration: &Migration, largest: u64) -> Option<Vec<DatabaseName>> {
+    let bytes = bytes(source, migration, largest).ok()?;
+    Some(data_change::read(std::str::from_utf8(&bytes).ok()?).ok()?.databases)
+}
+
 /// The migrations in the folders of a tree that `enter` lets in.
 fn migrations_where(source: &Source<'_>, manifest: &Manifest, enter: &dyn Fn(&str) -> bool) -> Result<Vec<Migration>> {
     let files = source.files_where(&base_directories([&manifest.settings]), enter)?;
     let read = |entry: FileEntry| match read_path(&manifest.settings, &entry.path, &entry.blob) {
-        Reading::Migration(_, migration) if entry.mode == FileMode::Regular => Some(*migration),
+        Reading::Migration(project, mut migration) if entry.mode == FileMode::Regular => {
+            if is_manifest(&migration.path) {
+                migration.only = listed(source, &migration, project.largest_file);
+            }
+            Some(*migration)
+        }
         _ => None,
     };
     Ok(files.into_iter().filter_map(read).collect())

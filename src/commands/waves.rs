@@ -20,7 +20,7 @@ use crate::engine::{Access, Trouble, engine_of};
 use crate::git::refs::tree_of;
 use crate::git::repository::Repository;
 use crate::host;
-use crate::migration::DatabaseName;
+use crate::migration::{DatabaseName, Migration};
 use crate::render::rollout::{Standing, TargetView, WaveView};
 
 /// More tenants in trouble than these are counted and not shown one by one.
@@ -58,6 +58,7 @@ pub(super) fn roll_out(
         let names = targets.iter().map(|target| target.audience.database().as_str());
         let _ = ledger::keep_tenants(&rollout.repository.common_dir, tenants, names);
     }
+    let everyone = targets.iter().map(|target| target.audience.database().clone()).collect();
     let common = Common { most: Some(most.as_ref()), ..rollout.common };
     let targets: Vec<Target> =
         targets.into_iter().filter(|target| wanted(target.audience.database().as_str())).collect();
@@ -100,20 +101,47 @@ pub(super) fn roll_out(
         }
         views.extend(ended);
     }
-    close(rollout, tenants, &views, shown, tell);
+    let strangers = strangers(rollout, tenants, &everyone, &views);
+    close(rollout, tenants, (&views, shown, strangers), tell);
     views
+}
+
+/// Says which data changes name databases that are no tenants: of those that ran now, and of those that nobody takes.
+fn strangers(
+    rollout: &Rollout<'_>,
+    tenants: &Tenants,
+    everyone: &BTreeSet<DatabaseName>,
+    views: &[TargetView],
+) -> Vec<String> {
+    let mine = |migration: &&Migration| {
+        let project = rollout.common.manifest.settings.projects.iter().find(|one| one.name == migration.project);
+        project.is_some_and(|project| project.group.as_ref() == Some(&tenants.group))
+    };
+    let ran: BTreeSet<&str> = views.iter().flat_map(|view| &view.steps).map(|step| step.path.as_str()).collect();
+    let mut notes = Vec::new();
+    for migration in rollout.common.migrations.iter().filter(mine) {
+        let Some(names) = &migration.only else { continue };
+        let unknown: Vec<&str> =
+            names.iter().filter(|name| !everyone.contains(*name)).map(DatabaseName::as_str).collect();
+        let path = migration.path.display();
+        if !unknown.is_empty() && (unknown.len() == names.len() || ran.contains(path.as_str())) {
+            let unknown = crate::text::enumerate(&unknown, 8);
+            notes.push(format!("{path} names what is no tenant of this group: {unknown}"));
+        }
+    }
+    notes
 }
 
 /// Says what is left when waves were stopped or more is wrong than was shown.
 fn close(
     rollout: &Rollout<'_>,
     tenants: &Tenants,
-    views: &[TargetView],
-    shown: usize,
+    (views, shown, notes): (&[TargetView], usize, Vec<String>),
     tell: &mut dyn FnMut(Event<'_>),
 ) {
     let held = views.iter().filter(|view| view.standing == Standing::HeldBack).count();
     let mut view = rollout.view(tenants.environment.as_str(), &tenants.group);
+    view.notes = notes;
     if held > 0 {
         view.standing = Standing::HeldBack;
         view.notes.push(format!(

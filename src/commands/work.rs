@@ -17,7 +17,7 @@ use crate::finding::Severity;
 use crate::git::refs::Branch;
 use crate::git::repository::Repository;
 use crate::history::{Mode, Row};
-use crate::migration::{Kind, Migration};
+use crate::migration::{Migration, Place};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
@@ -26,9 +26,6 @@ use crate::text::count;
 
 /// Scripts of so many bytes together are kept between plan and run.
 const MOST_READY: usize = 2 << 20;
-
-/// A migration as histories name it: project, version in its order, kind.
-pub type Place = (String, String, Kind);
 
 /// What is said of a database that got a name of its own.
 const A_COPY: &str = "this database is a copy, or was moved: from now on it is known by a name of its own";
@@ -175,8 +172,7 @@ impl Work<'_> {
         if !known.database.is_empty() && known.database != identity.known_as() {
             notes.push("this is another database than the one that this target had before".to_owned());
         }
-        let there: BTreeSet<Place> =
-            rows.iter().map(|row| (row.project.as_str().to_owned(), row.version_key.clone(), row.kind)).collect();
+        let there: BTreeSet<Place> = rows.iter().map(Row::place).collect();
         let lost = known.ran.iter().filter(|place| !there.contains(*place)).count();
         if lost > 0 {
             notes.push(format!(
@@ -274,7 +270,9 @@ impl Work<'_> {
             let policy = Policy { out_of_order: severity < Severity::Error };
             let part = plan(migrations, rows, policy, &mut |migration| {
                 let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());
-                bytes(self.source, migration, project.largest_file).ok().map(|bytes| checksums(&bytes, flavour))
+                bytes(self.source, migration, project.largest_file)
+                    .ok()
+                    .map(|bytes| checksums(&migration.path, &bytes, flavour))
             });
             whole.applied += part.applied;
             whole.steps.extend(part.steps);
@@ -291,10 +289,7 @@ impl Work<'_> {
     /// Takes out what earlier environments have not applied, and all that comes behind it.
     fn wait_for_earlier(&self, plan: &mut Plan) {
         let Some(most) = &self.most else { return };
-        let place = |migration: &Migration| {
-            (migration.project.as_str().to_owned(), migration.version_key.clone(), migration.kind)
-        };
-        let ready = plan.steps.iter().position(|step| !most.contains(&place(&step.migration)));
+        let ready = plan.steps.iter().position(|step| !most.contains(&step.migration.place()));
         if let Some(ready) = ready {
             let wait = crate::text::count(plan.steps.len() - ready, "migration");
             let first = &plan.steps[ready].migration;

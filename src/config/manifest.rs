@@ -9,6 +9,7 @@ use crate::config::limits::{Limits, limits};
 use crate::config::reader::{At, Section, document};
 use crate::config::severities::severities;
 use crate::config::{LARGEST_FILE, MANIFEST, Pattern};
+use crate::data_change::plain_path;
 use crate::finding::{Finding, Severity};
 use crate::layout::compile::{Role, TemplateError, compile};
 use crate::layout::template::{Field, Match, Template};
@@ -106,8 +107,11 @@ impl Project {
         if !self.covers(path) || self.is_schema_file(text) {
             return None;
         }
-        let found = self.template.matches(text)?;
-        Some(self.read_match(path, text, &found, blob))
+        // A data change of a group may be written in YAML too.
+        let plain = if self.group.is_some() { plain_path(text) } else { None };
+        let found = self.template.matches(plain.as_deref().unwrap_or(text))?;
+        let migration = self.read_match(path, text, &found, blob);
+        (plain.is_none() || migration.kind == crate::migration::Kind::Dml).then_some(migration)
     }
 
     fn read_match(
@@ -129,6 +133,7 @@ impl Project {
             kind: value(Field::Type).and_then(crate::migration::Kind::parse).unwrap_or(crate::migration::Kind::Ddl),
             description: value(Field::Description).map(shown_description).unwrap_or_default(),
             blob: blob.clone(),
+            only: None,
         }
     }
 }

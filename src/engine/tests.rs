@@ -19,6 +19,7 @@ fn script(statements: &[&str]) -> Script {
         kind: Kind::Ddl,
         description: String::new(),
         blob: ObjectId::from_raw(&[1; 20]),
+        only: None,
     };
     let statement =
         |text: &&str| ScriptStatement { text: (*text).to_owned(), line: 1, column: 1, ..ScriptStatement::default() };

@@ -1,5 +1,6 @@
 //! Rules about the bytes of a file, before anything is read as SQL.
 
+use crate::data_change::Mistake;
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::rules::{Family, File, Looks};
 use crate::text::Span;
@@ -82,6 +83,16 @@ pub static LFS_POINTER: Rule = Rule {
                   `git lfs untrack`, then add the file again.",
 };
 
+/// A data change in YAML that cannot be read.
+pub static DATA_CHANGE_INVALID: Rule = Rule {
+    name: "data-change-invalid",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A data change in YAML does not have the form of one.",
+    explanation: "In a project for a group of databases a dml file may end in .yml. It names the databases that take it \
+                  (`databases:` with lines `- name: NAME`) and holds the SQL as a block (`statement: |`).",
+};
+
 /// The family.
 pub const FAMILY: Family = Family {
     rules: &[
@@ -93,6 +104,7 @@ pub const FAMILY: Family = Family {
         &CARRIAGE_RETURN,
         &CONFLICT_MARKER,
         &LFS_POINTER,
+        &DATA_CHANGE_INVALID,
     ],
     looks: Looks::AtBytes(look),
 };
@@ -114,6 +126,12 @@ pub fn empty(name: &str) -> Finding {
         "this file holds no statement, so its version would be used up for nothing",
     )
     .help("write the statements, save, and `git add` it again")
+}
+
+/// Finds that a data change in YAML cannot be read.
+pub fn data_change(name: &str, mistake: &Mistake) -> Finding {
+    Finding::new(&DATA_CHANGE_INVALID, Place::content(name, mistake.span), mistake.message.clone())
+        .help(mistake.help.clone())
 }
 
 fn look(file: &File<'_>) -> Vec<Finding> {

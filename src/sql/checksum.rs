@@ -6,18 +6,26 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::config::flavour::Flavour;
+use crate::data_change::{is_manifest, read};
 use crate::finding::hex;
-use crate::migration::Checksums;
+use crate::migration::{Checksums, RepoPath};
 use crate::sql::lex::{Lexer, TokenKind};
 
-/// Computes both. The leading `1:` is the version of this definition. Bytes that are no text count as they are.
-pub fn checksums(bytes: &[u8], flavour: impl Into<Flavour>) -> Checksums {
+/// Computes both. The leading `1:` is the version of this definition. Bytes that are no text count as they are; of a data
+/// change in YAML its databases and its statement count.
+pub fn checksums(path: &RepoPath, bytes: &[u8], flavour: impl Into<Flavour>) -> Checksums {
     let sum = |digest: &[u8]| format!("1:sha256:{}", hex(digest));
     let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut said = Sha256::new();
     match std::str::from_utf8(body) {
         Err(_) => said.update(body),
         Ok(text) => {
+            let change = if is_manifest(path) { read(text).ok() } else { None };
+            for name in change.iter().flat_map(|change| &change.databases) {
+                said.update(name.as_str());
+                said.update([0]);
+            }
+            let text = change.as_ref().map_or(text, |change| &change.text);
             let counts = |kind: TokenKind| kind.is_significant() || kind == TokenKind::Mark;
             for token in Lexer::new(text, flavour).filter(|token| counts(token.kind)) {
                 // A literal may span lines, whose ends a checkout may have changed.
@@ -36,7 +44,7 @@ mod tests {
 
     #[test]
     fn only_what_a_script_says_counts() {
-        let sum = |text: &str| checksums(text.as_bytes(), Dialect::Postgres);
+        let sum = |text: &str| checksums(&RepoPath::from("a.sql"), text.as_bytes(), Dialect::Postgres);
         let plain = sum("select 1;\nselect 'a b';\n");
         let same = ["\u{feff}select 1;\r\nselect 'a b';\r\n", "select  1 ; -- one\n/* two */ select 'a b';"];
         for text in same {

@@ -125,6 +125,48 @@ fn tenants_are_promoted_up_to_what_those_before_them_have_applied() {
 }
 
 #[test]
+fn a_data_change_in_yaml_goes_to_the_tenants_that_it_names() {
+    let world = tenants_world("sqlite", "url = \"sqlite:{{database}}.db\"\ndatabases = [\"one\", \"two\", \"three\"]");
+    world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    let change = |names: &str, sql: &str| format!("# prices\ndatabases:\n{names}statement: |\n  {sql}\n");
+    let (one, two) = ("  - name: one\n", "  - name: two\n");
+    world.file(
+        "db/1##dml##rows.yml",
+        &change(&format!("{one}{two}"), "INSERT INTO a VALUES (1);\n  INSERT INTO a VALUES (2);"),
+    );
+    world.send("one").says(&["wave 1 of 1: 3 applied"]).ok();
+    for (name, rows) in [("one", "2"), ("two", "2"), ("three", "0")] {
+        assert_eq!(world.sql(&format!("{name}.db"), "SELECT count(*) FROM a"), rows, "{name}");
+    }
+    world.on_server(&["status"]).says(&["3 targets: 3 up to date"]).ok();
+    world.file("db/1##dml##rows.yml", &change(one, "INSERT INTO a VALUES (1);\n  INSERT INTO a VALUES (2);"));
+    world.send("other names").refused(&["released-edited", "it has run on prod/one and prod/two"]);
+    world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    world.file("db/2##dml##bad.yml", &change(one, "INSERT INTO a VALUE (3;"));
+    world.send("bad sql").refused(&["syntax-error", "db/2##dml##bad.yml:5:"]);
+    world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    world.file("db/2##dml##bad.yml", "databases:\n  - one\nstatement: |\n  SELECT 1\n");
+    world.send("bad yaml").refused(&[
+        "data-change-invalid",
+        "db/2##dml##bad.yml:2:5",
+        "a database is written `- name: NAME`",
+    ]);
+    world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    world.file("db/2##ddl##bad.yml", &change(one, "CREATE TABLE b (id INTEGER);"));
+    world.send("ddl").refused(&["path-mismatch"]);
+    world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    world.file(
+        "db/2##dml##more.yml",
+        &change(&format!("{two}  - name: gone\n"), "INSERT INTO a VALUES (3);\n  INSERT INTO a VALUES (1);"),
+    );
+    world
+        .send("fails")
+        .says(&["db/2##dml##more.yml:7:3: UNIQUE constraint failed", "names what is no tenant of this group: gone"]);
+    world.file("db/2##dml##more.yml", &change(two, "INSERT INTO a VALUES (3);"));
+    world.send("mended").says(&["wave 1 of 1: 1 applied, 2 up to date"]).ok();
+}
+
+#[test]
 fn the_name_of_a_tenant_may_be_any_that_its_server_takes() {
     let database = Engine::Postgres.database();
     let empty = World::empty();
