@@ -13,6 +13,7 @@ mod corpus;
 mod databases;
 mod doubt;
 mod engines;
+mod equivalence;
 mod faults;
 mod floors;
 mod gate;
