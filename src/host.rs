@@ -133,9 +133,14 @@ fn output_of(words: &[String], folder: &Path) -> Result<String> {
     let started = command.stdout(Stdio::piped()).spawn();
     let mut child = started.with_context(|| format!("the command `{program}` could not be started"))?;
     let mut output = child.stdout.take().context("its output cannot be read")?;
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        output.read_to_end(&mut bytes).map(|_| bytes)
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(size @ 1..) = output.read(&mut piece) {
+            if sender.send(piece[..size].to_vec()).is_err() {
+                break;
+            }
+        }
     });
     let begun = Instant::now();
     let status = loop {
@@ -151,7 +156,11 @@ fn output_of(words: &[String], folder: &Path) -> Result<String> {
     if !status.success() {
         bail!("the command `{program}` failed ({status})");
     }
-    let bytes = reader.join().map_err(|_| anyhow::anyhow!("the output of `{program}` could not be read"))??;
+    // A process that it left behind may hold the pipe: what comes later is not waited for.
+    let mut bytes = Vec::new();
+    while let Ok(piece) = receiver.recv_timeout(Duration::from_millis(200)) {
+        bytes.extend(piece);
+    }
     String::from_utf8(bytes).with_context(|| format!("the command `{program}` printed something that is not UTF-8"))
 }
 

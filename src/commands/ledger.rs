@@ -84,11 +84,20 @@ fn write(path: &Path, value: &impl Serialize) -> Result<()> {
     disk::write(path, &text, 0o644)
 }
 
-fn path(common_dir: &Path, target: &Target) -> PathBuf {
-    file_of(common_dir, "ledger", &target.label())
+/// What tells a target from all others: a tenant may be named like one of another group.
+fn key(target: &Target) -> String {
+    match &target.audience {
+        Audience::Database(_) => target.label(),
+        Audience::Group(group, name) => format!("{}/{group}/{name}", target.environment),
+    }
 }
 
-/// Writes down what a target has run, and what it is about to run: that counts as run until the end is known.
+fn path(common_dir: &Path, target: &Target) -> PathBuf {
+    file_of(common_dir, "ledger", &key(target))
+}
+
+/// Writes down what a target has run, and what it is about to run: that counts as run until the end is known. Who does
+/// not hold the target's lock, and runs nothing, passes no list.
 ///
 /// # Errors
 /// If the Git directory cannot be written.
@@ -97,7 +106,7 @@ pub fn keep<'m>(
     target: &Target,
     database: &str,
     rows: &[Row],
-    about_to_run: impl Iterator<Item = &'m Migration>,
+    about_to_run: Option<&mut dyn Iterator<Item = &'m Migration>>,
 ) -> Result<()> {
     let entry = |row: &Row| Entry {
         project: row.project.as_str().to_owned(),
@@ -106,11 +115,12 @@ pub fn keep<'m>(
         blob: row.blob_id.clone(),
         ran: match (row.state, row.mode) {
             (State::Applied | State::Running, _) => Ran::All,
-            (State::Failed, Mode::Journal) if row.statements_done > 0 => Ran::Partly,
+            // One that was begun may have done a part of its work.
+            (State::Failed, Mode::Journal) if row.statements_done.max(row.statement_open) > 0 => Ran::Partly,
             (State::Failed, _) => Ran::Nothing,
         },
         text: row.checksum_text.clone(),
-        sums: row.statement_sums.get(..row.statements_done * 16).unwrap_or_default().to_owned(),
+        sums: row.statement_sums.get(..row.statements_done.max(row.statement_open) * 16).unwrap_or_default().to_owned(),
     };
     let running = |migration: &Migration| Entry {
         project: migration.project.as_str().to_owned(),
@@ -121,8 +131,22 @@ pub fn keep<'m>(
         text: String::new(),
         sums: String::new(),
     };
-    let entries = rows.iter().map(entry).chain(about_to_run.map(running)).collect();
-    let file = File { format: 1, target: target.label(), database: database.to_owned(), entries };
+    let mut entries: Vec<Entry> = rows.iter().map(entry).collect();
+    match about_to_run {
+        Some(migrations) => entries.extend(migrations.map(running)),
+        // Somebody else may be at work: what is about to run stays so.
+        None => {
+            let there: BTreeSet<Place> = rows.iter().map(Row::place).collect();
+            let waits = |entry: &Entry| {
+                let kind = Kind::parse(&entry.kind);
+                let place = kind.map(|kind| (entry.project.clone(), entry.version_key.clone(), kind));
+                entry.text.is_empty() && place.is_some_and(|place| !there.contains(&place))
+            };
+            let known = read(common_dir, target).map(|file| file.entries).unwrap_or_default();
+            entries.extend(known.into_iter().filter(waits));
+        }
+    }
+    let file = File { format: 1, target: key(target), database: database.to_owned(), entries };
     write(&path(common_dir, target), &file)
 }
 
@@ -147,7 +171,7 @@ pub fn known(common_dir: &Path, target: &Target) -> Known {
 fn read(common_dir: &Path, target: &Target) -> Option<File> {
     let text = disk::config(&path(common_dir, target)).ok()??;
     let file: File = serde_json::from_str(&text).ok()?;
-    (file.format == 1 && file.target == target.label()).then_some(file)
+    (file.format == 1 && file.target == key(target)).then_some(file)
 }
 
 /// Where the names of a group's tenants are kept.
@@ -233,7 +257,7 @@ fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Sourc
     entry.project == migration.project.as_str()
         && entry.version_key == migration.version_key
         && entry.kind == migration.kind.word()
-        && (entry.blob == migration.blob.as_str() || same_text())
+        && (entry.ran == Ran::Partly || entry.blob == migration.blob.as_str() || same_text())
 }
 
 /// Says whether what ran forbids a change. To bring back what ran is always allowed.

@@ -245,9 +245,17 @@ fn finish(
         return Ok(Exit::Findings);
     }
     found.session.settle(&found.row, decision).map_err(|error| trouble(&error))?;
+    if *decision == Decision::Applied
+        && let Some((blob, sums)) = content(opened, &found.row)?
+        && blob != found.row.blob_id
+    {
+        // What people call applied is what the file says now.
+        let accept = Decision::Accept { blob, checksum_bytes: sums.bytes, checksum_text: sums.text };
+        found.session.settle(&found.row, &accept).map_err(|error| trouble(&error))?;
+    }
     let rows = found.session.history().map_err(|error| trouble(&error))?;
     let name = found.session.identity().name;
-    ledger::keep(&opened.repository.common_dir, &found.target, &name, &rows, std::iter::empty())?;
+    ledger::keep(&opened.repository.common_dir, &found.target, &name, &rows, Some(&mut std::iter::empty()))?;
     console.say(&format!("  done: {what}\n"));
     Ok(Exit::Clean)
 }

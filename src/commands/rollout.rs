@@ -221,7 +221,11 @@ impl<'r> Rollout<'r> {
             Trouble::new(format!("{label}, which comes before: {}", error.message), error.help)
         };
         let mut most: Option<BTreeSet<Place>> = None;
-        for other in self.earlier(target)? {
+        let (others, nobody) = self.earlier(target)?;
+        if nobody {
+            most = Some(BTreeSet::new());
+        }
+        for other in others {
             let (mut session, _) = open(&other, self.common.loaded, Access::Read, READ_WAIT)
                 .map_err(|trouble| before(trouble, &other.label()))?;
             let rows = session.history().map_err(|trouble| before(trouble, &other.label()))?;
@@ -241,10 +245,11 @@ impl<'r> Rollout<'r> {
         Ok(most)
     }
 
-    /// The targets of the same database, or of the same group, in earlier environments.
-    fn earlier(&self, target: &Target) -> Result<Vec<Target>, Trouble> {
+    /// The targets of the same database, or of the same group, in earlier environments, and whether such a group has
+    /// nobody in it: then nothing was tried yet.
+    fn earlier(&self, target: &Target) -> Result<(Vec<Target>, bool), Trouble> {
         let server = &self.common.loaded.server;
-        let mut found = Vec::new();
+        let (mut found, mut nobody) = (Vec::new(), false);
         let earlier = server.served_by(&self.common.branch.name).take_while(|known| known.name != target.environment);
         for environment in earlier {
             let same = |other: &&Target| other.environment == environment.name && other.audience == target.audience;
@@ -254,10 +259,12 @@ impl<'r> Rollout<'r> {
                     && matches!(&target.audience, Audience::Group(group, _) if *group == tenants.group)
             };
             for tenants in server.tenants.iter().filter(group) {
-                found.extend(waves::targets(self.common.loaded, tenants)?);
+                let targets = waves::targets(self.common.loaded, tenants)?;
+                nobody |= targets.is_empty();
+                found.extend(targets);
             }
         }
-        Ok(found)
+        Ok((found, nobody))
     }
 }
 

@@ -90,13 +90,13 @@ impl Work<'_> {
         if self.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
             self.show(view, plan, dialect);
             view.notes.append(&mut notes);
-            self.remember(&name, &rows, &[], view, repository);
+            self.remember(&name, &rows, None, view, repository);
             return Ok(());
         }
         let label = self.target.label();
         let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.manner.lock_wait)?;
         // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
-        self.remember(&name, &rows, &plan.steps, view, repository);
+        self.remember(&name, &rows, Some(&plan.steps), view, repository);
         session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
         let rows = session.history()?;
@@ -109,14 +109,14 @@ impl Work<'_> {
         let name = &identity.name;
         let result = match view.standing {
             Standing::Pending => {
-                self.remember(name, &rows, &steps, view, repository);
+                self.remember(name, &rows, Some(&steps), view, repository);
                 drop(rows);
                 self.execute(session.as_mut(), dialect, &steps, ready, view, tell)
             }
             _ => Ok(()),
         };
         if let Ok(rows) = session.history() {
-            self.remember(name, &rows, &[], view, repository);
+            self.remember(name, &rows, Some(&[]), view, repository);
         }
         result
     }
@@ -126,17 +126,18 @@ impl Work<'_> {
         &self,
         name: &str,
         rows: &[Row],
-        about_to_run: &[Step],
+        about_to_run: Option<&[Step]>,
         view: &mut TargetView,
         repository: &Repository,
     ) {
+        let mut migrations = about_to_run.map(|steps| steps.iter().map(|step| &step.migration));
         if !self.dry
             && let Err(error) = ledger::keep(
                 &repository.common_dir,
                 self.target,
                 name,
                 rows,
-                about_to_run.iter().map(|step| &step.migration),
+                migrations.as_mut().map(|list| list as &mut dyn Iterator<Item = &Migration>),
             )
         {
             view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
@@ -190,7 +191,7 @@ impl Work<'_> {
         if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read, READ_WAIT)
             && let Ok(rows) = session.history()
         {
-            self.remember(&session.identity().name, &rows, &[], view, repository);
+            self.remember(&session.identity().name, &rows, None, view, repository);
         }
     }
 
@@ -289,7 +290,9 @@ impl Work<'_> {
     /// Takes out what earlier environments have not applied, and all that comes behind it.
     fn wait_for_earlier(&self, plan: &mut Plan) {
         let Some(most) = &self.most else { return };
-        let ready = plan.steps.iter().position(|step| !most.contains(&step.migration.place()));
+        // What is for this environment alone waits for nobody.
+        let waits = |step: &Step| step.migration.environment.is_none() && !most.contains(&step.migration.place());
+        let ready = plan.steps.iter().position(waits);
         if let Some(ready) = ready {
             let wait = crate::text::count(plan.steps.len() - ready, "migration");
             let first = &plan.steps[ready].migration;

@@ -21,6 +21,11 @@ impl<W: Wire> Runner<W> {
         let kept = !lost && self.take_back();
         self.settled = None;
         match stop {
+            Stop::Record(fault) | Stop::Commit(_, _, fault) if kept => {
+                let script = &scripts[0];
+                let from = if script.mode == Mode::Journal { script.done } else { 0 };
+                Ok(self.after_half(script, who, (from, script.statements.len().max(1) - 1), fault))
+            }
             Stop::Record(fault) => self.after_lost_record(scripts, &fault),
             Stop::Commit(index, number, fault) if refused(&fault) => {
                 self.after_refused_commit(scripts, who, (index, number), fault)
@@ -176,6 +181,7 @@ impl<W: Wire> Runner<W> {
     /// history final.
     fn recover(&mut self) -> Result<Vec<Row>, Trouble> {
         self.wire.reopen()?;
+        self.used = false;
         self.lock(self.wait, &mut |_| {})?;
         self.history()
     }
@@ -190,7 +196,8 @@ impl<W: Wire> Runner<W> {
             }
             (false, _) => "the server takes the transaction back when it notices; the next run makes sure".to_owned(),
             (true, _) => {
-                format!("{}; whether statement {number} did, the next run finds out", ran(number - 1))
+                let stays = scripts[index].shared_from(number - 1);
+                format!("{}; whether statement {} did, the next run finds out", ran(stays), stays + 1)
             }
         };
         let error = RowError { message: format!("the connection was lost: {}", fault.message), ..error };

@@ -30,7 +30,7 @@ fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) -> Cow<'s, Sc
     let mut numbers = Vec::new();
     for (number, statement) in script.statements.iter().enumerate() {
         let words = Words::of(&statement.text, dialect);
-        tables.extend(defines(&words, known.by_default));
+        tables.extend(defines(&words, known.by_default, &tables));
         let names = |(word, _): &(String, bool)| tables.contains(&word.to_lowercase());
         let data = !statement.alone && head(&statement.text, dialect).purpose(dialect) == Purpose::Data;
         if data && words.list.iter().any(names) {
@@ -84,7 +84,7 @@ fn changes_tables(script: &Script, known: &Tables) -> bool {
 }
 
 /// The table that a statement gives an engine without transactions.
-fn defines(words: &Words, by_default: bool) -> Option<String> {
+fn defines(words: &Words, by_default: bool, known: &BTreeSet<String>) -> Option<String> {
     let mut words = words.clone();
     if !words.any(&["CREATE", "ALTER"]) {
         return None;
@@ -96,6 +96,11 @@ fn defines(words: &Words, by_default: bool) -> Option<String> {
     }
     let _ = words.take(&["IF", "NOT", "EXISTS"]) || words.take(&["IF", "EXISTS"]);
     let (_, name) = words.qualified()?;
+    // A copy has the engine of what it copies.
+    if words.take(&["LIKE"]) || words.take(&["(", "LIKE"]) {
+        let (_, copied) = words.qualified()?;
+        return known.contains(&copied.to_lowercase()).then(|| name.to_lowercase());
+    }
     let engine = words.list.iter().skip(words.at).skip_while(|(word, _)| !word.eq_ignore_ascii_case("ENGINE"));
     let engine = engine.skip(1).find(|(word, _)| word != "=");
     let without = engine.map_or(by_default, |(engine, _)| !engine.eq_ignore_ascii_case("InnoDB"));

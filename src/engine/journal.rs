@@ -116,9 +116,9 @@ impl<W: Wire> Runner<W> {
                     if !self.wire.is_open()? {
                         return Err(Stop::Statement(0, number, ended()));
                     }
-                    if let Objection::Broken(problem) = self.wire.objection()? {
-                        return Err(Stop::Broken(0, number, problem));
-                    }
+                }
+                if let Objection::Broken(problem) = self.wire.objection()? {
+                    return Err(Stop::Broken(0, to - 1, problem));
                 }
                 if to == script.statements.len() {
                     let finish = self.finished(seq, started);
@@ -183,6 +183,12 @@ impl<W: Wire> Runner<W> {
         let mut answers = Vec::new();
         for effect in effects {
             let Some(question) = effect.question(dialect) else { return Ok(Found::Harmless) };
+            if let Some(doubt) = effect.doubt(dialect)
+                && !self.wire.ask(&doubt)?.is_empty()
+            {
+                let why = format!("`{}` is there, but it may be another one in the search path", effect.name);
+                return Err(Stop::Undecided(number, why));
+            }
             let there = match self.wire.ask(&question) {
                 Err(fault) if fault.class != Class::Lost => return Err(Stop::Undecided(number, fault.message)),
                 answer => !answer?.is_empty(),

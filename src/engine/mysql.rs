@@ -171,8 +171,10 @@ impl Wire for Mysql {
     }
 
     fn has_history(&mut self) -> Result<bool, Fault> {
+        let name = self.prefix.trim_end_matches('.').trim_matches('`').replace("``", "`");
         let sql = format!(
-            "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{}'",
+            "SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND table_name = '{}'",
+            text(&name, self.dialect),
             tables::META.name
         );
         Ok(!self.ask(&sql)?.is_empty())
@@ -205,7 +207,14 @@ impl Wire for Mysql {
         let names = "SELECT lower(t.table_name) FROM information_schema.tables t JOIN information_schema.engines e ON \
                      e.engine = t.engine WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' AND \
                      coalesce(e.transactions, 'NO') <> 'YES'";
-        let without = self.ask(names)?.into_iter().flatten().flatten().collect();
+        let mut without: std::collections::BTreeSet<String> =
+            self.ask(names)?.into_iter().flatten().flatten().collect();
+        if !without.is_empty() {
+            // Views and triggers may lead to them.
+            let ways = "SELECT lower(table_name) FROM information_schema.views WHERE table_schema = DATABASE() UNION \
+                        SELECT lower(event_object_table) FROM information_schema.triggers WHERE trigger_schema = DATABASE()";
+            without.extend(self.ask(ways)?.into_iter().flatten().flatten());
+        }
         let usual = self.ask("SELECT @@default_storage_engine")?.into_iter().flatten().flatten().next();
         Ok(Tables { without, by_default: !usual.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB")) })
     }

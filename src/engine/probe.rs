@@ -55,6 +55,16 @@ pub(super) fn found(answers: &[bool]) -> Found {
 }
 
 impl Effect {
+    /// The question that has rows where the answer to the other one would say nothing: a name without a schema that is
+    /// found may be another one, behind the one that was dropped in the search path.
+    pub(super) fn doubt(&self, dialect: Dialect) -> Option<String> {
+        let dropped = !self.there && self.schema.is_none() && matches!(self.kind, Kind::Table | Kind::Index);
+        (dropped && dialect == Dialect::Postgres).then(|| {
+            let full = literal(&quoted(None, &self.name), dialect);
+            format!("SELECT 1 WHERE to_regclass({full}) IS NOT NULL AND cardinality(current_schemas(false)) > 1")
+        })
+    }
+
     /// The question that has rows where the thing is there; `None` where nothing needs to be asked.
     pub(super) fn question(&self, dialect: Dialect) -> Option<String> {
         let text = |value: &str| literal(value, dialect);
@@ -66,8 +76,19 @@ impl Effect {
             let full = text(&quoted(self.schema.as_deref(), &self.name));
             return Some(match self.kind {
                 Kind::Database => format!("SELECT 1 FROM pg_database WHERE datname = {name}"),
+                // The table is found as the statement found it; only an index of this table is meant.
                 Kind::Index if self.there => {
-                    format!("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass({full}) AND indisvalid")
+                    let table = text(&quoted(self.schema.as_deref(), self.table.as_deref().unwrap_or_default()));
+                    format!(
+                        "SELECT 1 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = \
+                         to_regclass({table}) AND c.relname = {name} AND i.indisvalid"
+                    )
+                }
+                Kind::Table if self.there && self.schema.is_none() => {
+                    format!(
+                        "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = \
+                         {name} AND n.nspname = current_schema()"
+                    )
                 }
                 _ => format!("SELECT 1 FROM pg_class WHERE oid = to_regclass({full})"),
             });
@@ -101,12 +122,14 @@ impl Effect {
     }
 }
 
-/// The question for an index of that name which a failed build left behind: its name as SQL.
-pub(super) fn invalid_index((schema, name): &(Option<String>, String)) -> String {
-    let full = literal(&quoted(schema.as_deref(), name), Dialect::Postgres);
+/// The question for an index of a table which a failed build left behind: its name as SQL.
+pub(super) fn invalid_index((schema, table, name): &(Option<String>, String, String)) -> String {
+    let table = literal(&quoted(schema.as_deref(), table), Dialect::Postgres);
+    let name = literal(name, Dialect::Postgres);
     format!(
-        "SELECT indexrelid::regclass FROM pg_index WHERE indexrelid = to_regclass({full}) AND NOT indisvalid AND NOT \
-         EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.index_relid = indexrelid)"
+        "SELECT i.indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = \
+         to_regclass({table}) AND c.relname = {name} AND NOT i.indisvalid AND NOT EXISTS (SELECT 1 FROM \
+         pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)"
     )
 }
 

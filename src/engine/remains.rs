@@ -21,7 +21,28 @@ pub(super) struct Missing {
 /// Functions whose answer depends on nothing but what they are given.
 const PURE: [&str; 5] = ["CONCAT", "REPLACE", "IF", "IFNULL", "COALESCE"];
 /// What tells about the statement before.
-const OF_THE_LAST: [&str; 5] = ["LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS", "LASTVAL", "CURRVAL"];
+const OF_THE_LAST: [&str; 8] = [
+    "LAST_INSERT_ID",
+    "ROW_COUNT",
+    "FOUND_ROWS",
+    "LASTVAL",
+    "CURRVAL",
+    "LAST_INSERT_ROWID",
+    "CHANGES",
+    "TOTAL_CHANGES",
+];
+/// Parts of names whose value is not that of another moment or session.
+const OF_THE_MOMENT: [&str; 9] = [
+    "CURRENT_",
+    "UTC_",
+    "LOCALTIME",
+    "SESSION_USER",
+    "LAST_INSERT_ID",
+    "IDENTITY",
+    "INSERT_ID",
+    "GLOBAL.",
+    "WARNING_COUNT",
+];
 
 /// Finds the statements among the first `done` that a new session must run again before the others.
 ///
@@ -29,6 +50,12 @@ const OF_THE_LAST: [&str; 5] = ["LAST_INSERT_ID", "ROW_COUNT", "FOUND_ROWS", "LA
 /// What cannot be made again although the others use it.
 pub(super) fn again(statements: &[ScriptStatement], done: usize, dialect: Dialect) -> Result<Vec<usize>, Missing> {
     let (behind, ahead) = statements.split_at(done.min(statements.len()));
+    let dropped = |name: &str, after: usize| {
+        behind[after..].iter().any(|statement| {
+            let words = Words::of(&statement.text, dialect);
+            words.peek("DROP") && words.later(name)
+        })
+    };
     let ahead: Vec<Words> = ahead.iter().map(|statement| Words::of(&statement.text, dialect)).collect();
     let uses =
         |name: &str| ahead.iter().any(|words| words.list.iter().any(|(word, _)| word.eq_ignore_ascii_case(name)));
@@ -42,11 +69,15 @@ pub(super) fn again(statements: &[ScriptStatement], done: usize, dialect: Dialec
             Left::Nothing => {}
             Left::Setting => found.push(number),
             Left::Computed => return Err(missing("a setting whose value was computed")),
-            Left::Named(name, what) if uses(&name) => return Err(missing(&format!("{what} {name}"))),
+            Left::Named(name, what) if uses(&name) && !dropped(&name, number + 1) => {
+                return Err(missing(&format!("{what} {name}")));
+            }
             Left::Used(words, what) if words.iter().any(|word| uses(word)) => return Err(missing(what)),
             Left::Named(..) | Left::Used(..) => {}
             Left::Variables(names) => {
-                if let Some(name) = names.iter().find(|name| uses(name)) {
+                // A routine may use what it was not given.
+                let calls = ahead.iter().any(|words| ["CALL", "EXECUTE", "BEGIN"].iter().any(|verb| words.peek(verb)));
+                if let Some(name) = names.iter().find(|name| calls || uses(name)) {
                     return Err(missing(&format!("the variable {name}")));
                 }
                 unknown.extend(names);
@@ -82,6 +113,13 @@ fn left(mut words: Words, dialect: Dialect, unknown: &BTreeSet<String>) -> Left 
     if words.peek("RESET") || words.peek("USE") {
         return Left::Setting;
     }
+    if dialect == Dialect::Sqlite && words.peek("PRAGMA") {
+        return Left::Setting;
+    }
+    let hidden = |(word, _): &(String, bool)| word.len() > 12 && word.to_ascii_lowercase().contains("set_config");
+    if words.list.iter().any(hidden) && !words.peek("CREATE") {
+        return Left::Computed;
+    }
     if words.later("set_config") {
         return if config_of_literals(&mut words) { Left::Setting } else { Left::Computed };
     }
@@ -112,7 +150,11 @@ fn set(words: &Words, mysql: bool, unknown: &BTreeSet<String>) -> Left {
         return Left::Nothing;
     }
     let called = |pair: &[(String, bool)]| pair[1].0 == "(" && !pair[1].1 && !is_pure(&pair[0].0);
-    let computes = words.later("SELECT") || words.list.windows(2).any(called);
+    let moment = |(word, quoted): &(String, bool)| {
+        let word = word.to_ascii_uppercase();
+        !quoted && OF_THE_MOMENT.iter().any(|part| word.contains(part))
+    };
+    let computes = words.list.iter().any(moment) || words.later("SELECT") || words.list.windows(2).any(called);
     let names = variables(words);
     if !computes && !names.iter().any(|name| unknown.contains(name)) {
         return Left::Setting;
@@ -160,7 +202,7 @@ fn told_by_the_last(ahead: &[Words]) -> Option<&'static str> {
         if let Some(word) = OF_THE_LAST.into_iter().find(|word| words.later(word)) {
             return Some(word);
         }
-        if ["INSERT", "UPDATE", "DELETE", "REPLACE"].iter().any(|verb| words.peek(verb)) {
+        if ["INSERT", "REPLACE"].iter().any(|verb| words.peek(verb)) {
             return None;
         }
     }

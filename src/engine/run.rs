@@ -35,7 +35,7 @@ pub(super) struct Runner<W> {
     /// The terms under which the session stands, if no script can have changed it since.
     pub(super) settled: Option<Terms>,
     /// Whether a script may have left something in the session that settings do not take back.
-    used: bool,
+    pub(super) used: bool,
     /// What is known about tables without transactions.
     pub(super) tables: Option<Tables>,
     /// Whether a part of what was taken back stays.
@@ -272,11 +272,14 @@ impl<W: Wire> Runner<W> {
 
     /// Where a script may have left something in the session, the next one gets a new session, under the same lock or
     /// one that is taken again: then nobody must have been at work in between.
-    fn new_session(&mut self) -> Result<(), Trouble> {
-        if !std::mem::take(&mut self.used) || self.wire.settles_all() {
+    fn fresh_session(&mut self) -> Result<(), Trouble> {
+        if !std::mem::take(&mut self.used) {
             return Ok(());
         }
         self.settled = None;
+        if self.wire.settles_all() {
+            return self.wire.settle(&Terms::default()).map_err(|fault| self.explain(&fault));
+        }
         self.wire.reopen()?;
         if self.wire.keeps_lock() {
             return Ok(());
@@ -298,6 +301,8 @@ pub(super) fn ended() -> Fault {
 
 impl<W: Wire> Session for Runner<W> {
     fn history(&mut self) -> Result<Vec<Row>, Trouble> {
+        // What a script left in its session must not change what is read here.
+        self.fresh_session()?;
         self.read = true;
         if !self.exists()? {
             self.numbers.clear();
@@ -365,7 +370,7 @@ impl<W: Wire> Session for Runner<W> {
     }
 
     fn run(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Outcome, Trouble> {
-        self.new_session()?;
+        self.fresh_session()?;
         self.kept = false;
         let dialect = self.wire.dialect();
         self.used = !scripts.iter().all(|script| script.leaves_the_session(dialect));

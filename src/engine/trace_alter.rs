@@ -132,7 +132,16 @@ fn given(words: &mut Words) -> Option<String> {
 
 fn added(words: &mut Words) -> Option<(Kind, String, bool)> {
     if words.take(&["CONSTRAINT"]) {
-        return given(words).map(|name| (Kind::Constraint, name, true));
+        let name = given(words)?;
+        // A primary key is called PRIMARY whatever its constraint is called; an index of its own name wins.
+        if words.peek("PRIMARY") {
+            return Some((Kind::Constraint, "PRIMARY".to_owned(), true));
+        }
+        if words.take(&["UNIQUE"]) {
+            words.any(&["INDEX", "KEY"]);
+            return (words.peek("(") || words.peek("USING")).then_some((Kind::Constraint, name, true));
+        }
+        return Some((Kind::Constraint, name, true));
     }
     if words.take(&["PRIMARY", "KEY"]) {
         return Some((Kind::Constraint, "PRIMARY".to_owned(), true));

@@ -169,11 +169,11 @@ fn of_mysql(refused: &MySqlDatabaseError, text: &str) -> Answer {
 pub(super) fn place(message: &str, text: &str) -> Option<usize> {
     let (before, line) = message.rsplit_once("' at line ")?;
     let near = before.split_once(" near '")?.1;
-    let line: usize = line.trim().parse().ok()?;
+    let above = line.trim().parse::<usize>().ok()?.checked_sub(1)?;
     if near.is_empty() {
         return Some(text.len());
     }
-    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let start: usize = text.split_inclusive('\n').take(above).map(str::len).sum();
     // The server shows at most 80 characters; the text may end in them.
     let shown: String = near.chars().take(60).collect();
     text.get(start..)?.find(shown.as_str()).map(|at| start + at)

@@ -13,8 +13,8 @@ use crate::engine::wire::Tick;
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// How long silence is taken for work.
 const SILENCE: Duration = Duration::from_secs(5);
-/// How long a second connection may take.
-const ANSWER: Duration = Duration::from_secs(3);
+/// How long a second connection may take; a pool may let it wait.
+const ANSWER: Duration = Duration::from_secs(15);
 /// How many times a server must not answer to be taken for gone.
 const MOST: usize = 3;
 /// The longest time between two looks at a session that is at work.

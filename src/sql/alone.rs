@@ -74,9 +74,17 @@ fn postgres(words: &[&str]) -> bool {
 fn mysql(text: &str, flavour: Flavour, words: &[&str]) -> bool {
     let head = head(text, flavour);
     match head.verb.as_str() {
-        "SET" => words.iter().take(4).any(|word| {
-            matches!(*word, "PASSWORD" | "GLOBAL" | "PERSIST" | "PERSIST_ONLY" | "ROLE" | "DEFAULT" | "STATEMENT")
-        }),
+        "SET" => {
+            let first = |word: &&str| matches!(*word, "PASSWORD" | "ROLE" | "DEFAULT" | "STATEMENT");
+            // The first of two signs before a variable of the system is a symbol of its own.
+            let begins = |at: usize| at == 0 || words[at] == "',";
+            let target = |at: usize| begins(at - 1) || at > 1 && words[at - 1] == "'@" && begins(at - 2);
+            words.iter().take(4).any(|word| first(&word))
+                || words.iter().enumerate().skip(1).any(|(at, word)| {
+                    let word = word.trim_start_matches('@');
+                    target(at) && (word.starts_with("GLOBAL") || word.starts_with("PERSIST"))
+                })
+        }
         "SELECT" | "VALUES" | "(" | "DO" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" => false,
         "LOAD" => true,
         _ => head.purpose(flavour.dialect) != Purpose::Data,
@@ -119,7 +127,13 @@ mod tests {
 
     #[test]
     fn only_changes_of_rows_share_a_transaction_in_mysql() {
-        for text in ["INSERT INTO t VALUES (1)", "WITH a AS (SELECT 1) SELECT 1", "SET @a = 1", "DELETE FROM t"] {
+        for text in [
+            "INSERT INTO t VALUES (1)",
+            "WITH a AS (SELECT 1) SELECT 1",
+            "SET @a = @@GLOBAL.x",
+            "SET @a = 1",
+            "DELETE FROM t",
+        ] {
             assert!(!alone(text, Dialect::Mariadb), "{text}");
         }
         for text in [
@@ -127,6 +141,8 @@ mod tests {
             "TRUNCATE t",
             "CALL p()",
             "SET GLOBAL x = 1",
+            "SET @@GLOBAL.x = 1",
+            "SET a = 1, b = 2, @@global.x = 1",
             "LOCK TABLES t WRITE",
             "ANALYZE TABLE t",
         ] {

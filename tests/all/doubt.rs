@@ -72,20 +72,25 @@ fn tables_without_transactions_are_changed_once() {
 #[test]
 fn what_a_rollback_could_not_take_back_is_said() {
     let (database, world) = on(Engine::Mariadb);
-    world.migration(
-        "1",
-        "CREATE TABLE m (id INT) ENGINE = MyISAM;\nCREATE TABLE t (id INT PRIMARY KEY);\n\
-         CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO m VALUES (NEW.id);\n",
+    let other = format!("{}_other", database.name());
+    database.ask(&world, &format!("CREATE DATABASE {other}; CREATE TABLE {other}.m (id INT) ENGINE = MyISAM"));
+    database.ask(
+        &world,
+        &format!(
+            "CREATE TABLE t (id INT PRIMARY KEY); \
+             CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO {other}.m VALUES (NEW.id)"
+        ),
     );
     world.file("db/shop/1##dml##rows.sql", "INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (1);\n");
     world.send("one").says(&["FAILED", "changed tables without transactions and may stay in part"]);
-    assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM m), (SELECT count(*) FROM t)"), "1|0");
+    let rows = format!("SELECT (SELECT count(*) FROM {other}.m), (SELECT count(*) FROM t)");
+    assert_eq!(database.ask(&world, &rows), "1|0");
     assert_eq!(
         database.ask(&world, "SELECT state, statement_open FROM schemagate_migration WHERE kind = 'dml'"),
         "failed|1"
     );
     world.on_server(&["apply"]).says(&["whether it took effect is not known"]);
-    assert_eq!(database.ask(&world, "SELECT count(*) FROM m"), "1");
+    assert_eq!(database.ask(&world, &rows), "1|0");
 }
 
 #[test]
@@ -235,4 +240,106 @@ fn a_setting_of_a_target_may_be_a_list() {
     world.migration("1", "CREATE TABLE a (id INTEGER);\n");
     world.send("one").says(&["1 applied now"]).ok();
     assert_eq!(database.ask(&world, "SELECT to_regclass('one.a')"), "one.a");
+}
+
+#[test]
+fn what_may_be_half_done_may_not_come_again_under_another_version() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE a (id INT);\nDELIMITER //\nCREATE PROCEDURE p() BEGIN INSERT INTO a VALUES (1); COMMIT; INSERT INTO nope VALUES (1); END//\nDELIMITER ;\n");
+    let path = world.migration("2", "CALL p();\n");
+    world.send("calls").says(&["may have done a part of its work"]);
+    world.in_clone(&["mv", &path, &path.replace("/2##", "/3##")]).ok();
+    world.send("moved").refused(&["it has run on dev/shop"]);
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1");
+}
+
+#[test]
+fn what_a_file_told_its_session_does_not_hide_what_ran() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE a (id INT);\n");
+    let path = "db/shop/1##dml##rows.sql";
+    world.file(path, "INSERT INTO a VALUES (7);\n");
+    world.file("db/shop/2##dml##rows.sql", "SET sql_select_limit = 1;\nINSERT INTO a VALUES (8);\n");
+    world.send("limits").says(&["3 applied now"]).ok();
+    world.in_clone(&["mv", path, "db/shop/3##dml##rows.sql"]).ok();
+    world.send("moved").refused(&["it has run on dev/shop"]);
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "2");
+}
+
+#[test]
+fn a_mistake_in_a_statement_of_its_own_is_mended_by_a_push() {
+    let (_database, world) = on(Engine::Postgres);
+    world.migration("1", "-- schemagate: no-transaction\nSELECT nope();\n");
+    world.send("typo").says(&["FAILED", "no statement of this file ran"]);
+    world.migration("1", "-- schemagate: no-transaction\nSELECT now();\n");
+    world.send("mended").says(&["1 applied now"]).ok();
+}
+
+#[test]
+fn a_drop_is_never_repeated_along_the_search_path() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE SCHEMA other;\nCREATE TABLE a (id INTEGER);\nCREATE INDEX i ON a (id);\nCREATE TABLE other.a (id INTEGER);\nCREATE INDEX i ON other.a (id);\n");
+    world.migration("2", "SET search_path = other, public;\nDROP INDEX CONCURRENTLY i;\n");
+    world.send("both").says(&["2 applied now"]).ok();
+    let killed = "UPDATE schemagate.schemagate_migration SET state = 'running', statements_done = 1, statement_open = 2 WHERE version = '2'";
+    database.ask(&world, killed);
+    world.on_server(&["apply"]).refused(&["whether it took effect is not known"]);
+    assert_eq!(database.ask(&world, "SELECT to_regclass('public.i')"), "i");
+}
+
+#[test]
+fn an_index_of_another_table_is_neither_taken_for_ours_nor_dropped() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE SCHEMA other;\nCREATE TABLE other.b (id INTEGER);\nCREATE INDEX i ON other.b (id);\nCREATE TABLE a (id INTEGER);\n");
+    world.send("tables").ok();
+    database.ask(&world, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'other.i'::regclass");
+    world.migration("2", "SET search_path = other, public;\nCREATE INDEX CONCURRENTLY i ON a (id);\n");
+    let said = world.send("index").says(&["1 applied now"]).ok();
+    assert!(!said.contains("left invalid"), "{said}");
+    assert_eq!(database.ask(&world, "SELECT to_regclass('other.i'), to_regclass('public.i')"), "other.i|i");
+}
+
+#[test]
+fn what_people_call_applied_is_what_the_file_says_now() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE a (id INT);\nALTER TABLE nowhere ADD x INT;\n");
+    world.send("fails").says(&["FAILED"]);
+    world.migration("1", "CREATE TABLE a (id INT);\nALTER TABLE a ADD x INT;\n");
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("mended").ok();
+    database.ask(&world, "ALTER TABLE a ADD x INT");
+    world.on_server(&["resolve", "1", "--applied", "--yes"]).says(&["done"]).ok();
+    world.on_server(&["apply"]).says(&["up to date, 1 applied"]).ok();
+}
+
+#[test]
+fn references_of_sqlite_are_looked_at_before_the_commit_only() {
+    let (database, world) = on(Engine::Sqlite);
+    world.migration("1", "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (p INTEGER REFERENCES p (id));\n");
+    world.file("db/shop/1##dml##rows.sql", "VACUUM;\nINSERT INTO c VALUES (1);\nINSERT INTO p VALUES (1);\n");
+    world.send("both").says(&["2 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM c"), "1");
+}
+
+#[test]
+fn a_message_of_a_trigger_cannot_mislead_the_place() {
+    let (database, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE a (id INT);\nCREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'x near ''y'' at line 0';\n");
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO a VALUES (1);\n");
+    world.send("fires").says(&["FAILED", "1##dml##rows.sql:1:1", "x near 'y' at line 0"]);
+    assert_eq!(database.ask(&world, "SELECT state FROM schemagate_migration WHERE kind = 'dml'"), "failed");
+}
+
+#[test]
+fn a_setting_of_the_server_is_never_set_twice() {
+    let (database, world) = on(Engine::Mariadb);
+    let before: u64 = database.ask(&world, "SELECT @@GLOBAL.max_connect_errors").parse().unwrap();
+    world.file(
+        "db/shop/1##dml##rows.sql",
+        "SET @@GLOBAL.max_connect_errors = @@GLOBAL.max_connect_errors + 10;\nINSERT INTO nowhere VALUES (1);\n",
+    );
+    world.send("fails").says(&["FAILED", "statement 1 of this file ran and stays"]);
+    database.ask(&world, "CREATE TABLE nowhere (id INT)");
+    world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT @@GLOBAL.max_connect_errors"), (before + 10).to_string());
 }

@@ -274,3 +274,36 @@ fn a_repair_touches_one_migration() {
     world.on_server(&["repair", &one, "--yes"]).says(&["done"]).ok();
     world.on_server(&["apply"]).says(&["up to date, 1 applied"]).ok();
 }
+
+#[test]
+fn tenants_of_one_name_in_two_groups_are_told_apart() {
+    let group = |name: &str| {
+        format!(
+            "[[tenants]]\nenvironment = \"prod\"\ngroup = \"{name}\"\nurl = \"sqlite:{name}_{{{{database}}}}.db\"\ndatabases = [\"acme\"]\n"
+        )
+    };
+    let project = |name: &str| {
+        TENANTS
+            .replace("DIALECT", "sqlite")
+            .replace("\"shops\"", &format!("\"{name}\""))
+            .replace("\"db\"", &format!("\"{name}\""))
+    };
+    let manifest = format!("{}{}", project("shops"), project("bills"));
+    let server =
+        format!("branches = [\"main\"]\n[[environment]]\nname = \"prod\"\n{}{}", group("shops"), group("bills"));
+    let world = World::new(&manifest, &server);
+    world.file("shops/1##ddl##a.sql", "CREATE TABLE a (id INTEGER);\n");
+    world.file("bills/1##ddl##b.sql", "CREATE TABLE b (id INTEGER);\n");
+    world.send("both").ok();
+    world.file("shops/1##ddl##a.sql", "CREATE TABLE a (id INTEGER, n INTEGER);\n");
+    world.send("edit").refused(&["released-edited", "it has run on prod/acme"]);
+}
+
+#[test]
+fn what_a_command_leaves_behind_does_not_hold_up_the_rollout() {
+    let server = "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n[[target]]\nenvironment = \"dev\"\ndatabase = \"shop\"\n\
+                  url = { command = [\"sh\", \"-c\", \"sleep 300 & echo sqlite:shop.sqlite\"] }\n";
+    let world = World::new(crate::support::MANIFEST, server);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+    world.send("one").says(&["1 applied now"]).ok();
+}
