@@ -101,12 +101,12 @@ fn path(common_dir: &Path, target: &Target) -> PathBuf {
 ///
 /// # Errors
 /// If the Git directory cannot be written.
-pub fn keep<'m>(
+pub fn keep(
     common_dir: &Path,
     target: &Target,
     database: &str,
     rows: &[Row],
-    about_to_run: Option<&mut dyn Iterator<Item = &'m Migration>>,
+    about_to_run: Option<&mut dyn Iterator<Item = &Migration>>,
 ) -> Result<()> {
     let entry = |row: &Row| Entry {
         project: row.project.as_str().to_owned(),

@@ -79,7 +79,7 @@ fn mysql(text: &str, flavour: Flavour, words: &[&str]) -> bool {
             // The first of two signs before a variable of the system is a symbol of its own.
             let begins = |at: usize| at == 0 || words[at] == "',";
             let target = |at: usize| begins(at - 1) || at > 1 && words[at - 1] == "'@" && begins(at - 2);
-            words.iter().take(4).any(|word| first(&word))
+            words.iter().take(4).any(first)
                 || words.iter().enumerate().skip(1).any(|(at, word)| {
                     let word = word.trim_start_matches('@');
                     target(at) && (word.starts_with("GLOBAL") || word.starts_with("PERSIST"))
