@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::commands::apply::{Selection, open, write_json};
 use crate::commands::rollout::{self, READ_WAIT};
+use crate::commands::waves;
 use crate::commands::{Console, Exit};
 use crate::engine::Access;
 use crate::render::{Format, rollout as render};
@@ -33,13 +34,10 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     };
     let mut exit = Exit::Clean;
     let mut values = Vec::new();
-    for target in &opened.loaded.server.targets {
-        let environment = target.environment.as_str();
-        let database = target.audience.database().as_str();
-        let skip = |wanted: &Option<String>, name: &str| wanted.as_deref().is_some_and(|wanted| wanted != name);
-        if skip(&selection.environment, environment) || skip(&selection.database, database) {
-            continue;
-        }
+    let named = waves::named(&opened.loaded, selection.environment.as_deref(), selection.database.as_deref());
+    let targets = named.map_err(|trouble| anyhow::anyhow!(crate::text::sanitize(&trouble.message).into_owned()))?;
+    for target in &targets {
+        let (environment, database) = (target.environment.as_str(), target.audience.database().as_str());
         let session = rollout::open(target, &opened.loaded, Access::Read, READ_WAIT);
         let rows = session.and_then(|(mut session, _)| session.history());
         match rows {

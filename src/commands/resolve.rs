@@ -148,17 +148,9 @@ fn trouble(trouble: &Trouble) -> anyhow::Error {
 
 /// Finds the one target and row that are meant; locks the target if something is to be done.
 fn find<'o>(opened: &'o Opened, selection: &Selection, named: &str, locked: bool) -> Result<Found<'o>> {
-    let wanted = |target: &&Target| {
-        selection.environment.as_deref().is_none_or(|name| name == target.environment.as_str())
-            && selection.database.as_deref().is_none_or(|name| name == target.audience.database().as_str())
-    };
     let server = &opened.loaded.server;
-    let mut targets: Vec<Cow<'o, Target>> = server.targets.iter().filter(wanted).map(Cow::Borrowed).collect();
-    // Tenants may be thousands: only the one that is named is asked.
-    for tenants in server.tenants.iter().filter(|_| selection.database.is_some()) {
-        let all = waves::targets(&opened.loaded, tenants).map_err(|error| trouble(&error))?;
-        targets.extend(all.into_iter().filter(|target| wanted(&target)).map(Cow::Owned));
-    }
+    let (environment, database) = (selection.environment.as_deref(), selection.database.as_deref());
+    let targets = waves::named(&opened.loaded, environment, database).map_err(|error| trouble(&error))?;
     let mut found: Vec<Found<'o>> = Vec::new();
     for target in targets {
         let access = if locked { Access::Write } else { Access::Read };

@@ -3,6 +3,7 @@
 //! Each tenant is independent; a wave that brings the failures to the limit is the last one. Refuses to know how one
 //! target is worked with.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
@@ -144,12 +145,12 @@ fn close(
     view.notes = notes;
     if held > 0 {
         view.standing = Standing::HeldBack;
-        view.notes.push(format!(
-            "{} not touched: {} failed, and `failures` is {}",
-            crate::text::count(held, "tenant"),
-            shown,
-            tenants.failures
-        ));
+        let count = crate::text::count(held, "tenant");
+        view.notes.push(if shown >= tenants.failures {
+            format!("{count} not touched: {shown} failed, and `failures` is {}", tenants.failures)
+        } else {
+            format!("{count} not touched: an earlier environment stopped, or the program was asked to end")
+        });
     }
     if shown > MOST_SHOWN {
         view.notes.push(format!("{} more in trouble; see `schemagate status`", shown - MOST_SHOWN));
@@ -247,6 +248,28 @@ pub(super) fn targets(loaded: &Loaded, tenants: &Tenants) -> Result<Vec<Target>,
     };
     let unique: BTreeSet<DatabaseName> = names.drain(..).collect();
     Ok(unique.into_iter().map(|name| tenants.target(name)).collect())
+}
+
+/// The targets that an environment and a database name. Tenants may be thousands: only one that is named is among them.
+///
+/// # Errors
+/// If it cannot be found out who the tenants are.
+pub fn named<'l>(
+    loaded: &'l Loaded,
+    environment: Option<&str>,
+    database: Option<&str>,
+) -> Result<Vec<Cow<'l, Target>>, Trouble> {
+    let server = &loaded.server;
+    let wanted = |target: &Target| {
+        environment.is_none_or(|name| name == target.environment.as_str())
+            && database.is_none_or(|name| name == target.audience.database().as_str())
+    };
+    let mut found: Vec<Cow<'l, Target>> =
+        server.targets.iter().filter(|target| wanted(target)).map(Cow::Borrowed).collect();
+    for tenants in server.tenants.iter().filter(|_| database.is_some()) {
+        found.extend(targets(loaded, tenants)?.into_iter().filter(|target| wanted(target)).map(Cow::Owned));
+    }
+    Ok(found)
 }
 
 /// The target that stands for the catalogue.

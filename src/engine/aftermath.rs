@@ -24,7 +24,7 @@ impl<W: Wire> Runner<W> {
             Stop::Record(fault) | Stop::Commit(_, _, fault) if kept => {
                 let script = &scripts[0];
                 let from = if script.mode == Mode::Journal { script.done } else { 0 };
-                Ok(self.after_half(script, who, (from, script.statements.len().max(1) - 1), fault))
+                Ok(self.after_half(scripts, who, (0, from, script.statements.len().max(1) - 1), fault))
             }
             Stop::Record(fault) => self.after_lost_record(scripts, &fault),
             Stop::Commit(index, number, fault) if refused(&fault) => {
@@ -35,7 +35,7 @@ impl<W: Wire> Runner<W> {
             Stop::Undecided(number, why) => Ok(undecided(&scripts[0], number, &why)),
             Stop::Missing(missing) => Ok(not_made_again(&scripts[0], &missing)),
             Stop::Replay(number, fault) => self.after_replay(&scripts[0], who, number, &fault),
-            Stop::Half(number, fault) => Ok(self.after_half(&scripts[0], who, (number, number), fault)),
+            Stop::Half(number, fault) => Ok(self.after_half(scripts, who, (0, number, number), fault)),
             Stop::Broken(index, number, problem) => {
                 let fault = Fault { code: "foreign-key".to_owned(), ..Fault::new(Class::Refused, problem) };
                 Ok(self.after_refusal(scripts, who, (index, number), &fault))
@@ -48,7 +48,7 @@ impl<W: Wire> Runner<W> {
                     Class::Ended => Ok(self.record_ended(script, index, number, who, error)),
                     _ if kept => {
                         let from = if script.mode == Mode::Journal { script.shared_from(number) } else { 0 };
-                        Ok(self.after_half(script, who, (from, number), fault))
+                        Ok(self.after_half(scripts, who, (index, from, number), fault))
                     }
                     _ => Ok(self.after_refusal(scripts, who, (index, number), &fault)),
                 }
@@ -92,11 +92,12 @@ impl<W: Wire> Runner<W> {
     /// A statement was refused, and what was done from another one on may stay in part.
     fn after_half(
         &mut self,
-        script: &Script,
+        scripts: &[Script],
         who: &Provenance,
-        (from, number): (usize, usize),
+        (index, from, number): (usize, usize, usize),
         fault: Fault,
     ) -> Outcome {
+        let script = &scripts[index];
         let error = record::error(script, number, fault.byte, fault.message, fault.code);
         let row = record::row(script, who, State::Failed, from);
         let row = Row { error: Some(error.clone()), mode: Mode::Journal, statement_open: from + 1, ..row };
@@ -111,7 +112,7 @@ impl<W: Wire> Runner<W> {
             )
         };
         let left = format!("{}; {what}; the others did not run", ran(from));
-        Outcome::Failed { script: 0, error, left, help: decide(script, from) }
+        Outcome::Failed { script: index, error, left, help: decide(script, from) }
     }
 
     /// A setting of an earlier attempt could not be made again: nothing ran, and what the history says stays.

@@ -92,7 +92,10 @@ impl Script {
             let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
             let variables =
                 mysql && has(&statement.text, b"@") && words::Words::of(&statement.text, dialect).has_variable();
+            let rows = ["INSERT", "UPDATE", "DELETE"].contains(&verb.as_str());
+            let calls = rows && dialect != Dialect::Sqlite && remains::calls_unknown(&statement.text, dialect);
             TAME.contains(&verb.as_str())
+                && !calls
                 && !temporary
                 && !variables
                 && !WILD.iter().any(|part| has(&statement.text, part))

@@ -5,7 +5,7 @@
 //! is marked as begun before it runs. So whatever stops a run, the history says what ran, or which one statement may
 //! have. Refuses to know any engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::engine::apart::Tables;
@@ -32,6 +32,10 @@ pub(super) struct Runner<W> {
     numbers: BTreeMap<(ProjectName, String, Kind), i64>,
     /// Whether these were read.
     read: bool,
+    /// How far each row had come when it was read.
+    pub(super) seen: BTreeMap<i64, (i64, usize)>,
+    /// The rows that this session writes.
+    pub(super) ours: BTreeSet<i64>,
     /// The terms under which the session stands, if no script can have changed it since.
     pub(super) settled: Option<Terms>,
     /// Whether a script may have left something in the session that settings do not take back.
@@ -92,6 +96,8 @@ impl<W: Wire> Runner<W> {
             wait,
             numbers: BTreeMap::new(),
             read: false,
+            seen: BTreeMap::new(),
+            ours: BTreeSet::new(),
             settled: None,
             used: false,
             tables: None,
@@ -146,6 +152,7 @@ impl<W: Wire> Runner<W> {
         let key = (row.project.clone(), row.version_key.clone(), row.kind);
         let over = !self.read || self.numbers.contains_key(&key);
         row.seq = *self.numbers.entry(key).or_insert(next);
+        self.ours.insert(row.seq);
         (row, over)
     }
 
@@ -269,29 +276,6 @@ impl<W: Wire> Runner<W> {
         self.kept |= self.wire.take_back();
         self.kept
     }
-
-    /// Where a script may have left something in the session, the next one gets a new session, under the same lock or
-    /// one that is taken again: then nobody must have been at work in between.
-    fn fresh_session(&mut self) -> Result<(), Trouble> {
-        if !std::mem::take(&mut self.used) {
-            return Ok(());
-        }
-        self.settled = None;
-        if self.wire.settles_all() {
-            return self.wire.settle(&Terms::default()).map_err(|fault| self.explain(&fault));
-        }
-        self.wire.reopen()?;
-        if self.wire.keeps_lock() {
-            return Ok(());
-        }
-        let known = self.numbers.len();
-        self.lock(self.wait, &mut |_| {})?;
-        self.history()?;
-        if self.numbers.len() > known {
-            return Err(Trouble::new("somebody else applied migrations to this database", "schemagate sync"));
-        }
-        Ok(())
-    }
 }
 
 pub(super) fn ended() -> Fault {
@@ -316,6 +300,7 @@ impl<W: Wire> Session for Runner<W> {
             )
         };
         let rows: Vec<Row> = found.iter().map(|row| record::read(row)).collect::<Result<_, _>>().map_err(damaged)?;
+        self.seen = rows.iter().map(|row| (row.seq, (row.attempt, row.statements_done))).collect();
         self.numbers =
             rows.iter().map(|row| ((row.project.clone(), row.version_key.clone(), row.kind), row.seq)).collect();
         Ok(rows)

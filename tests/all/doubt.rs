@@ -343,3 +343,16 @@ fn a_setting_of_the_server_is_never_set_twice() {
     world.on_server(&["apply"]).says(&["1 applied now"]).ok();
     assert_eq!(database.ask(&world, "SELECT @@GLOBAL.max_connect_errors"), (before + 10).to_string());
 }
+
+#[test]
+fn what_a_called_function_changes_ends_with_its_file() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration(
+        "1",
+        "CREATE SCHEMA other;\nCREATE TABLE log (v TEXT);\nCREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT set_config('search_path', 'other', false) $$;\n",
+    );
+    world.file("db/shop/2##dml##rows.sql", "INSERT INTO public.log SELECT public.f();\n");
+    world.migration("3", "CREATE TABLE c (id INTEGER);\n");
+    world.send("all").says(&["3 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT to_regclass('public.c')"), "c");
+}

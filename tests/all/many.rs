@@ -120,6 +120,7 @@ fn tenants_are_promoted_up_to_what_those_before_them_have_applied() {
         .on_server(&["resolve", "2", "-e", "test", "--applied", "--yes"])
         .refused(&["if a tenant has, name it with -d"]);
     world.on_server(&["resolve", "2", "-e", "test", "-d", "two", "--applied", "--yes"]).says(&["done"]).ok();
+    world.on_server(&["history", "-d", "two"]).says(&["test/two", "2 dml", "prod/two"]).ok();
     world.on_server(&["apply", "-e", "prod"]).says(&["wave 1 of 1: 2 applied"]).ok();
     assert_eq!(world.sql("prod_one.db", "SELECT count(*) FROM a"), "1");
 }
