@@ -1,4 +1,5 @@
 //! Schemagate: database change management inside Git itself.
+pub mod catalogue;
 pub mod check;
 pub mod cli;
 pub mod commands;
@@ -7,6 +8,7 @@ pub mod data_change;
 pub mod disk;
 pub mod engine;
 pub mod environment;
+pub mod facts;
 pub mod finding;
 pub mod git;
 pub mod history;

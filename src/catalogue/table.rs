@@ -1,0 +1,157 @@
+//! A table as it is known.
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{Column, Constraint, Demand, Ident, Index, Name, Reference};
+
+/// A table that migrations made.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Known {
+    /// Its columns, in order.
+    pub columns: Vec<Column>,
+    /// Its constraints, those of columns not among them.
+    pub constraints: Vec<Constraint>,
+    /// Its indexes, those of constraints not among them.
+    pub indexes: Vec<Index>,
+    /// The files that made these indexes.
+    pub index_born: Vec<u32>,
+    /// The file that made it.
+    pub born: u32,
+    /// The files that added columns to it, by name.
+    pub column_born: Vec<(String, u32)>,
+    /// Whether all of its columns are known.
+    pub whole: bool,
+    /// Whether it ends with its session.
+    pub temporary: bool,
+    /// Whether it is parted, or a part.
+    pub partitioned: bool,
+    /// Its character set, in lower case (MySQL and MariaDB).
+    pub charset: Option<String>,
+}
+
+/// Columns of which no two rows hold the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unique<'k> {
+    /// The columns.
+    pub columns: Vec<&'k str>,
+    /// Whether they are the primary key.
+    pub primary: bool,
+}
+
+fn names(idents: &[Ident]) -> Vec<&str> {
+    idents.iter().map(|ident| ident.name.as_str()).collect()
+}
+
+impl Known {
+    /// Returns a column.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name.name == name)
+    }
+
+    /// Returns the file that added a column, or made the table.
+    pub fn column_born(&self, name: &str) -> u32 {
+        self.column_born.iter().rev().find(|(column, _)| column == name).map_or(self.born, |(_, born)| *born)
+    }
+
+    /// Returns all sets of columns that are unique.
+    pub fn uniques(&self) -> Vec<Unique<'_>> {
+        let columns = self.columns.iter().filter(|column| column.primary.is_some() || column.unique.is_some());
+        let mut uniques: Vec<Unique<'_>> = columns
+            .map(|column| Unique { columns: vec![column.name.name.as_str()], primary: column.primary.is_some() })
+            .collect();
+        for constraint in &self.constraints {
+            match &constraint.demand {
+                Demand::Primary(columns) => uniques.push(Unique { columns: names(columns), primary: true }),
+                Demand::Unique(columns) => uniques.push(Unique { columns: names(columns), primary: false }),
+                _ => {}
+            }
+        }
+        let indexes = self.indexes.iter().filter(|index| index.unique && !index.partial);
+        uniques.extend(indexes.map(|index| Unique { columns: names(&index.columns), primary: false }));
+        uniques
+    }
+
+    /// Says whether it has a primary key.
+    pub fn has_primary(&self) -> bool {
+        self.uniques().iter().any(|unique| unique.primary)
+    }
+
+    /// Says whether an index begins with these columns, in any order.
+    pub fn is_indexed(&self, columns: &[&str]) -> bool {
+        let begins = |list: &[&str]| {
+            list.len() >= columns.len() && columns.iter().all(|column| list[..columns.len()].contains(column))
+        };
+        self.uniques().iter().any(|unique| begins(&unique.columns))
+            || self
+                .indexes
+                .iter()
+                .any(|index| index.method.is_none() && !index.partial && begins(&names(&index.columns)))
+    }
+
+    /// Returns the foreign keys: their columns and what they refer to.
+    pub fn foreign_keys(&self) -> Vec<(Vec<&str>, &Reference)> {
+        let own = self.columns.iter().filter_map(|column| {
+            column.references.as_ref().map(|reference| (vec![column.name.name.as_str()], reference))
+        });
+        let others = self.constraints.iter().filter_map(|constraint| match &constraint.demand {
+            Demand::Foreign(columns, reference) => Some((names(columns), reference)),
+            _ => None,
+        });
+        own.chain(others).collect()
+    }
+
+    /// Returns the indexes, constraints and keys that use a column, as people call them.
+    pub fn uses_of(&self, column: &str) -> Vec<String> {
+        let mut uses = Vec::new();
+        let named = |what: &str, name: Option<&str>| match name {
+            Some(name) => format!("{what} `{name}`"),
+            None => format!("a {what}"),
+        };
+        for index in self.indexes.iter().filter(|index| names(&index.columns).contains(&column)) {
+            uses.push(named("index", index.name.as_ref().map(|name| name.name.as_str())));
+        }
+        for constraint in &self.constraints {
+            let (what, columns) = match &constraint.demand {
+                Demand::Primary(columns) => ("primary key", names(columns)),
+                Demand::Unique(columns) => ("unique constraint", names(columns)),
+                Demand::Foreign(columns, _) => ("foreign key", names(columns)),
+                Demand::NotNull(_) | Demand::Exclude | Demand::Check(_) => continue,
+            };
+            if columns.contains(&column) {
+                uses.push(named(what, constraint.name.as_ref().map(|name| name.name.as_str())));
+            }
+        }
+        uses
+    }
+
+    /// Says whether a condition that is in force says that a column is not null.
+    pub fn is_checked_not_null(&self, column: &str) -> bool {
+        self.constraints.iter().filter(|constraint| !constraint.not_valid).any(|constraint| match &constraint.demand {
+            Demand::Check(text) => is_not_null_check(&text.text, column),
+            Demand::NotNull(name) => name.name == column,
+            _ => false,
+        })
+    }
+
+    /// Finds a constraint by its name.
+    pub fn constraint(&self, name: &str) -> Option<&Constraint> {
+        self.constraints.iter().find(|constraint| constraint.name.as_ref().is_some_and(|own| own.name == name))
+    }
+}
+
+/// Says whether a condition is exactly `column IS NOT NULL`.
+pub(crate) fn is_not_null_check(condition: &str, column: &str) -> bool {
+    let words: Vec<String> = condition
+        .split(|letter: char| letter.is_whitespace() || matches!(letter, '(' | ')' | '"' | '`'))
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    words == [column.to_lowercase().as_str(), "is", "not", "null"]
+}
+
+/// The same table by another name in what refers to it.
+pub(super) fn renamed(reference: &mut Reference, old: &Name, new: &Name) {
+    if reference.table.key() == old.key() {
+        reference.table.name.clone_from(&new.name);
+    }
+}

@@ -1,0 +1,530 @@
+//! Reading a statement, by its first words; and the statements that stand inside of it.
+
+use crate::config::Dialect;
+use crate::config::flavour::Flavour;
+use crate::facts::alter::alter_table;
+use crate::facts::cursor::Cursor;
+use crate::facts::data::{delete, insert, update};
+use crate::facts::table::{create_index, create_table};
+use crate::facts::{Created, Detail, Dropped, Fact, Name, Object, TypeChange, TypeHow};
+use crate::sql::split::split;
+use crate::text::Span;
+
+/// Reads what a statement does; `None` where that is not known. Spans count in `text`.
+pub fn read(text: &str, flavour: Flavour) -> Option<Fact> {
+    let mut cursor = Cursor::of(text, flavour);
+    let cursor = &mut cursor;
+    if cursor.take("EXPLAIN") {
+        return Some(Fact::Nothing);
+    }
+    if cursor.peek("WITH") || cursor.peek("(") {
+        return behind_with(cursor);
+    }
+    match cursor.shown().to_ascii_uppercase().as_str() {
+        "CREATE" => {
+            cursor.skip();
+            created(cursor)
+        }
+        "ALTER" => {
+            cursor.skip();
+            altered(cursor)
+        }
+        "DROP" => dropped(cursor),
+        "RENAME" => renamed(cursor),
+        "TRUNCATE" => truncated(cursor),
+        "DELETE" => delete(cursor),
+        "UPDATE" => update(cursor),
+        "INSERT" | "REPLACE" => insert(cursor),
+        "SET" | "RESET" | "PRAGMA" => setting(cursor),
+        "VACUUM" | "CLUSTER" | "OPTIMIZE" | "REINDEX" | "REFRESH" => maintained(cursor),
+        "COMMENT" => comment(cursor),
+        word => NOTHING.contains(&word).then_some(Fact::Nothing),
+    }
+}
+
+/// Statements that no rule asks about.
+const NOTHING: [&str; 49] = [
+    "SELECT",
+    "VALUES",
+    "TABLE",
+    "SHOW",
+    "ANALYZE",
+    "ANALYSE",
+    "EXPLAIN",
+    "DESCRIBE",
+    "DESC",
+    "CALL",
+    "DO",
+    "LOCK",
+    "UNLOCK",
+    "NOTIFY",
+    "LISTEN",
+    "UNLISTEN",
+    "DISCARD",
+    "PREPARE",
+    "EXECUTE",
+    "DEALLOCATE",
+    "DECLARE",
+    "FETCH",
+    "MOVE",
+    "CLOSE",
+    "CHECK",
+    "REPAIR",
+    "FLUSH",
+    "CHECKPOINT",
+    "SIGNAL",
+    "GRANT",
+    "REVOKE",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "END",
+    "SAVEPOINT",
+    "RELEASE",
+    "START",
+    "ABORT",
+    "ATTACH",
+    "DETACH",
+    "USE",
+    "COPY",
+    "LOAD",
+    "MERGE",
+    "SECURITY",
+    "REASSIGN",
+    "IMPORT",
+    "XA",
+];
+
+/// Finds the verb behind common table expressions.
+fn behind_with(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    while !cursor.over() {
+        if cursor.peek("(") {
+            cursor.parentheses()?;
+        } else if cursor.peek("DELETE") {
+            return delete(cursor);
+        } else if cursor.peek("UPDATE") {
+            return update(cursor);
+        } else if cursor.peek_any(&["INSERT", "REPLACE"]) {
+            return insert(cursor);
+        } else if cursor.peek_any(&["SELECT", "VALUES", "TABLE", "MERGE"]) {
+            return Some(Fact::Nothing);
+        } else {
+            cursor.skip();
+        }
+    }
+    Some(Fact::Nothing)
+}
+
+/// The kinds of things by the words that name them, the longer words first.
+const KINDS: [(&str, Object); 30] = [
+    ("MATERIALIZED VIEW", Object::MaterializedView),
+    ("VIEW", Object::View),
+    ("SEQUENCE", Object::Sequence),
+    ("TYPE", Object::Type),
+    ("DOMAIN", Object::Domain),
+    ("FUNCTION", Object::Function),
+    ("PROCEDURE", Object::Procedure),
+    ("ROUTINE", Object::Function),
+    ("AGGREGATE", Object::Function),
+    ("CONSTRAINT TRIGGER", Object::Trigger),
+    ("EVENT TRIGGER", Object::Trigger),
+    ("TRIGGER", Object::Trigger),
+    ("EVENT", Object::Event),
+    ("SCHEMA", Object::Schema),
+    ("DATABASE", Object::Database),
+    ("EXTENSION", Object::Extension),
+    ("POLICY", Object::Policy),
+    ("RULE", Object::Rule),
+    ("ROLE", Object::Other),
+    ("USER", Object::Other),
+    ("GROUP", Object::Other),
+    ("SERVER", Object::Other),
+    ("COLLATION", Object::Other),
+    ("CAST", Object::Other),
+    ("OPERATOR", Object::Other),
+    ("STATISTICS", Object::Other),
+    ("PUBLICATION", Object::Other),
+    ("SUBSCRIPTION", Object::Other),
+    ("TEXT SEARCH", Object::Other),
+    ("TABLESPACE", Object::Other),
+];
+
+/// More kinds of which rules know nothing but the words.
+const OTHERS: [&str; 12] = [
+    "FOREIGN DATA WRAPPER",
+    "LANGUAGE",
+    "TRUSTED LANGUAGE",
+    "PROCEDURAL LANGUAGE",
+    "CONVERSION",
+    "DEFAULT CONVERSION",
+    "TRANSFORM",
+    "ACCESS METHOD",
+    "PACKAGE",
+    "LARGE OBJECT",
+    "DEFAULT PRIVILEGES",
+    "SYSTEM",
+];
+
+fn kind(cursor: &mut Cursor<'_>) -> Option<Object> {
+    let known = KINDS.into_iter().find(|(words, _)| cursor.take(words)).map(|(_, kind)| kind);
+    known.or_else(|| cursor.any(&OTHERS).then_some(Object::Other))
+}
+
+fn created(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    let replaces = cursor.take("OR REPLACE");
+    let (mut temporary, mut foreign, mut unique, mut method) = (false, false, false, None);
+    loop {
+        if cursor.any(&["TEMPORARY", "TEMP"]) {
+            temporary = true;
+        } else if cursor.peek_behind(1, "TABLE") && cursor.any(&["FOREIGN", "VIRTUAL"]) {
+            foreign = true;
+        } else if cursor.take("UNIQUE") {
+            unique = true;
+        } else if let Some(word) = ["FULLTEXT", "SPATIAL"].into_iter().find(|word| cursor.take(word)) {
+            method = Some(word.to_lowercase());
+        } else if cursor.take("DEFINER") {
+            cursor.take("=");
+            while !cursor.over() && !at_kind(cursor) {
+                cursor.skip();
+            }
+        } else if cursor.any(&["ALGORITHM", "SQL SECURITY"]) {
+            cursor.take("=");
+            cursor.skip();
+        } else if !cursor.any(&["GLOBAL", "LOCAL", "UNLOGGED", "RECURSIVE", "OR REPLACE"]) {
+            break;
+        }
+    }
+    let start = cursor.here();
+    if cursor.take("TABLE") {
+        return create_table(cursor, temporary, foreign);
+    }
+    if cursor.take("INDEX") {
+        return create_index(cursor, unique, method.as_deref(), start);
+    }
+    let what = kind(cursor)?;
+    let span = cursor.since(start);
+    let mut made =
+        Created { what, name: None, on: None, replaces, temporary, reads: Vec::new(), detail: Detail::None, span };
+    describe(cursor, &mut made);
+    Some(Fact::Create(made))
+}
+
+fn at_kind(cursor: &Cursor<'_>) -> bool {
+    cursor.peek_any(&["VIEW", "FUNCTION", "PROCEDURE", "TRIGGER", "EVENT", "SQL", "AGGREGATE", "PACKAGE"])
+}
+
+/// Reads what rules ask of something that is made.
+fn describe(cursor: &mut Cursor<'_>, made: &mut Created) {
+    let _ = cursor.take("CONCURRENTLY");
+    let _ = cursor.take("IF NOT EXISTS");
+    made.name = cursor.name();
+    match made.what {
+        Object::View | Object::MaterializedView => made.reads = cursor.sources(),
+        Object::Type if cursor.take("AS ENUM") => {
+            let mut values = Vec::new();
+            while cursor.take("(") || cursor.take(",") {
+                values.extend(cursor.string().map(str::to_owned));
+            }
+            made.detail = Detail::Values(values);
+        }
+        Object::Domain if cursor.later("CHECK") || cursor.find("NOT").is_some() => made.detail = Detail::Checked,
+        Object::Function | Object::Procedure => {
+            let owner = cursor.find("DEFINER").is_some() && cursor.is(Dialect::Postgres);
+            if owner {
+                made.detail = Detail::OwnersRights(cursor.later("search_path"));
+            }
+        }
+        Object::Trigger | Object::Policy | Object::Rule => {
+            while !cursor.over() && !cursor.take("ON") {
+                cursor.skip();
+            }
+            made.on = cursor.name();
+        }
+        _ => {}
+    }
+}
+
+fn altered(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    cursor.any(&["ONLINE"]);
+    cursor.any(&["IGNORE"]);
+    if cursor.any(&["TABLE", "FOREIGN TABLE"]) {
+        return alter_table(cursor);
+    }
+    if cursor.any(&["INDEX", "MATERIALIZED VIEW", "VIEW", "SEQUENCE"]) {
+        return renamed_other(cursor);
+    }
+    if cursor.any(&["TYPE", "DOMAIN"]) {
+        return altered_type(cursor);
+    }
+    kind(cursor)?;
+    Some(Fact::Nothing)
+}
+
+/// An ALTER of which only another name matters.
+fn renamed_other(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    if cursor.take("ALL") {
+        return Some(Fact::Nothing);
+    }
+    cursor.any(&["IF EXISTS"]);
+    let old = cursor.name()?;
+    if cursor.take("RENAME TO") {
+        let new = cursor.name()?;
+        return Some(Fact::Rename(Object::Index, vec![(old, Name { schema: None, ..new })]));
+    }
+    Some(Fact::Nothing)
+}
+
+fn altered_type(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    cursor.any(&["IF EXISTS"]);
+    let name = cursor.name()?;
+    let start = cursor.here();
+    let how = if cursor.take("ADD VALUE") {
+        cursor.any(&["IF NOT EXISTS"]);
+        TypeHow::AddValue(cursor.string()?.to_owned())
+    } else if cursor.take("RENAME VALUE") {
+        let old = cursor.string()?.to_owned();
+        cursor.take("TO");
+        TypeHow::RenameValue(old, cursor.string()?.to_owned())
+    } else if cursor.take("RENAME TO") {
+        TypeHow::Rename(cursor.ident()?.name)
+    } else if cursor.peek("ADD") && cursor.peek_any(&["ADD"]) && (cursor.later("CHECK") || cursor.later("NULL")) {
+        TypeHow::AddConstraint(cursor.later("VALID"))
+    } else {
+        TypeHow::Other
+    };
+    let end = cursor.since(start);
+    let span = if end.end > start.end { end } else { start };
+    Some(Fact::AlterType(TypeChange { name, how, span }))
+}
+
+fn dropped(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    let span = cursor.spot("DROP")?;
+    let temporary = cursor.take("TEMPORARY");
+    let what = if cursor.any(&["TABLE", "TABLES", "FOREIGN TABLE"]) {
+        Object::Table
+    } else if cursor.take("INDEX") {
+        Object::Index
+    } else {
+        if cursor.take("OWNED BY") {
+            return Some(drop_of(Object::Schema, Vec::new(), span));
+        }
+        kind(cursor)?
+    };
+    let concurrently = cursor.take("CONCURRENTLY");
+    cursor.any(&["IF EXISTS"]);
+    let mut drop = Dropped { what, names: Vec::new(), on: None, concurrently, temporary, cascade: None, span };
+    if what == Object::Other {
+        drop.cascade = cursor.find("CASCADE");
+        return Some(Fact::Drop(drop));
+    }
+    loop {
+        drop.names.push(cursor.name()?);
+        // The arguments of a function.
+        if cursor.peek("(") {
+            cursor.parentheses()?;
+        }
+        if !cursor.take(",") {
+            break;
+        }
+    }
+    if cursor.take("ON") {
+        drop.on = cursor.name();
+    }
+    drop.cascade = cursor.find("CASCADE");
+    Some(Fact::Drop(drop))
+}
+
+fn drop_of(what: Object, names: Vec<Name>, span: Span) -> Fact {
+    Fact::Drop(Dropped { what, names, on: None, concurrently: false, temporary: false, cascade: None, span })
+}
+
+fn renamed(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    cursor.take("RENAME");
+    if !cursor.any(&["TABLE", "TABLES"]) {
+        return cursor.any(&["USER"]).then_some(Fact::Nothing);
+    }
+    cursor.any(&["IF EXISTS"]);
+    let mut pairs = Vec::new();
+    loop {
+        let old = cursor.name()?;
+        cursor.take("TO").then_some(())?;
+        pairs.push((old, cursor.name()?));
+        if !cursor.take(",") {
+            return Some(Fact::Rename(Object::Table, pairs));
+        }
+    }
+}
+
+fn truncated(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    cursor.take("TRUNCATE");
+    cursor.any(&["TABLE"]);
+    let mut tables = Vec::new();
+    loop {
+        cursor.any(&["ONLY"]);
+        tables.push(cursor.name()?);
+        cursor.any(&["*"]);
+        if !cursor.take(",") {
+            break;
+        }
+    }
+    Some(Fact::Truncate { tables, cascade: cursor.find("CASCADE") })
+}
+
+fn setting(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    let pragma = cursor.peek("PRAGMA");
+    let reset = cursor.peek("RESET");
+    cursor.skip();
+    let local = cursor.take("LOCAL");
+    let _ = cursor.any(&["SESSION CHARACTERISTICS", "SESSION", "GLOBAL", "STATEMENT"]);
+    if cursor.peek_any(&["TRANSACTION", "CONSTRAINTS", "PASSWORD"]) {
+        return Some(Fact::Nothing);
+    }
+    let start = cursor.here();
+    if cursor.any(&["ROLE", "NAMES", "TIME ZONE", "AUTHORIZATION"]) {
+        let name = cursor.since(start).of(cursor.text).to_lowercase();
+        let value = cursor.shown().to_owned();
+        return Some(Fact::Set { name, value, local });
+    }
+    let mut name = cursor.shown().to_lowercase();
+    cursor.skip();
+    while cursor.take(".") {
+        name = cursor.shown().to_lowercase();
+        cursor.skip();
+    }
+    let name = name.trim_start_matches("@@session.").trim_start_matches("@@").to_owned();
+    let value_given = cursor.any(&[": =", "=", "TO", "("]);
+    if pragma && !value_given {
+        return Some(Fact::Nothing);
+    }
+    let value = if reset { "DEFAULT" } else { cursor.shown() };
+    Some(Fact::Set { name, value: value.trim_matches('\'').to_owned(), local })
+}
+
+fn maintained(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    let mysql = cursor.mysql();
+    if cursor.take("REFRESH MATERIALIZED VIEW") {
+        let concurrently = cursor.take("CONCURRENTLY");
+        let name = cursor.name()?;
+        return Some(Fact::Refresh {
+            name,
+            concurrently,
+            filled: !cursor.peek("WITH") || !cursor.peek_behind(1, "NO"),
+        });
+    }
+    if cursor.take("REINDEX") {
+        let concurrently = cursor.later("CONCURRENTLY");
+        return Some(Fact::Reindex { concurrently, system: cursor.later("SYSTEM") });
+    }
+    if cursor.take("VACUUM") {
+        let listed = cursor.peek("(") && cursor.later("FULL");
+        let full = cursor.take("FULL") || listed;
+        if cursor.peek("(") {
+            cursor.parentheses()?;
+        }
+        cursor.any(&["FREEZE", "VERBOSE", "ANALYZE"]);
+        if !full {
+            return Some(Fact::Nothing);
+        }
+        return Some(Fact::Rewrite { words: "VACUUM FULL", tables: cursor.name().into_iter().collect() });
+    }
+    if mysql && cursor.take("OPTIMIZE") {
+        cursor.any(&["LOCAL", "NO_WRITE_TO_BINLOG"]);
+        cursor.any(&["TABLE", "TABLES"]);
+        return Some(Fact::Rewrite { words: "OPTIMIZE TABLE", tables: cursor.name().into_iter().collect() });
+    }
+    cursor.take("CLUSTER");
+    cursor.any(&["VERBOSE"]);
+    Some(Fact::Rewrite { words: "CLUSTER", tables: cursor.name().into_iter().collect() })
+}
+
+fn comment(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    cursor.take("COMMENT ON");
+    if cursor.take("TABLE") {
+        return Some(Fact::Comment { on: Object::Table, name: cursor.name()?, column: None });
+    }
+    if !cursor.take("COLUMN") {
+        return Some(Fact::Nothing);
+    }
+    let mut parts = vec![cursor.ident()?];
+    while cursor.take(".") {
+        parts.push(cursor.ident()?);
+    }
+    let column = parts.pop()?;
+    let table = parts.pop()?;
+    let schema = parts.pop().map(|part| part.name).filter(|schema| schema != "public");
+    Some(Fact::Comment {
+        on: Object::Column,
+        name: Name { schema, name: table.name, span: table.span },
+        column: Some(column.name),
+    })
+}
+
+/// In what kind of body a statement stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// It runs with the statement: a DO block.
+    Runs,
+    /// It runs when something else calls it: a routine or trigger.
+    Called,
+}
+
+/// Returns the static statements in the body of a DO block or routine, with their places in `text`.
+pub fn within(text: &str, flavour: Flavour) -> Option<(Body, Vec<Span>)> {
+    let mut cursor = Cursor::of(text, flavour);
+    let body = if cursor.peek("DO") && cursor.is(Dialect::Postgres) {
+        Body::Runs
+    } else if cursor.peek("BEGIN") && cursor.peek_behind(1, "NOT") {
+        Body::Runs
+    } else if cursor.peek("CREATE")
+        && ["FUNCTION", "PROCEDURE", "TRIGGER", "EVENT"].iter().any(|word| cursor.later(word))
+    {
+        Body::Called
+    } else {
+        return None;
+    };
+    if !cursor.is(Dialect::Postgres) {
+        return Some((body, inner(text, Span::new(0, text.len()), flavour)));
+    }
+    let mut spans = Vec::new();
+    while !cursor.over() {
+        let here = cursor.here();
+        if cursor.is_string() && here.of(text).starts_with('$') {
+            let inside = cursor.string()?;
+            let quote = (here.end - here.start - inside.len()) / 2;
+            spans.extend(inner(text, Span::new(here.start + quote, here.end - quote), flavour));
+        } else {
+            cursor.skip();
+        }
+    }
+    Some((body, spans))
+}
+
+/// Words behind which a statement of a body begins.
+const OPENERS: [&str; 9] = ["BEGIN", "THEN", "ELSE", "LOOP", "DO", "ATOMIC", "ROW", "EACH", "AS"];
+
+/// The statements of a body that define or change something, each up to its semicolon.
+fn inner(text: &str, body: Span, flavour: Flavour) -> Vec<Span> {
+    let verbs = ["CREATE", "ALTER", "DROP", "TRUNCATE", "DELETE", "UPDATE"];
+    let mut cursor = Cursor::of(body.of(text), flavour);
+    let mut spans = Vec::new();
+    let (mut opened, mut adding) = (true, false);
+    let first = cursor.here();
+    while !cursor.at_end() {
+        // The statement itself is not inside of itself.
+        let outer = cursor.here() == first && body.start == 0;
+        if opened && !outer && cursor.peek_any(&verbs) {
+            let start = cursor.here();
+            while !cursor.at_end() && !cursor.peek(";") {
+                cursor.skip();
+            }
+            spans.push(cursor.since(start).shifted(body.start));
+        }
+        // The DO of an INSERT with ON CONFLICT belongs to it.
+        adding = (adding || opened && cursor.peek_any(&["INSERT", "WITH"])) && !cursor.peek(";");
+        opened = cursor.peek(";") || cursor.peek_any(&OPENERS) && !(adding && cursor.peek("DO"));
+        cursor.skip();
+    }
+    // What a dollar-quoted body in SQL holds is split as a script is.
+    spans.retain(|span| split(span.of(text), flavour).len() == 1);
+    spans
+}

@@ -1,0 +1,187 @@
+//! `CREATE TABLE` and `CREATE INDEX`.
+
+use crate::config::Dialect;
+use crate::facts::column::{at_constraint, column, constraint};
+use crate::facts::cursor::Cursor;
+use crate::facts::{Column, Fact, Index, Name, Setting, Table, Type};
+use crate::text::Span;
+
+/// Reads what stands behind CREATE and the words before TABLE.
+pub(super) fn create_table(cursor: &mut Cursor<'_>, temporary: bool, foreign: bool) -> Option<Fact> {
+    let mut table = Table { temporary, foreign, ..Table::default() };
+    table.if_not_exists = cursor.take("IF NOT EXISTS");
+    table.name = cursor.name()?;
+    if table.name.schema.as_deref().is_some_and(|schema| schema == "temp" || schema == "pg_temp") {
+        table.temporary = true;
+    }
+    if cursor.take("LIKE") {
+        table.like.push(cursor.name()?);
+        return Some(Fact::CreateTable(Box::new(table)));
+    }
+    if cursor.take("PARTITION OF") {
+        table.parent = Some(cursor.name()?);
+    }
+    if cursor.take("OF") {
+        cursor.name()?;
+        table.from_query = true;
+    }
+    if cursor.peek("(") && cursor.peek_behind(1, "LIKE") && cursor.mysql() {
+        cursor.take("( LIKE");
+        table.like.push(cursor.name()?);
+        return Some(Fact::CreateTable(Box::new(table)));
+    }
+    if cursor.peek("(") && !cursor.peek_behind(1, "SELECT") && !cursor.peek_behind(1, "WITH") {
+        elements(cursor, &mut table)?;
+    }
+    options(cursor, &mut table);
+    // Columns without types are those of a query.
+    if table.from_query && !table.columns.is_empty() && table.columns.iter().all(|column| column.of == untyped(column))
+    {
+        table.columns.clear();
+    }
+    Some(Fact::CreateTable(Box::new(table)))
+}
+
+fn untyped(column: &Column) -> Type {
+    Type { span: column.of.span, ..Type::default() }
+}
+
+fn elements(cursor: &mut Cursor<'_>, table: &mut Table) -> Option<()> {
+    cursor.take("(");
+    while !cursor.peek(")") {
+        if cursor.over() {
+            return None;
+        }
+        if cursor.is(Dialect::Postgres) && cursor.take("LIKE") {
+            table.like.push(cursor.name()?);
+            cursor.to_boundary(&[]);
+        } else if cursor.mysql() && (at_index(cursor) || cursor.peek("PERIOD") && cursor.peek_behind(1, "FOR")) {
+            match inline_index(cursor, &table.name) {
+                Some(index) => table.indexes.push(index),
+                None => cursor.to_boundary(&[]),
+            }
+        } else if at_constraint(cursor) {
+            table.constraints.push(constraint(cursor)?);
+        } else {
+            table.columns.push(column(cursor)?);
+        }
+        if !cursor.take(",") && !cursor.peek(")") {
+            // SQLite takes constraints without a comma between them.
+            if !at_constraint(cursor) {
+                return None;
+            }
+        }
+    }
+    cursor.take(")").then_some(())
+}
+
+/// Says whether the index of a MySQL table begins here.
+pub(super) fn at_index(cursor: &Cursor<'_>) -> bool {
+    cursor.peek_any(&["INDEX", "KEY", "FULLTEXT", "SPATIAL"])
+}
+
+/// Reads an index inside of a MySQL table.
+pub(super) fn inline_index(cursor: &mut Cursor<'_>, table: &Name) -> Option<Index> {
+    let start = cursor.here();
+    let method = ["fulltext", "spatial"].into_iter().find(|word| cursor.take(&word.to_uppercase()));
+    cursor.any(&["INDEX", "KEY"]);
+    let mut index = Index { table: table.clone(), method: method.map(str::to_owned), ..Index::default() };
+    index.if_not_exists = cursor.take("IF NOT EXISTS");
+    if !cursor.peek("(") && !cursor.peek("USING") {
+        index.name = Some(cursor.name()?);
+    }
+    index.span = cursor.since(start);
+    if cursor.take("USING") {
+        cursor.skip();
+    }
+    index.columns = cursor.names()?;
+    cursor.to_boundary(&[]);
+    Some(index)
+}
+
+fn options(cursor: &mut Cursor<'_>, table: &mut Table) {
+    while !cursor.over() {
+        if cursor.take("PARTITION BY") {
+            table.partitioned = true;
+            if cursor.mysql() {
+                // All that follows says how it is parted, but for a query.
+                table.from_query |= cursor.find("SELECT").is_some();
+                return;
+            }
+            cursor.skip();
+        } else if cursor.take("INHERITS") {
+            let parents = cursor.names().unwrap_or_default();
+            table.parent =
+                parents.into_iter().next().map(|name| Name { schema: None, name: name.name, span: name.span });
+        } else if cursor.peek("AS") || cursor.peek("SELECT") || cursor.peek("WITH") && cursor.mysql() {
+            table.from_query = true;
+            return;
+        } else if cursor.take("STRICT") && cursor.is(Dialect::Sqlite) {
+            let setting = Setting { name: "STRICT".to_owned(), value: String::new(), span: Span::default() };
+            table.options.push(setting);
+        } else if let Some(setting) = option(cursor) {
+            table.options.push(setting);
+        } else if cursor.peek("(") {
+            // A query in parentheses, or a list that says nothing here.
+            table.from_query |= cursor.peek_behind(1, "SELECT");
+            if cursor.parentheses().is_none() {
+                return;
+            }
+        } else {
+            cursor.skip();
+        }
+    }
+}
+
+/// Reads an option of a MySQL table.
+pub(super) fn option(cursor: &mut Cursor<'_>) -> Option<Setting> {
+    if !cursor.mysql() {
+        return None;
+    }
+    let words: [(&str, &str); 13] = [
+        ("DEFAULT CHARACTER SET", "CHARSET"),
+        ("CHARACTER SET", "CHARSET"),
+        ("DEFAULT CHARSET", "CHARSET"),
+        ("CHARSET", "CHARSET"),
+        ("DEFAULT COLLATE", "COLLATE"),
+        ("COLLATE", "COLLATE"),
+        ("ENGINE", "ENGINE"),
+        ("ROW_FORMAT", "ROW_FORMAT"),
+        ("KEY_BLOCK_SIZE", "KEY_BLOCK_SIZE"),
+        ("AUTO_INCREMENT", "AUTO_INCREMENT"),
+        ("TABLESPACE", "TABLESPACE"),
+        ("COMMENT", "COMMENT"),
+        ("PAGE_COMPRESSED", "PAGE_COMPRESSED"),
+    ];
+    let (_, name) = words.into_iter().find(|(words, _)| cursor.take(words))?;
+    cursor.take("=");
+    let span = cursor.here();
+    let value = cursor.shown().trim_matches(['\'', '"', '`']).to_lowercase();
+    cursor.skip();
+    Some(Setting { name: name.to_owned(), value, span })
+}
+
+/// Reads what stands behind `CREATE [UNIQUE] INDEX`; `start` is the place of the word INDEX.
+pub(super) fn create_index(cursor: &mut Cursor<'_>, unique: bool, method: Option<&str>, start: Span) -> Option<Fact> {
+    let mut index = Index { unique, span: start, method: method.map(str::to_owned), ..Index::default() };
+    index.concurrently = cursor.is(Dialect::Postgres) && cursor.take("CONCURRENTLY");
+    index.if_not_exists = cursor.take("IF NOT EXISTS");
+    if !cursor.peek("ON") {
+        index.name = Some(cursor.name()?);
+    }
+    if cursor.take("USING") {
+        cursor.skip();
+    }
+    if !cursor.take("ON") {
+        return None;
+    }
+    index.only = cursor.is(Dialect::Postgres) && cursor.take("ONLY");
+    index.table = cursor.name()?;
+    if cursor.take("USING") {
+        let method = cursor.ident()?.name;
+        index.method = (method != "btree").then_some(method);
+    }
+    index.columns = cursor.names()?;
+    index.partial = !cursor.mysql() && cursor.find("WHERE").is_some();
+    Some(Fact::CreateIndex(index))
+}
