@@ -67,6 +67,13 @@ pub struct Rule {
     pub explanation: &'static str,
 }
 
+impl Rule {
+    /// Makes a rule whose weight may be configured.
+    pub const fn new(name: &'static str, severity: Severity, summary: &'static str, explanation: &'static str) -> Self {
+        Self { name, severity, configurable: true, summary, explanation }
+    }
+}
+
 impl PartialEq for Rule {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -133,6 +140,8 @@ pub struct Finding {
     pub rule: &'static Rule,
     /// Its weight here, after configuration.
     pub severity: Severity,
+    /// The most that this case of the rule can weigh, where that is less.
+    pub most: Option<Severity>,
     /// Where it is.
     pub place: Place,
     /// What is wrong and what it would break: one or two sentences without a line break.
@@ -141,6 +150,8 @@ pub struct Finding {
     pub label: Option<String>,
     /// The remedy: one command or one edit.
     pub help: Option<String>,
+    /// The safe way as SQL that runs: the text of each file that it takes, in order.
+    pub safe: Vec<String>,
     /// Further lines that explain, in their own layout.
     pub notes: Vec<String>,
     /// Other places.
@@ -153,10 +164,12 @@ impl Finding {
         Self {
             rule,
             severity: rule.severity,
+            most: None,
             place,
             message: message.into(),
             label: None,
             help: None,
+            safe: Vec::new(),
             notes: Vec::new(),
             related: Vec::new(),
         }
@@ -171,6 +184,19 @@ impl Finding {
     /// Adds the remedy.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Says that this case weighs no more than that: it is not known for sure, or a lesser one.
+    pub fn at_most(mut self, severity: Severity) -> Self {
+        self.most = Some(severity);
+        self.severity = self.severity.min(severity);
+        self
+    }
+
+    /// Adds a file of the safe way.
+    pub fn safe(mut self, sql: impl Into<String>) -> Self {
+        self.safe.push(sql.into());
         self
     }
 

@@ -133,6 +133,15 @@ impl Known {
         })
     }
 
+    /// Says whether a constraint demands no more than a column demands itself: that it is not null.
+    pub fn is_proof_of_not_null(&self, constraint: &str) -> bool {
+        let Some(Demand::Check(text)) = self.constraint(constraint).map(|constraint| &constraint.demand) else {
+            return false;
+        };
+        let mut demanded = self.columns.iter().filter(|column| column.not_null.is_some());
+        demanded.any(|column| is_not_null_check(&text.text, &column.name.name))
+    }
+
     /// Finds a constraint by its name.
     pub fn constraint(&self, name: &str) -> Option<&Constraint> {
         self.constraints.iter().find(|constraint| constraint.name.as_ref().is_some_and(|own| own.name == name))

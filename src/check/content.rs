@@ -6,8 +6,9 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use crate::catalogue::Catalogue;
 use crate::check::reading::{flavour_of, statements};
-use crate::check::states::States;
+use crate::check::states::{States, unchanged};
 use crate::check::{Judge, Reading, read_path};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
@@ -15,6 +16,7 @@ use crate::config::limits::Limits;
 use crate::data_change::{self, is_manifest};
 use crate::finding::{Finding, Report, Severity};
 use crate::migration::{FileMode, Migration, RepoPath};
+use crate::rules::scene::follow;
 use crate::rules::{self, File, Script, Tally, bytes, naming};
 use crate::sql::sqlite::Replay;
 use crate::sql::verdict::{Answer, Bench};
@@ -32,6 +34,8 @@ pub struct ToRead {
     pub largest: u64,
     /// How much of it is judged.
     pub limits: Limits,
+    /// Whether it is new or changed, so that it has run nowhere in this form.
+    pub pending: bool,
 }
 
 /// Asks a checking server of a product about a statement.
@@ -41,6 +45,8 @@ pub type AskServer<'c> = &'c dyn Fn(Flavour, &str) -> Answer;
 pub struct Court<'c> {
     /// SQLite: the schema that the migrations before it make, where it is known.
     pub replay: Option<&'c RefCell<Replay>>,
+    /// The tables that the migrations before it make.
+    pub known: Option<&'c RefCell<Catalogue>>,
     /// Asks the checking server of a product about a statement.
     pub server: Option<AskServer<'c>>,
     /// Time that has passed since some moment.
@@ -72,7 +78,8 @@ impl Judge<'_> {
             let limits = others.fold(project.limits, Limits::lower);
             let before = self.before.and_then(|before| flavour_of(before, path, blob));
             let flavour_before = before.filter(|before| Some(*before) != flavour);
-            files.push(ToRead { migration: *migration, flavour, flavour_before, largest, limits });
+            let pending = !unchanged(states, path);
+            files.push(ToRead { migration: *migration, flavour, flavour_before, largest, limits, pending });
         }
         files
     }
@@ -143,7 +150,9 @@ impl Judge<'_> {
             let server = ask.as_ref().map(|ask| ask as &dyn Fn(&str) -> Answer);
             let bench = flavour.map(|flavour| Bench { flavour, limits: file.limits, replay, server });
             let kind = file.migration.kind;
-            let script = Script { name, text, kind, bench, statements: &statements, late: &late };
+            let known = court.known.filter(|_| present);
+            let pending = file.pending;
+            let script = Script { name, text, kind, bench, statements: &statements, known, pending, late: &late };
             let mut tally = Tally::default();
             findings.extend(rules::look_at_script(&script, &mut tally));
             if statements.is_empty() {
@@ -161,21 +170,47 @@ fn lose_track(court: &Court<'_>) {
     if let Some(replay) = court.replay {
         replay.borrow_mut().lose_track("a file could not be read");
     }
+    if let Some(known) = court.known {
+        known.borrow_mut().lose_track("a file could not be read");
+    }
 }
 
-/// Carries out a migration that is not judged.
-pub fn follow(replay: &RefCell<Replay>, path: &RepoPath, content: &[u8]) {
-    let mut replay = replay.borrow_mut();
-    replay.next_file();
-    let text = std::str::from_utf8(content.strip_prefix(bytes::MARK).unwrap_or(content));
-    let Ok(text) = text else {
-        replay.lose_track("a file is not UTF-8 text");
-        return;
-    };
-    let change = if is_manifest(path) { data_change::read(text).ok() } else { None };
-    let text = change.as_ref().map_or(text, |change| &change.text);
-    for statement in statements(text, 0, Some(Dialect::Sqlite.into())) {
-        replay.follow(statement.span.of(text));
+/// The schema that migrations make, as their judges know it.
+pub struct Schema {
+    /// The product.
+    pub flavour: Flavour,
+    /// SQLite: a database that has carried them out.
+    pub replay: Option<RefCell<Replay>>,
+    /// What they define.
+    pub known: RefCell<Catalogue>,
+}
+
+impl Schema {
+    /// Carries out a migration that is not judged; `pending` says whether it has run nowhere yet.
+    pub fn follow(&self, path: &RepoPath, content: &[u8], pending: bool) {
+        let text = std::str::from_utf8(content.strip_prefix(bytes::MARK).unwrap_or(content));
+        let Ok(text) = text else {
+            self.lose_track("a file is not UTF-8 text");
+            return;
+        };
+        let change = if is_manifest(path) { data_change::read(text).ok() } else { None };
+        let text = change.as_ref().map_or(text, |change| &change.text);
+        let statements = statements(text, 0, Some(self.flavour));
+        let texts = statements.iter().filter(|statement| !statement.client).map(|statement| statement.span.of(text));
+        if let Some(replay) = &self.replay {
+            let mut replay = replay.borrow_mut();
+            replay.next_file();
+            texts.clone().for_each(|text| replay.follow(text));
+        }
+        follow(&self.known, texts, self.flavour, pending);
+    }
+
+    /// From here on not all is known.
+    pub fn lose_track(&self, why: &str) {
+        if let Some(replay) = &self.replay {
+            replay.borrow_mut().lose_track(why);
+        }
+        self.known.borrow_mut().lose_track(why);
     }
 }
 

@@ -234,7 +234,8 @@ impl<'a> Judge<'a> {
 
     /// Gives a finding its weight: the highest of the server's policy and the manifests before and now.
     pub fn weigh(&self, mut finding: Finding, project: &Project) -> Finding {
-        finding.severity = self.severity(finding.rule, Some(project));
+        let severity = self.severity(finding.rule, Some(project));
+        finding.severity = finding.most.map_or(severity, |most| most.min(severity));
         finding
     }
 

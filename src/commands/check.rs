@@ -2,26 +2,18 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::check::content::{Court, ToRead, too_large};
-use crate::check::states::States;
-use crate::check::{Judge, Reading, read_path};
-use crate::commands::changes::{Content, Source, manifest};
-use crate::commands::judge::{Case, content, judge, not_known, read};
-use crate::commands::replay::{Step, lineages};
-use crate::commands::{Console, Exit};
-use crate::config::{Dialect, MANIFEST};
+use crate::commands::changes::{Source, manifest};
+use crate::commands::judge::{Case, judge, not_known};
+use crate::commands::{Console, Exit, single};
+use crate::config::MANIFEST;
 use crate::finding::Report;
 use crate::git::baseline::{Released, released};
 use crate::git::refs::{merge_base, resolve, tree_of};
 use crate::git::repository::Repository;
-use crate::git::store::blob_id;
-use crate::migration::{Change, FileMode, Migration, ObjectId, RepoPath};
-use crate::rules::naming::{KnownNames, mismatch, names};
-use crate::rules::released::Baseline;
+use crate::migration::ObjectId;
 
 /// Checks migrations: paths, order, immutability, bytes, SQL.
 ///
@@ -61,13 +53,13 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     } else if let Some(path) = &args.stdin_path {
         let mut bytes = Vec::new();
         std::io::stdin().lock().take(1 << 30).read_to_end(&mut bytes)?;
-        single_files(&[(path.clone(), Some(bytes))])?
+        single::files(&[(path.clone(), Some(bytes))])?
     } else {
         match args.what.as_slice() {
             [] => working_tree(Path::new("."))?,
             [folder] if Path::new(folder).is_dir() => working_tree(Path::new(folder))?,
             [range] if !Path::new(range).exists() => revisions(range)?,
-            files => single_files(&files.iter().map(|file| (file.clone(), None)).collect::<Vec<_>>())?,
+            files => single::files(&files.iter().map(|file| (file.clone(), None)).collect::<Vec<_>>())?,
         }
     };
     Ok(console.report(&report))
@@ -163,86 +155,6 @@ fn revisions(range: &str) -> Result<Report> {
         all: false,
         ran: &not_known,
     })
-}
-
-/// Judges files by path and content alone, under the manifest that governs them.
-fn single_files(files: &[(String, Option<Vec<u8>>)]) -> Result<Report> {
-    let mut report = Report::default();
-    for (given, content) in files {
-        let (top, inside) = locate(given, content.is_some())?;
-        let now = match manifest(&Source::Folder(top.clone(), None))? {
-            Ok(now) => now,
-            Err(report) => return Ok(report),
-        };
-        let bytes = match content {
-            Some(bytes) => bytes.clone(),
-            None => std::fs::read(top.join(&inside)).with_context(|| format!("{given} cannot be read"))?,
-        };
-        let judge = Judge {
-            now: &now.settings,
-            before: None,
-            policy: None,
-            known: KnownNames::default(),
-            baseline: Baseline { revision: "HEAD".to_owned(), on_server: false },
-        };
-        let path = RepoPath::from(inside.as_str());
-        let blob = blob_id(&bytes, false);
-        match read_path(&now.settings, &path, &blob) {
-            Reading::Migration(project, migration) => {
-                let found = names(project, &migration, &judge.known);
-                report.extend(found.into_iter().map(|finding| judge.weigh(finding, project)));
-                let file = ToRead {
-                    flavour: project.database(migration.database.as_ref()).map(|database| database.flavour),
-                    flavour_before: None,
-                    largest: project.largest_file,
-                    limits: project.limits,
-                    migration: *migration,
-                };
-                if bytes.len() as u64 > file.largest {
-                    report.push(too_large(&file, bytes.len() as u64));
-                } else {
-                    report.merge(single_content(&judge, &top, file, &bytes)?);
-                }
-            }
-            Reading::Mismatch(project) => report.push(judge.weigh(mismatch(project, &path), project)),
-            Reading::Schema(_) | Reading::Ignored(_) => {}
-            Reading::Outside | Reading::Twice(..) => {
-                bail!("`{given}` is no migration of this manifest; `schemagate explain {given}` says why");
-            }
-        }
-    }
-    report.sort();
-    Ok(report)
-}
-
-/// Judges the content of one file; what stands before it is read from the folder.
-fn single_content(judge: &Judge<'_>, top: &Path, file: ToRead, bytes: &[u8]) -> Result<Report> {
-    let source = Source::Folder(top.to_owned(), None);
-    let mut states = States::default();
-    if file.flavour.is_some_and(|flavour| flavour.dialect == Dialect::Sqlite) {
-        let bases: Vec<String> = judge.now.projects.iter().map(|project| project.base.clone()).collect();
-        states.released = source.files(&bases)?;
-        let after = Some((FileMode::Regular, file.migration.blob.clone()));
-        states.changes = vec![Change { path: file.migration.path.clone(), before: None, after }];
-    }
-    let path = file.migration.path.clone();
-    let read = |migration: &Migration, largest: u64| match migration.path == path {
-        true => Ok(Content::Bytes(bytes.to_vec())),
-        false => read(&source, migration, largest),
-    };
-    let clock = Instant::now();
-    let clock = || clock.elapsed();
-    let mut report = Report::default();
-    for lineage in lineages(judge, &states, vec![file]) {
-        let replay = lineage.replay(None, &read)?;
-        let court = Court { replay: replay.as_ref(), server: None, clock: &clock };
-        for step in &lineage.steps {
-            if let Step::Judge(file) = step {
-                report.merge(content(judge, file, &court, &read)?);
-            }
-        }
-    }
-    Ok(report)
 }
 
 /// Finds the folder of the manifest that governs a file, and the file's path from there.

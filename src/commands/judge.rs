@@ -3,6 +3,7 @@
 //! The same for every gate: commit, push, `check`. Refuses to know where output goes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -12,7 +13,7 @@ use crate::check::states::{States, Unchanged, differences};
 use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::{Content, Manifest, Source, base_directories, leads_to, manifest};
 use crate::commands::checkers::Checkers;
-use crate::commands::replay::{Read, Step, lineages, pass};
+use crate::commands::replay::{Lineage, Read, Step, lineages, pass};
 use crate::commands::server::Loaded;
 use crate::config::MANIFEST;
 use crate::finding::Report;
@@ -121,8 +122,6 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     }
     let (findings, files) = judge.layout(&states);
     report.extend(findings);
-    let clock = Instant::now();
-    let clock = || clock.elapsed();
     let servers = case.server.map(|loaded| Checkers::new(&loaded.server, loaded.folder.clone()));
     let ask = servers
         .as_ref()
@@ -130,20 +129,41 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
         .map(|servers| |flavour, text: &str| servers.ask(flavour, text));
     let ask = ask.as_ref().map(|ask| ask as AskServer<'_>);
     let read = |migration: &Migration, largest: u64| read(&case.after, migration, largest);
-    for lineage in lineages(&judge, &states, files) {
-        let replay = lineage.replay(case.cache().as_deref(), &read)?;
-        let court = Court { replay: replay.as_ref(), server: ask, clock: &clock };
+    let cache = case.cache();
+    report.merge(contents(&judge, lineages(&judge, &states, files), cache.as_deref(), ask, &read)?);
+    report.extend(servers.iter().flat_map(Checkers::findings));
+    keep_manifest(&mut report, &now);
+    report.sort();
+    Ok(report)
+}
+
+/// Judges the contents of files, each with the schema that those before it make.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn contents(
+    judge: &Judge<'_>,
+    lineages: Vec<Lineage>,
+    cache: Option<&Path>,
+    server: Option<AskServer<'_>>,
+    read: Read<'_>,
+) -> Result<Report> {
+    let clock = Instant::now();
+    let clock = || clock.elapsed();
+    let mut report = Report::default();
+    for lineage in lineages {
+        let schema = lineage.schema(cache, read)?;
+        let replay = schema.as_ref().and_then(|schema| schema.replay.as_ref());
+        let known = schema.as_ref().map(|schema| &schema.known);
+        let court = Court { replay, known, server, clock: &clock };
         for step in &lineage.steps {
-            match (step, &replay) {
-                (Step::Judge(file), _) => report.merge(content(&judge, file, &court, &read)?),
-                (Step::Follow(migration), Some(replay)) => pass(replay, migration, &read),
+            match (step, &schema) {
+                (Step::Judge(file), _) => report.merge(content(judge, file, &court, read)?),
+                (Step::Follow(migration), Some(schema)) => pass(schema, migration, read),
                 (Step::Follow(_), None) => {}
             }
         }
     }
-    report.extend(servers.iter().flat_map(Checkers::findings));
-    keep_manifest(&mut report, &now);
-    report.sort();
     Ok(report)
 }
 
@@ -173,10 +193,7 @@ pub fn read(source: &Source<'_>, migration: &Migration, largest: u64) -> Result<
 }
 
 /// Judges one file.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn content(judge: &Judge<'_>, file: &ToRead, court: &Court<'_>, read: Read<'_>) -> Result<Report> {
+fn content(judge: &Judge<'_>, file: &ToRead, court: &Court<'_>, read: Read<'_>) -> Result<Report> {
     match read(&file.migration, file.largest)? {
         Content::Bytes(bytes) => Ok(judge.content(file, &bytes, court)),
         Content::TooLarge(size) => {

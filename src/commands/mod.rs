@@ -25,6 +25,7 @@ pub mod rollout;
 pub mod scripts;
 pub mod server;
 pub mod shims;
+pub mod single;
 pub mod status;
 pub mod sync;
 pub mod uninstall;

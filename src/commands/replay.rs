@@ -1,8 +1,8 @@
-//! The schema that earlier migrations make, for files that SQLite judges.
+//! The schema that earlier migrations make, for the judges of those behind them.
 //!
-//! Files of one SQLite database are judged in the order in which they run, on a database in memory that has carried out
-//! all files before them. What many files made is kept under the Git directory by the blobs it was made of, so that the
-//! next push replays only what is new. Knows the order and the cache; refuses to know SQL.
+//! Files of one database are judged in the order in which they run, with the schema that all files before them make. What
+//! many files made is kept under the Git directory by the blobs it was made of, so that the next push follows only what
+//! is new. Knows the order and the cache; refuses to know SQL.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use sha2::{Digest as _, Sha256};
 
+use crate::catalogue::Catalogue;
 use crate::check::Judge;
-use crate::check::content::{ToRead, follow};
+use crate::check::content::{Schema, ToRead};
 use crate::check::states::States;
 use crate::commands::changes::Content;
 use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::disk;
+use crate::finding::hex;
 use crate::migration::{Migration, RepoPath};
 use crate::sql::sqlite::{Replay, library_version};
 
@@ -25,11 +28,12 @@ pub type Read<'r> = &'r dyn Fn(&Migration, u64) -> Result<Content>;
 
 /// Files of one database in the order in which they run.
 pub struct Lineage {
-    /// The migrations before the first file that is judged; none where the engine needs no schema.
-    before: Vec<Migration>,
+    /// The migrations before the first file that is judged.
+    pub before: Vec<Migration>,
     /// What comes behind them.
     pub steps: Vec<Step>,
-    sqlite: bool,
+    /// The product; none where the database is not known, and then nothing is followed.
+    flavour: Option<Flavour>,
 }
 
 /// One migration of a lineage.
@@ -45,31 +49,24 @@ const WORTH_KEEPING: usize = 50;
 /// Snapshots that are kept.
 const MOST_SNAPSHOTS: usize = 16;
 /// Counts up when what a snapshot holds changes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Parts files by the database that they are for.
 pub fn lineages(judge: &Judge<'_>, states: &States, files: Vec<ToRead>) -> Vec<Lineage> {
-    let mut lineages = Vec::new();
     let mut scopes: BTreeMap<_, Vec<ToRead>> = BTreeMap::new();
-    let mut others = Vec::new();
     for file in files {
-        if file.flavour.is_some_and(|flavour| flavour.dialect == Dialect::Sqlite) {
-            let migration = &file.migration;
-            let scope = (migration.project.clone(), migration.environment.clone(), migration.database.clone());
-            scopes.entry(scope).or_default().push(file);
-        } else {
-            others.push(Step::Judge(Box::new(file)));
-        }
+        let migration = &file.migration;
+        let scope = (migration.project.clone(), migration.environment.clone(), migration.database.clone());
+        scopes.entry(scope).or_default().push(file);
     }
-    lineages.extend(scopes.into_values().map(|files| in_order(judge.lineage(states, &files[0]), files)));
-    lineages.push(Lineage { before: Vec::new(), steps: others, sqlite: false });
-    lineages
+    scopes.into_values().map(|files| in_order(judge.lineage(states, &files[0]), files)).collect()
 }
 
 fn in_order(all: Vec<Migration>, files: Vec<ToRead>) -> Lineage {
+    let flavour = files.first().and_then(|file| file.flavour);
     let mut judged: BTreeMap<RepoPath, ToRead> =
         files.into_iter().map(|file| (file.migration.path.clone(), file)).collect();
-    let mut lineage = Lineage { before: Vec::new(), steps: Vec::new(), sqlite: true };
+    let mut lineage = Lineage { before: Vec::new(), steps: Vec::new(), flavour };
     for migration in all {
         match judged.remove(&migration.path) {
             Some(file) => lineage.steps.push(Step::Judge(Box::new(file))),
@@ -84,67 +81,99 @@ fn in_order(all: Vec<Migration>, files: Vec<ToRead>) -> Lineage {
 }
 
 /// Carries out a migration that is not judged.
-pub fn pass(replay: &RefCell<Replay>, migration: &Migration, read: Read<'_>) {
+pub fn pass(schema: &Schema, migration: &Migration, read: Read<'_>) {
     match read(migration, crate::config::LARGEST_FILE) {
-        Ok(Content::Bytes(bytes)) => follow(replay, &migration.path, &bytes),
-        Ok(Content::TooLarge(_)) => replay.borrow_mut().lose_track("a file is too large"),
+        Ok(Content::Bytes(bytes)) => schema.follow(&migration.path, &bytes, false),
+        Ok(Content::TooLarge(_)) => schema.lose_track("a file is too large"),
         // An object that a shallow clone lacks: names are not judged then.
-        Err(_) => replay.borrow_mut().lose_track("a file is missing"),
+        Err(_) => schema.lose_track("a file is missing"),
     }
 }
 
 impl Lineage {
-    /// Carries out the migrations before the files that are judged; `None` where the engine needs no schema.
+    /// Follows the migrations before the files that are judged; `None` where the product is not known.
     ///
     /// # Errors
     /// If SQLite has no memory.
-    pub fn replay(&self, cache: Option<&Path>, read: Read<'_>) -> Result<Option<RefCell<Replay>>> {
-        if !self.sqlite {
-            return Ok(None);
-        }
-        let chain = chain(&self.before);
+    pub fn schema(&self, cache: Option<&Path>, read: Read<'_>) -> Result<Option<Schema>> {
+        let Some(flavour) = self.flavour else { return Ok(None) };
+        let chain = chain(&self.before, flavour);
         let cache = cache.filter(|_| self.before.len() >= WORTH_KEEPING).map(|folder| folder.join("replay"));
-        let kept = cache.as_deref().and_then(|folder| newest(folder, &chain));
-        let (done, replay) = match kept {
-            Some((done, replay)) => (done, replay),
-            None => (0, Replay::new().map_err(anyhow::Error::msg)?),
+        let kept = cache.as_deref().and_then(|folder| newest(folder, &chain, flavour));
+        let (done, schema) = match kept {
+            Some((done, schema)) => (done, schema),
+            None => (0, started(flavour, None, Catalogue::default()).map_err(anyhow::Error::msg)?),
         };
-        let replay = RefCell::new(replay);
         for migration in &self.before[done..] {
-            pass(&replay, migration, read);
+            pass(&schema, migration, read);
         }
-        if let (Some(folder), Some(key)) = (cache, chain.last())
+        if let (Some(folder), Some((_, key))) = (cache, chain.last())
             && self.before.len() >= done + WORTH_KEEPING
-            && let Some(bytes) = replay.borrow().snapshot()
+            && let Some(bytes) = snapshot(&schema)
         {
             // Only a cache: what cannot be kept is made again.
             let _ = keep(&folder, key, &bytes);
         }
-        Ok(Some(replay))
+        Ok(Some(schema))
     }
 }
 
-/// A key for each beginning of the list, made of the blobs in order.
-fn chain(migrations: &[Migration]) -> Vec<String> {
+/// A schema to go on from.
+fn started(flavour: Flavour, database: Option<&[u8]>, known: Catalogue) -> Result<Schema, String> {
+    let replay = match (flavour.dialect, database) {
+        (Dialect::Sqlite, Some(bytes)) => Some(Replay::restore(bytes)?),
+        (Dialect::Sqlite, None) => Some(Replay::new()?),
+        _ => None,
+    };
+    Ok(Schema { flavour, replay: replay.map(RefCell::new), known: RefCell::new(known) })
+}
+
+/// A schema as bytes: the length of the catalogue, the catalogue, and for SQLite the database. `None` where it is not
+/// known well enough to be kept.
+fn snapshot(schema: &Schema) -> Option<Vec<u8>> {
+    let known = serde_json::to_vec(&*schema.known.borrow()).ok()?;
+    let mut bytes = u64::try_from(known.len()).ok()?.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&known);
+    if let Some(replay) = &schema.replay {
+        bytes.extend_from_slice(&replay.borrow().snapshot()?);
+    }
+    Some(bytes)
+}
+
+fn restored(bytes: &[u8], flavour: Flavour) -> Option<Schema> {
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let (known, database) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let known = serde_json::from_slice(known).ok()?;
+    started(flavour, Some(database), known).ok()
+}
+
+/// How many migrations lie between two keys.
+const STRIDE: usize = 32;
+
+/// Keys for beginnings of the list, made of the blobs in order: how many migrations, and the key.
+fn chain(migrations: &[Migration], flavour: Flavour) -> Vec<(usize, String)> {
     let mut hash = Sha256::new();
     hash.update([FORMAT]);
-    hash.update(library_version().as_bytes());
-    let key = |migration: &Migration| {
-        hash.update(migration.blob.to_string().as_bytes());
-        hash.clone().finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-    };
-    migrations.iter().map(key).collect()
+    hash.update(format!("{flavour:?} {} {}", library_version(), env!("CARGO_PKG_VERSION")));
+    let mut keys = Vec::new();
+    for (number, migration) in migrations.iter().enumerate() {
+        hash.update(migration.blob.as_str());
+        if (number + 1) % STRIDE == 0 || number + 1 == migrations.len() {
+            keys.push((number + 1, hex(&hash.clone().finalize()[..16])));
+        }
+    }
+    keys
 }
 
 /// The snapshot of the longest beginning, and how many migrations it holds.
-fn newest(folder: &Path, chain: &[String]) -> Option<(usize, Replay)> {
+fn newest(folder: &Path, chain: &[(usize, String)], flavour: Flavour) -> Option<(usize, Schema)> {
     let names: BTreeSet<String> =
         std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    let place = chain.iter().rposition(|key| names.contains(key))?;
-    let bytes = std::fs::read(folder.join(&chain[place])).ok()?;
+    let (done, key) = chain.iter().rev().find(|(_, key)| names.contains(key))?;
+    let bytes = std::fs::read(folder.join(key)).ok()?;
     let (sum, snapshot) = bytes.split_at_checked(32)?;
     let whole = Sha256::digest(snapshot).as_slice() == sum;
-    Replay::restore(snapshot).ok().filter(|_| whole).map(|replay| (place + 1, replay))
+    restored(snapshot, flavour).filter(|_| whole).map(|schema| (*done, schema))
 }
 
 fn keep(folder: &Path, key: &str, snapshot: &[u8]) -> Result<()> {

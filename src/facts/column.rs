@@ -102,7 +102,7 @@ fn arguments(inside: &str, cursor: &Cursor<'_>) -> Vec<String> {
     while !inner.over() {
         let start = inner.here();
         inner.to_boundary(&[]);
-        arguments.push(inner.since(start).of(inside).to_owned());
+        arguments.push(inner.said(inner.since(start)));
         inner.skip();
     }
     arguments
@@ -118,7 +118,7 @@ pub(super) fn expression(cursor: &mut Cursor<'_>) -> Text {
     }
     cursor.to_boundary(&OPTIONS);
     let span = cursor.since(start);
-    Text { text: span.of(cursor.text).to_owned(), span }
+    Text { text: cursor.said(span), span }
 }
 
 /// Reads a column: its name, type and options.
@@ -153,7 +153,7 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
         column.default = Some(expression(cursor));
     } else if cursor.take("CHECK") {
         let inside = cursor.parentheses()?;
-        column.check = Some(Text { text: inside.of(cursor.text).to_owned(), span: cursor.since(start) });
+        column.check = Some(Text { text: cursor.said(inside), span: cursor.since(start) });
         cursor.any(&["NO INHERIT"]);
     } else if cursor.peek("REFERENCES") {
         column.references = Some(reference(cursor)?);
@@ -295,7 +295,7 @@ fn demand(cursor: &mut Cursor<'_>, name: &mut Option<Ident>) -> Option<Demanded>
     }
     if cursor.take("CHECK") {
         let inside = cursor.parentheses()?;
-        let text = inside.of(cursor.text).to_owned();
+        let text = cursor.said(inside);
         return Some((Demand::Check(Text { text, span: cursor.since(start) }), None));
     }
     if cursor.take("NOT NULL") {

@@ -214,6 +214,12 @@ impl<'t> Cursor<'t> {
         self.tokens.get(self.at + 1).is_some_and(|token| token.kind == TokenKind::Number) && self.peek_behind(2, ")")
     }
 
+    /// What a place says, with one space between tokens and without comments.
+    pub(super) fn said(&self, span: Span) -> String {
+        let inside = self.tokens.iter().filter(|token| span.start <= token.span.start && token.span.end <= span.end);
+        inside.map(|token| token.span.of(self.text)).collect::<Vec<_>>().join(" ")
+    }
+
     /// Says whether a word stands anywhere from here on.
     pub(super) fn later(&self, word: &str) -> bool {
         (0..self.tokens.len().saturating_sub(self.at)).any(|distance| self.peek_behind(distance, word))
@@ -254,7 +260,7 @@ impl<'t> Cursor<'t> {
 }
 
 /// A name as the engine compares it: PostgreSQL folds what is not quoted, the others know no case.
-pub(crate) fn fold(name: &str, dialect: Dialect, quoted: bool) -> String {
+fn fold(name: &str, dialect: Dialect, quoted: bool) -> String {
     if dialect == Dialect::Postgres && quoted { name.to_owned() } else { name.to_lowercase() }
 }
 

@@ -66,7 +66,7 @@ fn reach(cursor: &Cursor<'_>, joins: bool) -> Reach {
     let start = ahead.here();
     ahead.to_boundary(&["RETURNING", "ORDER", "LIMIT"]);
     let span = ahead.since(start);
-    if always_true(span.of(cursor.text)) { Reach::AlwaysTrue(span) } else { Reach::Some }
+    if always_true(&cursor.said(span)) { Reach::AlwaysTrue(span) } else { Reach::Some }
 }
 
 /// Says whether a condition is one of those that are written to mean every row.

@@ -12,7 +12,6 @@ mod read;
 mod table;
 pub mod types;
 
-pub(crate) use cursor::fold;
 pub use read::{Body, read, within};
 pub use types::Type;
 
@@ -194,6 +193,8 @@ pub struct Table {
     pub like: Vec<Name>,
     /// The table that it is a part of: PARTITION OF, INHERITS.
     pub parent: Option<Name>,
+    /// Whether it is a partition of its parent.
+    pub is_part: bool,
     /// Whether it is parted itself.
     pub partitioned: bool,
     /// Whether a query makes its columns.
@@ -444,7 +445,7 @@ pub struct Created {
     pub name: Option<Name>,
     /// The table that it is on.
     pub on: Option<Name>,
-    /// OR REPLACE.
+    /// OR REPLACE, or IF NOT EXISTS.
     pub replaces: bool,
     /// Whether it ends with the session.
     pub temporary: bool,
@@ -481,6 +482,8 @@ pub struct Dropped {
     pub on: Option<Name>,
     /// Without blocking.
     pub concurrently: bool,
+    /// IF EXISTS.
+    pub if_exists: bool,
     /// Whether it ends with the session anyway (MySQL and MariaDB: DROP TEMPORARY TABLE).
     pub temporary: bool,
     /// The word CASCADE.

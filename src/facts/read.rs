@@ -216,7 +216,7 @@ fn at_kind(cursor: &Cursor<'_>) -> bool {
 /// Reads what rules ask of something that is made.
 fn describe(cursor: &mut Cursor<'_>, made: &mut Created) {
     let _ = cursor.take("CONCURRENTLY");
-    let _ = cursor.take("IF NOT EXISTS");
+    made.replaces |= cursor.take("IF NOT EXISTS");
     made.name = cursor.name();
     match made.what {
         Object::View | Object::MaterializedView => made.reads = cursor.sources(),
@@ -311,8 +311,9 @@ fn dropped(cursor: &mut Cursor<'_>) -> Option<Fact> {
         kind(cursor)?
     };
     let concurrently = cursor.take("CONCURRENTLY");
-    cursor.any(&["IF EXISTS"]);
-    let mut drop = Dropped { what, names: Vec::new(), on: None, concurrently, temporary, cascade: None, span };
+    let if_exists = cursor.take("IF EXISTS");
+    let mut drop =
+        Dropped { what, names: Vec::new(), on: None, concurrently, if_exists, temporary, cascade: None, span };
     if what == Object::Other {
         drop.cascade = cursor.find("CASCADE");
         return Some(Fact::Drop(drop));
@@ -335,7 +336,8 @@ fn dropped(cursor: &mut Cursor<'_>) -> Option<Fact> {
 }
 
 fn drop_of(what: Object, names: Vec<Name>, span: Span) -> Fact {
-    Fact::Drop(Dropped { what, names, on: None, concurrently: false, temporary: false, cascade: None, span })
+    let (concurrently, if_exists, temporary) = (false, false, false);
+    Fact::Drop(Dropped { what, names, on: None, concurrently, if_exists, temporary, cascade: None, span })
 }
 
 fn renamed(cursor: &mut Cursor<'_>) -> Option<Fact> {

@@ -20,6 +20,7 @@ pub(super) fn create_table(cursor: &mut Cursor<'_>, temporary: bool, foreign: bo
     }
     if cursor.take("PARTITION OF") {
         table.parent = Some(cursor.name()?);
+        table.is_part = true;
     }
     if cursor.take("OF") {
         cursor.name()?;
@@ -116,9 +117,8 @@ fn options(cursor: &mut Cursor<'_>, table: &mut Table) {
         } else if cursor.peek("AS") || cursor.peek("SELECT") || cursor.peek("WITH") && cursor.mysql() {
             table.from_query = true;
             return;
-        } else if cursor.take("STRICT") && cursor.is(Dialect::Sqlite) {
-            let setting = Setting { name: "STRICT".to_owned(), value: String::new(), span: Span::default() };
-            table.options.push(setting);
+        } else if let Some(name) = sqlite_option(cursor) {
+            table.options.push(Setting { name: name.to_owned(), value: String::new(), span: Span::default() });
         } else if let Some(setting) = option(cursor) {
             table.options.push(setting);
         } else if cursor.peek("(") {
@@ -131,6 +131,12 @@ fn options(cursor: &mut Cursor<'_>, table: &mut Table) {
             cursor.skip();
         }
     }
+}
+
+/// Reads an option of a SQLite table.
+fn sqlite_option(cursor: &mut Cursor<'_>) -> Option<&'static str> {
+    let names = ["STRICT", "WITHOUT ROWID"];
+    names.into_iter().find(|name| cursor.is(Dialect::Sqlite) && cursor.take(name))
 }
 
 /// Reads an option of a MySQL table.

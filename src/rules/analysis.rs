@@ -5,29 +5,10 @@
 
 use crate::config::flavour::Flavour;
 use crate::finding::{Finding, Place, Rule, Severity};
-use crate::rules::{Family, Looks, Script, Tally};
-use crate::sql::facts::{Purpose, head};
+use crate::rules::{Family, Looks, Script};
+use crate::sql::facts::head;
 use crate::sql::lex::{Lexer, TokenKind};
-use crate::sql::parse::{AllRows, facts};
-use crate::text::{Span, enumerate};
-
-/// A DELETE of everything.
-pub static DELETE_WITHOUT_WHERE: Rule = Rule {
-    name: "delete-without-where",
-    severity: Severity::Warning,
-    configurable: true,
-    summary: "A DELETE has no WHERE.",
-    explanation: "It empties the table. If that is meant, say so with a condition that is always true, or in the review.",
-};
-
-/// An UPDATE of everything.
-pub static UPDATE_WITHOUT_WHERE: Rule = Rule {
-    name: "update-without-where",
-    severity: Severity::Warning,
-    configurable: true,
-    summary: "An UPDATE has no WHERE.",
-    explanation: "It changes every row in one statement, locks them all until the end, and cannot be told from a slip.",
-};
+use crate::text::Span;
 
 /// Not understood.
 pub static NOT_ANALYSED: Rule = Rule {
@@ -49,71 +30,25 @@ pub static NOT_ANALYSED_DANGER: Rule = Rule {
 };
 
 /// The family.
-pub const FAMILY: Family = Family {
-    rules: &[&DELETE_WITHOUT_WHERE, &UPDATE_WITHOUT_WHERE, &NOT_ANALYSED, &NOT_ANALYSED_DANGER],
-    looks: Looks::AtScript(look),
-};
+pub const FAMILY: Family = Family { rules: &[&NOT_ANALYSED, &NOT_ANALYSED_DANGER], looks: Looks::Elsewhere };
 
-/// The rules that a statement without facts goes past.
-const NEED_FACTS: [&Rule; 2] = [&DELETE_WITHOUT_WHERE, &UPDATE_WITHOUT_WHERE];
-
-/// Longest statement whose facts are read, in bytes: longer ones hold rows.
-const LONGEST: usize = 64 << 10;
-/// Deepest nesting that the reader of facts follows, and most CASE expressions: its time grows with their square.
-const DEEPEST: usize = 200;
-
-fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
-    let Some(bench) = script.bench else { return Vec::new() };
-    let mut findings = Vec::new();
-    for statement in script.statements.iter().filter(|statement| !statement.client && statement.unclosed.is_none()) {
-        if (script.late)() {
-            break;
-        }
-        let text = statement.span.of(script.text);
-        let head = head(text, bench.flavour);
-        let rows = matches!(head.verb.as_str(), "INSERT" | "REPLACE" | "COPY" | "LOAD");
-        // What is not well formed has been said.
-        let said = tally.refused.contains(&statement.span.start);
-        if rows || said || head.purpose(bench.flavour.dialect) == Purpose::Transaction {
-            continue;
-        }
-        let cases = Lexer::new(text, bench.flavour).filter(|token| token.span.of(text).eq_ignore_ascii_case("CASE"));
-        let deep = statement.depth > DEEPEST || text.len() <= LONGEST && cases.take(DEEPEST).count() == DEEPEST;
-        let read = match text.len() > LONGEST || deep {
-            true => Err("it is too long or too deep".to_owned()),
-            false => facts(text, bench.flavour.dialect).map_err(|error| error.message),
-        };
-        let start = statement.span.start;
-        match read {
-            Ok(facts) => {
-                findings.extend(facts.all_rows.map(|all| all_rows(script, all, head.verb_span.shifted(start))));
-            }
-            Err(why) => {
-                tally.not_analysed += 1;
-                findings.push(not_analysed(script, head.verb_span.shifted(start), &why));
-                let danger = dangers(text, bench.flavour);
-                findings.extend(danger.map(|(span, words)| dangerous(script, span.shifted(start), &words)));
-            }
-        }
-    }
-    findings
+/// Says why a very long statement is not read.
+pub(super) fn too_long() -> &'static str {
+    "it is too long"
 }
 
-fn all_rows(script: &Script<'_>, all: AllRows, span: Span) -> Finding {
-    let place = Place::content(script.name, span);
-    let finding = match all {
-        AllRows::Delete => Finding::new(&DELETE_WITHOUT_WHERE, place, "this DELETE has no WHERE: it empties the table"),
-        AllRows::Update => Finding::new(&UPDATE_WITHOUT_WHERE, place, "this UPDATE has no WHERE: it changes every row"),
-    };
-    finding.label("every row").help("add a WHERE; if every row is meant, write one that is always true")
-}
-
-fn not_analysed(script: &Script<'_>, span: Span, why: &str) -> Finding {
-    let names: Vec<&str> = NEED_FACTS.iter().map(|rule| rule.name).collect();
+/// Finds that a statement is not understood, and the dangerous words in it.
+pub(super) fn not_analysed(script: &Script<'_>, span: Span, why: &str) -> Vec<Finding> {
+    let text = span.of(script.text);
+    let flavour = script.flavour();
+    let verb = head(text, flavour).verb_span.shifted(span.start);
     let message = format!("valid, but not analysed: {why}");
-    Finding::new(&NOT_ANALYSED, Place::content(script.name, span), message)
-        .label("the rules that ask what it does cannot see it")
-        .help(format!("review it by hand; not looked for here: {}", enumerate(&names, 5)))
+    let finding = Finding::new(&NOT_ANALYSED, Place::content(script.name, verb), message)
+        .label("no rule of the review sees what it does")
+        .help("review it by hand; its words alone were searched for DROP, TRUNCATE and DELETE");
+    let danger = dangers(text, flavour);
+    let danger = danger.map(|(place, words)| dangerous(script, place.shifted(span.start), &words));
+    std::iter::once(finding).chain(danger).collect()
 }
 
 fn dangerous(script: &Script<'_>, span: Span, words: &str) -> Finding {

@@ -5,20 +5,34 @@
 
 pub mod analysis;
 pub mod bytes;
+pub mod columns;
+pub mod compatibility;
 pub mod config;
+pub mod constraint_locks;
+pub mod destructive;
+mod expressions;
+pub mod index_locks;
+pub mod mysql;
 pub mod naming;
 pub mod order;
 pub mod push;
+pub mod quality;
 pub mod released;
+pub mod running;
+pub mod scene;
+pub mod sqlite_tables;
 pub mod statements;
 pub mod syntax;
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use crate::catalogue::Catalogue;
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::finding::{Finding, Rule};
 use crate::migration::Kind;
+use crate::rules::scene::Scene;
 use crate::sql::split::Statement;
 use crate::sql::verdict::Bench;
 
@@ -28,6 +42,10 @@ pub enum Looks {
     AtBytes(fn(&File<'_>) -> Vec<Finding>),
     /// One file as text, split into statements.
     AtScript(fn(&Script<'_>, &mut Tally) -> Vec<Finding>),
+    /// One statement after the other, with what it does and the schema that it meets.
+    AtStatement(fn(&Scene<'_>) -> Vec<Finding>),
+    /// A file as a whole, with what its statements do and the schema that they leave.
+    AtEnd(fn(&Scene<'_>) -> Vec<Finding>),
     /// Paths, changes or configuration: called where these are known.
     Elsewhere,
 }
@@ -51,6 +69,18 @@ pub static FAMILIES: &[Family] = &[
     syntax::FAMILY,
     analysis::FAMILY,
     statements::FAMILY,
+    destructive::FAMILY,
+    index_locks::FAMILY,
+    constraint_locks::FAMILY,
+    columns::FAMILY,
+    mysql::FAMILY,
+    mysql::FILES,
+    sqlite_tables::FAMILY,
+    compatibility::FAMILY,
+    quality::FAMILY,
+    quality::FILES,
+    running::FAMILY,
+    running::FILES,
 ];
 
 /// Returns every rule.
@@ -83,6 +113,10 @@ pub struct Script<'f> {
     pub bench: Option<Bench<'f>>,
     /// Its statements.
     pub statements: &'f [Statement],
+    /// The schema that the migrations before it make, where they were followed.
+    pub known: Option<&'f RefCell<Catalogue>>,
+    /// Whether it has run nowhere yet.
+    pub pending: bool,
     /// Says whether the time for this file is up.
     pub late: &'f dyn Fn() -> bool,
 }
@@ -118,7 +152,9 @@ pub fn look_at_script(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         Looks::AtScript(look) => Some(look),
         _ => None,
     });
-    looks.flat_map(|look| look(script, tally)).collect()
+    let mut findings: Vec<Finding> = looks.flat_map(|look| look(script, tally)).collect();
+    findings.extend(scene::review(script, tally));
+    findings
 }
 
 #[cfg(test)]

@@ -1,126 +1,75 @@
-//! Facts about a statement, from the tree of `sqlparser`; the only file that names it.
+//! Expressions of a statement, from the tree of `sqlparser`; the only file that names it.
 //!
-//! Knows how to ask for exactly one statement and how to reduce its tree to our words. Refuses to give verdicts: what it
-//! does not understand may be valid all the same. Refuses whole scripts: `sqlparser` drops everything behind a stray END
-//! without a word.
+//! Knows how to find comparisons in the tree of exactly one statement. Refuses to give verdicts, and says nothing about
+//! what it does not understand: that may be valid all the same.
 
-use std::sync::LazyLock;
+use std::ops::ControlFlow;
 
-use regex::Regex;
-use sqlparser::ast::Statement as SqlStatement;
+use sqlparser::ast::{BinaryOperator, Expr, Spanned as _, Value, Visit as _, Visitor};
 use sqlparser::dialect::{Dialect as ParserDialect, MySqlDialect, PostgreSqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::Token;
 
 use crate::config::Dialect;
+use crate::sql::lex::Lexer;
 use crate::text::Span;
 
-/// Why a statement was not understood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseError {
-    /// The token, in bytes of the statement.
-    pub span: Span,
-    /// What was expected, in the parser's words.
-    pub message: String,
-}
-
-/// What a statement does, as far as rules ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Facts {
-    /// It changes or deletes every row of a table.
-    pub all_rows: Option<AllRows>,
-}
-
-/// How every row is hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AllRows {
-    /// DELETE without WHERE.
-    Delete,
-    /// UPDATE without WHERE.
-    Update,
-}
-
 /// Nesting that the parser follows before it gives up.
-const RECURSION: usize = 2_000;
+const RECURSION: usize = 200;
+/// Longest statement whose tree is made, in bytes: longer ones hold rows, and trees cost time.
+const LONGEST: usize = 64 << 10;
 
-/// Reads the facts of one statement, which must be all of `text`.
-///
-/// # Errors
-/// The first token that the parser does not understand.
-pub fn facts(text: &str, dialect: Dialect) -> Result<Facts, ParseError> {
+/// Finds the places where something is compared with NULL by `=` or `<>`, in bytes of the statement.
+pub fn null_comparisons(text: &str, dialect: Dialect) -> Vec<Span> {
+    // Most statements hold no such comparison, and need no tree to tell.
+    if text.len() > LONGEST || !may_compare(text, dialect) {
+        return Vec::new();
+    }
     let flavour: &dyn ParserDialect = match dialect {
         Dialect::Postgres => &PostgreSqlDialect {},
         Dialect::Mysql | Dialect::Mariadb => &MySqlDialect {},
         Dialect::Sqlite => &SQLiteDialect {},
     };
     let parser = Parser::new(flavour).with_recursion_limit(RECURSION);
-    let mut parser = parser.try_with_sql(text).map_err(|error| placed(text, &error.to_string()))?;
-    let tree = parser.parse_statement().map_err(|error| placed(text, &error.to_string()))?;
-    let next = parser.peek_token();
-    if next.token == Token::EOF {
-        return Ok(reduced(&tree));
-    }
-    let start = offset(text, next.span.start.line, next.span.start.column);
-    let shown = crate::text::sanitize(&next.token.to_string()).into_owned();
-    Err(ParseError {
-        span: token_at(text, start),
-        message: format!("`{shown}` follows where the statement should end"),
-    })
+    let Ok(mut parser) = parser.try_with_sql(text) else { return Vec::new() };
+    let Ok(tree) = parser.parse_statement() else { return Vec::new() };
+    let mut found = Comparisons { text, spans: Vec::new() };
+    let _ = tree.visit(&mut found);
+    found.spans
 }
 
-fn reduced(tree: &SqlStatement) -> Facts {
-    let all_rows = match tree {
-        SqlStatement::Delete(delete)
-            if delete.selection.is_none() && delete.limit.is_none() && delete.using.is_none() =>
+/// Says whether NULL stands behind `=` or `>` anywhere.
+fn may_compare(text: &str, dialect: Dialect) -> bool {
+    let mut compares = false;
+    for token in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()) {
+        let shown = token.span.of(text);
+        if compares && shown.eq_ignore_ascii_case("NULL") {
+            return true;
+        }
+        compares = matches!(shown, "=" | ">");
+    }
+    false
+}
+
+struct Comparisons<'t> {
+    text: &'t str,
+    spans: Vec<Span>,
+}
+
+impl Visitor for Comparisons<'_> {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if let Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq, right } = expression
+            && matches!(&**right, Expr::Value(value) if value.value == Value::Null)
         {
-            Some(AllRows::Delete)
+            let (start, end) = (left.span().start, right.span().end);
+            if start.line > 0 && end.line > 0 {
+                let span =
+                    Span::new(offset(self.text, start.line, start.column), offset(self.text, end.line, end.column));
+                self.spans.push(span);
+            }
         }
-        SqlStatement::Update(update)
-            if update.selection.is_none() && update.limit.is_none() && update.from.is_none() =>
-        {
-            Some(AllRows::Update)
-        }
-        _ => None,
-    };
-    Facts { all_rows }
-}
-
-/// Reads the place out of the parser's message, which is the only place where it is.
-fn placed(text: &str, message: &str) -> ParseError {
-    static PLACE: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r",? at Line: (\d+), Column:? (\d+)\.?$").expect("a constant pattern"));
-    let message = message.trim_start_matches("sql parser error: ");
-    let place = PLACE.captures(message).and_then(|found| {
-        let number = |group| found.get(group)?.as_str().parse::<u64>().ok();
-        Some((number(1)?, number(2)?, found.get(0)?.start()))
-    });
-    match place {
-        Some((line, column, end)) if line > 0 => {
-            let start = offset(text, line, column);
-            ParseError { span: token_at(text, start), message: tidy(&message[..end]) }
-        }
-        _ => {
-            let end = text.trim_end().len();
-            let start = text[..end].char_indices().next_back().map_or(0, |(at, _)| at);
-            ParseError { span: Span::new(start, end), message: tidy(message) }
-        }
-    }
-}
-
-/// Turns `Expected: X, found: Y` into the words that all findings use.
-fn tidy(message: &str) -> String {
-    let shortened: String = message.chars().take(300).collect();
-    let message = crate::text::sanitize(&shortened);
-    if message.contains("recursion limit") {
-        return format!("it is nested more than {RECURSION} levels deep");
-    }
-    match message.split_once(", found: ") {
-        Some((expected, found)) => {
-            let expected = expected.trim_start_matches("Expected: ");
-            let found = if found == "EOF" { "the end of the statement".to_owned() } else { format!("`{found}`") };
-            format!("expected {expected}, found {found}")
-        }
-        None => message.into_owned(),
+        ControlFlow::Continue(())
     }
 }
 
@@ -137,15 +86,18 @@ fn offset(text: &str, line: u64, column: u64) -> usize {
     text[start..].char_indices().nth(characters).map_or(text.len(), |(at, _)| start + at)
 }
 
-/// The token that begins at a place: a word, or one character.
-fn token_at(text: &str, start: usize) -> Span {
-    let rest = &text[start.min(text.len())..];
-    let word = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80).count();
-    let length = if word > 0 { word } else { rest.chars().next().map_or(0, char::len_utf8) };
-    if length == 0 {
-        let end = text.trim_end().len();
-        let last = text[..end].char_indices().next_back().map_or(0, |(at, _)| at);
-        return Span::new(last, end);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<&str> {
+        null_comparisons(text, Dialect::Postgres).into_iter().map(|span| span.of(text)).collect()
     }
-    Span::new(start, start + length)
+
+    #[test]
+    fn comparisons_are_told_from_assignments() {
+        assert_eq!(found("UPDATE t SET a = NULL WHERE\n \u{e4}b = NULL OR c <> NULL"), ["\u{e4}b = NULL", "c <> NULL"]);
+        assert!(found("UPDATE t SET a = NULL WHERE b IS NULL").is_empty());
+        assert!(found("no SQL = NULL").is_empty());
+    }
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every module with its floor. Modules of floor 2 do not know each other.
-const FLOORS: [(&str, u8); 23] = [
+const FLOORS: [(&str, u8); 25] = [
     ("text", 0),
     ("finding", 0),
     ("migration", 0),
     ("history", 0),
     ("config", 1),
+    ("catalogue", 1),
+    ("facts", 1),
     ("data_change", 1),
     ("layout", 1),
     ("sql", 1),

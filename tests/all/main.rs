@@ -23,6 +23,7 @@ mod many;
 mod outages;
 mod proxy;
 mod pushing;
+mod reviews;
 mod servers;
 mod splitting;
 mod support;

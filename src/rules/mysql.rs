@@ -1,0 +1,324 @@
+//! Rules about what MySQL and MariaDB do otherwise than people expect.
+//!
+//! Which changes copy the table was measured on MariaDB 10.11 and is asked of a live server by `tests/all/locks.rs`.
+
+use crate::config::Dialect;
+use crate::facts::{Action, Alteration, Change, Column, Constraint, Demand, Fact, Name, Setting, Table};
+use crate::finding::{Finding, Rule, Severity};
+use crate::rules::columns::online;
+use crate::rules::scene::Scene;
+use crate::rules::{Family, Looks};
+use crate::text::enumerate;
+
+/// A table is copied.
+pub static MYSQL_TABLE_COPY: Rule = Rule::new(
+    "mysql-table-copy",
+    Severity::Error,
+    "A change copies the whole table while writers wait (MySQL, MariaDB).",
+    "The server does it with ALGORITHM=COPY and a shared lock: readers go on, every INSERT, UPDATE and DELETE waits until the \
+     copy is done. gh-ost and pt-online-schema-change do it in small steps. A change that says ALGORITHM=INPLACE or \
+     LOCK=NONE is refused by the server where it would block, and is not reported.",
+);
+/// Blocking is written out.
+pub static MYSQL_BLOCKING_OPTION: Rule = Rule::new(
+    "mysql-blocking-option",
+    Severity::Error,
+    "A change asks for a copy or a lock (MySQL, MariaDB).",
+    "ALGORITHM=COPY and LOCK=SHARED or EXCLUSIVE make others wait even where the server could do without.",
+);
+/// Rows get something that nobody wrote.
+pub static MYSQL_IMPLICIT_DEFAULT: Rule = Rule::new(
+    "mysql-implicit-default",
+    Severity::Warning,
+    "A NOT NULL column without a default fills old rows with 0, '' or the first value (MySQL, MariaDB).",
+    "The server does not refuse it: it invents a value that cannot be told from a real one. Give it a default, or add it as \
+     NULL, fill it, and then demand NOT NULL.",
+);
+/// What is not said again is lost.
+pub static MYSQL_MODIFY_LOSES_ATTRIBUTES: Rule = Rule::new(
+    "mysql-modify-loses-attributes",
+    Severity::Warning,
+    "MODIFY or CHANGE drops what it does not say again (MySQL, MariaDB).",
+    "They replace the whole definition: a NOT NULL, DEFAULT, COMMENT, AUTO_INCREMENT, ON UPDATE, character set or collation \
+     that is not written again is gone.",
+);
+/// An engine or alphabet of the past.
+pub static MYSQL_ENGINE_CHARSET: Rule = Rule::new(
+    "mysql-engine-charset",
+    Severity::Warning,
+    "A table is not InnoDB, or not utf8mb4 (MySQL, MariaDB).",
+    "Other engines have no transactions and lose data in a crash. utf8 (utf8mb3) and latin1 cannot hold all characters, and \
+     joins between columns of different character sets use no index.",
+);
+/// Every definition commits.
+pub static IMPLICIT_COMMIT: Rule = Rule::new(
+    "implicit-commit",
+    Severity::Warning,
+    "A file holds several definitions, each of which commits (MySQL, MariaDB).",
+    "A definition cannot be rolled back there. If a later one fails, the earlier ones stay; the history says after which \
+     statement the file stopped, and it is resumed from there. With one definition a file nothing is ever half done.",
+);
+
+/// The family.
+pub const FAMILY: Family = Family {
+    rules: &[
+        &MYSQL_TABLE_COPY,
+        &MYSQL_BLOCKING_OPTION,
+        &MYSQL_IMPLICIT_DEFAULT,
+        &MYSQL_MODIFY_LOSES_ATTRIBUTES,
+        &MYSQL_ENGINE_CHARSET,
+    ],
+    looks: Looks::AtStatement(look),
+};
+
+/// The rules about a whole file.
+pub const FILES: Family = Family { rules: &[&IMPLICIT_COMMIT], looks: Looks::AtEnd(commits) };
+
+fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    if !scene.mysql() {
+        return Vec::new();
+    }
+    match scene.fact() {
+        Fact::CreateTable(table) => created(scene, table),
+        Fact::AlterTable(alteration) => {
+            let new = scene.is_new(&alteration.table);
+            alteration.actions.iter().flat_map(|action| of_action(scene, alteration, action, new)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action, new: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !new && !online(alteration) {
+        findings.extend(copied(scene, alteration, action));
+    }
+    match &action.change {
+        Change::Manner(what, word) if !new && matches!(word.as_str(), "COPY" | "SHARED" | "EXCLUSIVE") => {
+            let message = format!("{what}={word} makes others wait for `{}`", alteration.table.name);
+            findings.push(
+                scene
+                    .finding(&MYSQL_BLOCKING_OPTION, action.span, message)
+                    .help("write ALGORITHM=INPLACE, LOCK=NONE; the server refuses it where it cannot be done"),
+            );
+        }
+        Change::AddColumn(column) => {
+            findings.extend(letters(scene, Some(&alteration.table), column));
+            if !new {
+                findings.extend(invented(scene, &alteration.table, column));
+            }
+        }
+        Change::Redefine(old, column) => {
+            findings.extend(letters(scene, Some(&alteration.table), column));
+            findings.extend(lost(scene, &alteration.table, &old.name, column));
+        }
+        Change::Engine(setting) | Change::Option(setting) => findings.extend(past(scene, setting)),
+        _ => {}
+    }
+    findings
+}
+
+/// Why a change copies the table, where it does.
+fn copied(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Option<Finding> {
+    let adds = |wanted: fn(&Demand) -> bool| {
+        alteration
+            .actions
+            .iter()
+            .any(|other| matches!(&other.change, Change::AddConstraint(constraint) if wanted(&constraint.demand)))
+    };
+    let (span, why) = match &action.change {
+        Change::AddColumn(column) => match (&column.generated, &column.default) {
+            (Some(generated), _) if generated.stored => (generated.span, "a stored computed column"),
+            (_, Some(default)) if computed(&default.text) && scene.is(Dialect::Mariadb) => {
+                (default.span, "a default that is computed")
+            }
+            _ if column.check.is_some() && scene.is(Dialect::Mysql) => (column.check.as_ref()?.span, "a CHECK"),
+            _ => return None,
+        },
+        Change::AddConstraint(constraint) => (constraint.span, added(scene, constraint)?),
+        Change::DropPrimary if !adds(|demand| matches!(demand, Demand::Primary(_))) => {
+            (action.verb, "dropping the primary key")
+        }
+        Change::Convert => (action.verb, "another character set"),
+        _ => return None,
+    };
+    let table = &alteration.table.name;
+    let message = format!("{why} makes the server copy `{table}`; every writer waits until that is done");
+    Some(
+        scene
+            .finding(&MYSQL_TABLE_COPY, first_words(scene, span), message)
+            .label("ALGORITHM=COPY, LOCK=SHARED")
+            .help("gh-ost or pt-online-schema-change do it in small steps; or plan a quiet hour"),
+    )
+}
+
+/// The first line of a place, so that not a whole definition is underlined.
+fn first_words(scene: &Scene<'_>, span: crate::text::Span) -> crate::text::Span {
+    let shown = scene.shown(span);
+    let end = shown.find(['\n', '(']).unwrap_or(shown.len());
+    crate::text::Span::new(span.start, span.start + shown[..end].trim_end().len())
+}
+
+fn added(scene: &Scene<'_>, constraint: &Constraint) -> Option<&'static str> {
+    match constraint.demand {
+        Demand::Foreign(..) if !unchecked(scene) => Some("a foreign key"),
+        Demand::Check(_) => Some("a CHECK"),
+        _ => None,
+    }
+}
+
+/// Says whether the file has said that foreign keys are not looked at.
+fn unchecked(scene: &Scene<'_>) -> bool {
+    let said = scene.earlier().iter().rev().find_map(|act| match &act.fact {
+        Fact::Set { name, value, .. } if name == "foreign_key_checks" => Some(value.as_str()),
+        _ => None,
+    });
+    said.is_some_and(|value| matches!(value.to_ascii_uppercase().as_str(), "0" | "OFF" | "FALSE"))
+}
+
+/// Says whether a default is neither a literal nor the present moment.
+fn computed(default: &str) -> bool {
+    let moment =
+        ["current_timestamp", "now (", "localtime"].iter().any(|word| default.to_lowercase().starts_with(word));
+    !moment && default.contains('(') && !default.starts_with('\'')
+}
+
+fn invented(scene: &Scene<'_>, table: &Name, column: &Column) -> Option<Finding> {
+    let mark = column.not_null?;
+    let filled = scene.later().iter().any(|act| match &act.fact {
+        Fact::Rows(change) => change.sets.iter().any(|set| set.name == column.name.name),
+        _ => false,
+    });
+    if column.default.is_some() || column.counts || column.generated.is_some() || filled {
+        return None;
+    }
+    let message =
+        format!("the rows of `{}` get {} in `{}`, which nobody wrote", table.name, implied(column), column.name.name);
+    Some(
+        scene
+            .finding(&MYSQL_IMPLICIT_DEFAULT, mark.span, message)
+            .help("write DEFAULT; or add it as NULL, fill it, then demand NOT NULL"),
+    )
+}
+
+fn implied(column: &Column) -> String {
+    match column.of.name.as_str() {
+        "enum" => column.of.arguments.first().cloned().unwrap_or_else(|| "the first value".to_owned()),
+        "date" | "datetime" | "timestamp" | "time" => "a date of zeros".to_owned(),
+        "integer" | "bigint" | "smallint" | "tinyint" | "mediumint" | "decimal" | "float" | "double" | "bit"
+        | "year" => "0".to_owned(),
+        _ => "an empty text".to_owned(),
+    }
+}
+
+fn lost(scene: &Scene<'_>, table: &Name, old: &str, new: &Column) -> Option<Finding> {
+    let known = scene.schema.table(table);
+    let before = known.and_then(|known| known.column(old))?;
+    let in_key =
+        known.is_some_and(|known| known.uniques().iter().any(|unique| unique.primary && unique.columns.contains(&old)));
+    let same = |one: &Option<crate::facts::Text>, other: &Option<crate::facts::Text>| one.is_some() && other.is_none();
+    let checks = [
+        (before.not_null.is_some() && new.not_null.is_none() && new.primary.is_none() && !in_key, "NOT NULL"),
+        (before.default.is_some() && new.default.is_none() && !new.counts, "DEFAULT"),
+        (before.counts && !new.counts, "AUTO_INCREMENT"),
+        (before.commented && !new.commented, "COMMENT"),
+        (before.on_update && !new.on_update, "ON UPDATE"),
+        (same(&before.charset, &new.charset), "CHARACTER SET"),
+        (same(&before.collation, &new.collation), "COLLATE"),
+    ];
+    let gone: Vec<&str> = checks.into_iter().filter(|(gone, _)| *gone).map(|(_, what)| what).collect();
+    if gone.is_empty() {
+        return None;
+    }
+    let message =
+        format!("`{}.{old}` had {}, and this definition does not say it again", table.name, enumerate(&gone, 9));
+    Some(
+        scene
+            .finding(&MYSQL_MODIFY_LOSES_ATTRIBUTES, new.name.span, message)
+            .label("dropped with the old definition")
+            .help("write it again, or DROP it in so many words"),
+    )
+}
+
+fn created(scene: &Scene<'_>, table: &Table) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = table.options.iter().filter_map(|setting| past(scene, setting)).collect();
+    let own = table.options.iter().find(|setting| setting.name == "CHARSET").map(|setting| setting.value.as_str());
+    for column in &table.columns {
+        findings.extend(letters(scene, None, column));
+        let other = column.charset.as_ref().filter(|charset| own.is_some_and(|own| own != charset.text));
+        if let (Some(charset), Some(own)) = (other, own)
+            && !matches!(charset.text.as_str(), "ascii" | "binary" | "latin1" | "utf8" | "utf8mb3")
+        {
+            let message =
+                format!("`{}` is {}, its table {own}: joins with others use no index", column.name.name, charset.text);
+            findings.push(scene.finding(&MYSQL_ENGINE_CHARSET, charset.span, message).help("leave it out"));
+        }
+    }
+    findings
+}
+
+fn past(scene: &Scene<'_>, setting: &Setting) -> Option<Finding> {
+    let engines = ["innodb", "rocksdb", "ndb", "ndbcluster", "memory"];
+    let (message, help) = match setting.name.as_str() {
+        "ENGINE" if !engines.contains(&setting.value.as_str()) => (
+            format!("{} has no transactions: a crash in mid-statement leaves half of it", setting.value),
+            "write ENGINE=InnoDB, or leave it out",
+        ),
+        "CHARSET" if is_past(&setting.value) => {
+            (format!("{} cannot hold every character", setting.value), "write utf8mb4")
+        }
+        _ => return None,
+    };
+    Some(scene.finding(&MYSQL_ENGINE_CHARSET, setting.span, message).help(help))
+}
+
+fn is_past(charset: &str) -> bool {
+    matches!(charset, "utf8" | "utf8mb3" | "latin1" | "latin2" | "ucs2" | "cp1252")
+}
+
+fn letters(scene: &Scene<'_>, _table: Option<&Name>, column: &Column) -> Option<Finding> {
+    let charset = column.charset.as_ref().filter(|charset| is_past(&charset.text))?;
+    let message = format!("{} cannot hold every character", charset.text);
+    Some(
+        scene
+            .finding(&MYSQL_ENGINE_CHARSET, charset.span, message)
+            .help("write utf8mb4; ascii where only ASCII may come"),
+    )
+}
+
+fn commits(scene: &Scene<'_>) -> Vec<Finding> {
+    if !scene.mysql() {
+        return Vec::new();
+    }
+    let defines = |fact: &Fact| {
+        matches!(
+            fact,
+            Fact::CreateTable(_)
+                | Fact::AlterTable(_)
+                | Fact::CreateIndex(_)
+                | Fact::Create(_)
+                | Fact::Drop(_)
+                | Fact::Rename(..)
+                | Fact::Truncate { .. }
+        )
+    };
+    let own = scene.acts.iter().enumerate().filter(|(_, act)| act.body.is_none());
+    let (definitions, others): (Vec<_>, Vec<_>) = own.partition(|(_, act)| defines(&act.fact));
+    let rows = others.iter().any(|(_, act)| matches!(act.fact, Fact::Rows(_) | Fact::Insert(_)));
+    let second = match definitions.as_slice() {
+        [_, second, ..] => *second,
+        [only] if rows => *only,
+        _ => return Vec::new(),
+    };
+    let shown = second.1.span.of(scene.script.text);
+    let word = crate::text::Span::new(0, shown.find(char::is_whitespace).unwrap_or(shown.len()));
+    let message = match definitions.len() {
+        1 => "this definition commits what rows were changed before it".to_owned(),
+        many => format!("each of the {many} definitions of this file commits: if one fails, those before it stay"),
+    };
+    vec![
+        scene
+            .finding_at(second.0, &IMPLICIT_COMMIT, word, message)
+            .help("one definition a file; the versions may follow each other"),
+    ]
+}

@@ -1,0 +1,268 @@
+//! What the rules of the review look at: one statement after the other, each with the schema that it meets.
+//!
+//! Knows how statements inside of blocks are found, and which of them change the schema. Refuses to judge.
+
+use std::cell::RefCell;
+
+use crate::catalogue::Catalogue;
+use crate::config::Dialect;
+use crate::config::flavour::Flavour;
+use crate::facts::{Body, Fact, Name, read, within};
+use crate::finding::{Finding, Place, Rule};
+use crate::rules::analysis::{not_analysed, too_long};
+use crate::rules::{FAMILIES, Looks, Script, Tally};
+use crate::sql::alone::alone;
+use crate::sql::directives::directives;
+use crate::sql::facts::{Purpose, head};
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::Span;
+
+/// A statement with what it does.
+#[derive(Debug, Clone)]
+pub struct Act {
+    /// Its place in the file.
+    pub span: Span,
+    /// What it does; places in it count from its own beginning.
+    pub fact: Fact,
+    /// The body that it stands in.
+    pub body: Option<Body>,
+}
+
+/// How the file will run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// Whether the whole file is one transaction.
+    pub transaction: bool,
+    /// Whether the file says how long it waits for locks.
+    pub lock_timeout: bool,
+}
+
+/// One statement in the file that it stands in, and the schema that it meets.
+pub struct Scene<'s> {
+    /// The file.
+    pub script: &'s Script<'s>,
+    /// The statements of the file that are understood, those in bodies among them.
+    pub acts: &'s [Act],
+    /// Which of them is looked at; behind the last one at the end of the file.
+    pub at: usize,
+    /// The schema as the statement meets it; at the end of the file, as the file leaves it.
+    pub schema: &'s Catalogue,
+    /// How the file will run.
+    pub manner: Manner,
+}
+
+impl<'s> Scene<'s> {
+    /// The statement that is looked at.
+    pub fn act(&self) -> &'s Act {
+        &self.acts[self.at]
+    }
+
+    /// What it does.
+    pub fn fact(&self) -> &'s Fact {
+        &self.act().fact
+    }
+
+    /// Those before it.
+    pub fn earlier(&self) -> &'s [Act] {
+        &self.acts[..self.at]
+    }
+
+    /// Those behind it.
+    pub fn later(&self) -> &'s [Act] {
+        self.acts.get(self.at + 1..).unwrap_or_default()
+    }
+
+    /// By whom the file is read.
+    pub fn flavour(&self) -> Flavour {
+        self.script.flavour()
+    }
+
+    /// Says whether it is for this product.
+    pub fn is(&self, dialect: Dialect) -> bool {
+        self.flavour().dialect == dialect
+    }
+
+    /// Says whether it is for PostgreSQL.
+    pub fn postgres(&self) -> bool {
+        self.is(Dialect::Postgres)
+    }
+
+    /// Says whether it is for MySQL or MariaDB.
+    pub fn mysql(&self) -> bool {
+        self.flavour().is_mysql()
+    }
+
+    /// Says whether the server is of this major release or newer.
+    pub fn since(&self, major: u16) -> bool {
+        self.flavour().release_or_newest().major >= major
+    }
+
+    /// What a place in the statement says.
+    pub fn shown(&self, span: Span) -> &'s str {
+        span.shifted(self.act().span.start).of(self.script.text)
+    }
+
+    /// A name as it is written.
+    pub fn named(&self, name: &Name) -> &'s str {
+        self.shown(name.span)
+    }
+
+    /// The statement as it is written.
+    pub fn statement(&self) -> &'s str {
+        self.act().span.of(self.script.text)
+    }
+
+    /// Says whether a word stands anywhere in the statement, not in quotes.
+    pub fn has_word(&self, word: &str) -> bool {
+        let text = self.statement();
+        Lexer::new(text, self.flavour())
+            .any(|token| token.kind == TokenKind::Word && token.span.of(text).eq_ignore_ascii_case(word))
+    }
+
+    /// Begins a finding at a place in the statement.
+    pub fn finding(&self, rule: &'static Rule, span: Span, message: impl Into<String>) -> Finding {
+        self.finding_at(self.at, rule, span, message)
+    }
+
+    /// Begins a finding at a place in another statement of the file.
+    pub fn finding_at(&self, at: usize, rule: &'static Rule, span: Span, message: impl Into<String>) -> Finding {
+        let act = &self.acts[at];
+        let finding = Finding::new(rule, Place::content(self.script.name, span.shifted(act.span.start)), message);
+        match act.body {
+            Some(Body::Called) => finding.note("this stands in the body of a routine and runs whenever that is called"),
+            _ => finding,
+        }
+    }
+
+    /// Says whether a table is made in this file or by one that has run nowhere: nobody can wait for it.
+    pub fn is_new(&self, table: &Name) -> bool {
+        self.schema.is_new(table)
+    }
+}
+
+/// Longest statement that is read whole, in bytes; of longer ones that add rows only the beginning is.
+const LONGEST: usize = 1 << 20;
+/// How much of these is read.
+const BEGINNING: usize = 16 << 10;
+
+/// Reads a statement; of long lists of rows only the beginning.
+fn fact_of(text: &str, flavour: Flavour) -> Option<Fact> {
+    if text.len() <= BEGINNING {
+        return read(text, flavour);
+    }
+    let begins = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    if begins("INSERT") || begins("REPLACE") {
+        let end = (0..=BEGINNING).rev().find(|end| text.is_char_boundary(*end))?;
+        return read(&text[..end], flavour);
+    }
+    if text.len() > LONGEST { None } else { read(text, flavour) }
+}
+
+/// Goes through a file, asks every family that looks at statements, and lets the schema follow.
+pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
+    let Some(flavour) = script.bench.map(|bench| bench.flavour) else { return Vec::new() };
+    let mut findings = Vec::new();
+    let mut acts = Vec::new();
+    // Where the schema is lost: the first statement that is not understood and may define something.
+    let mut lost = Vec::new();
+    for statement in script.statements.iter().filter(|statement| !statement.client && statement.unclosed.is_none()) {
+        let text = statement.span.of(script.text);
+        let said = tally.refused.contains(&statement.span.start);
+        if said || head(text, flavour).purpose(flavour.dialect) == Purpose::Transaction {
+            lost.extend(said.then_some(acts.len()));
+            continue;
+        }
+        let Some(fact) = fact_of(text, flavour) else {
+            tally.not_analysed += 1;
+            lost.push(acts.len());
+            let why = if text.len() > LONGEST { too_long() } else { "no rule knows this kind of statement" };
+            findings.extend(not_analysed(script, statement.span, why));
+            continue;
+        };
+        acts.push(Act { span: statement.span, fact, body: None });
+        acts.extend(inner_acts(script, statement.span, flavour));
+    }
+    let empty = RefCell::new(Catalogue::default());
+    let known = script.known.unwrap_or(&empty);
+    known.borrow_mut().begin(script.pending);
+    let manner = manner(script, flavour);
+    for at in 0..acts.len() {
+        if (script.late)() {
+            return findings;
+        }
+        if lost.first().is_some_and(|place| *place <= at) {
+            known.borrow_mut().lose_track("a statement was not understood");
+        }
+        {
+            let schema = known.borrow();
+            let scene = Scene { script, acts: &acts, at, schema: &schema, manner };
+            findings.extend(looks(|looks| matches!(looks, Looks::AtStatement(_)), &scene));
+        }
+        match acts[at].body {
+            None => known.borrow_mut().follow(&acts[at].fact),
+            Some(Body::Runs) => known.borrow_mut().perhaps_follow(&acts[at].fact),
+            Some(Body::Called) => {}
+        }
+    }
+    if !lost.is_empty() {
+        known.borrow_mut().lose_track("a statement was not understood");
+    }
+    let schema = known.borrow();
+    let scene = Scene { script, acts: &acts, at: acts.len(), schema: &schema, manner };
+    findings.extend(looks(|looks| matches!(looks, Looks::AtEnd(_)), &scene));
+    findings
+}
+
+fn looks(wanted: fn(&Looks) -> bool, scene: &Scene<'_>) -> Vec<Finding> {
+    let families = FAMILIES.iter().filter(|family| wanted(&family.looks));
+    families
+        .flat_map(|family| match family.looks {
+            Looks::AtStatement(look) | Looks::AtEnd(look) => look(scene),
+            _ => Vec::new(),
+        })
+        .collect()
+}
+
+/// The statements in the body of a block or routine.
+fn inner_acts(script: &Script<'_>, outer: Span, flavour: Flavour) -> Vec<Act> {
+    let text = outer.of(script.text);
+    let Some((body, spans)) = within(text, flavour) else { return Vec::new() };
+    let act = |span: Span| {
+        let fact = fact_of(span.of(text), flavour)?;
+        Some(Act { span: span.shifted(outer.start), fact, body: Some(body) })
+    };
+    spans.into_iter().filter_map(act).collect()
+}
+
+/// How the file will run, as its head and its statements say.
+fn manner(script: &Script<'_>, flavour: Flavour) -> Manner {
+    let text = script.text.trim_start_matches('\u{feff}');
+    let said = directives(text, flavour).0;
+    let alone = |span: Span| alone(span.of(script.text), flavour);
+    let transaction = !flavour.is_mysql()
+        && !said.no_transaction
+        && !script.statements.iter().any(|statement| !statement.client && alone(statement.span));
+    Manner { transaction, lock_timeout: said.lock_timeout.is_some() }
+}
+
+/// Carries out the statements of a file that is not judged.
+pub fn follow(
+    known: &RefCell<Catalogue>,
+    statements: impl Iterator<Item = impl AsRef<str>>,
+    flavour: Flavour,
+    pending: bool,
+) {
+    let mut known = known.borrow_mut();
+    known.begin(pending);
+    for text in statements {
+        let text = text.as_ref();
+        match fact_of(text, flavour) {
+            Some(fact) => known.follow(&fact),
+            None => known.lose_track("an earlier statement was not understood"),
+        }
+        let Some((Body::Runs, spans)) = within(text, flavour) else { continue };
+        for fact in spans.into_iter().filter_map(|span| fact_of(span.of(text), flavour)) {
+            known.perhaps_follow(&fact);
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Rules about what SQLite can only do by building a table anew, or does otherwise than people expect.
+//!
+//! What its parser refuses, and what names make it refuse, its own library says: see `syntax-error` and `schema-error`.
+
+use crate::catalogue::Known;
+use crate::config::Dialect;
+use crate::facts::{Alteration, Change, Column, Demand, Dropped, Fact, Insertion, Name, Object, Table};
+use crate::finding::{Finding, Rule, Severity};
+use crate::rules::scene::{Act, Scene};
+use crate::rules::{Family, Looks};
+use crate::text::enumerate;
+
+/// A column that only an empty table takes.
+pub static SQLITE_ADD_COLUMN: Rule = Rule::new(
+    "sqlite-add-column",
+    Severity::Error,
+    "A column is added that SQLite takes only while the table is empty.",
+    "A default that is computed (CURRENT_TIMESTAMP, an expression in parentheses) and a stored computed column are refused as \
+     soon as there is a row. Add the column with a constant default, or build the table anew.",
+);
+/// A table is built anew, and something gets lost.
+pub static SQLITE_TABLE_REBUILD: Rule = Rule::new(
+    "sqlite-table-rebuild",
+    Severity::Error,
+    "A table is built anew, and rows, columns or references get lost.",
+    "The way that SQLite's manual gives: make the new table under another name, copy every row, drop the old one, rename the \
+     new one. A column that both have and the copy leaves out loses its values. Renaming the old table first makes views and \
+     foreign keys of others follow it to the table that is dropped.",
+);
+/// Null in a key.
+pub static SQLITE_NULLABLE_PRIMARY_KEY: Rule = Rule::new(
+    "sqlite-nullable-primary-key",
+    Severity::Warning,
+    "A primary key of SQLite takes null.",
+    "Only INTEGER PRIMARY KEY, WITHOUT ROWID and STRICT tables refuse null in it, for the sake of old files. Write NOT NULL.",
+);
+/// A name that is taken for a text.
+pub static SQLITE_DOUBLE_QUOTED_STRING: Rule = Rule::new(
+    "sqlite-double-quoted-string",
+    Severity::Warning,
+    "A text stands in double quotes (SQLite).",
+    "Double quotes are for names. SQLite takes an unknown name for a text, so a slip in a name turns into a text in silence; \
+     builds without that leniency refuse it. Write single quotes.",
+);
+
+/// The family.
+pub const FAMILY: Family = Family {
+    rules: &[&SQLITE_ADD_COLUMN, &SQLITE_TABLE_REBUILD, &SQLITE_NULLABLE_PRIMARY_KEY, &SQLITE_DOUBLE_QUOTED_STRING],
+    looks: Looks::AtStatement(look),
+};
+
+fn look(scene: &Scene<'_>) -> Vec<Finding> {
+    if !scene.is(Dialect::Sqlite) {
+        return Vec::new();
+    }
+    match scene.fact() {
+        Fact::CreateTable(table) => created(scene, table),
+        Fact::AlterTable(alteration) => altered(scene, alteration),
+        Fact::Drop(drop) if drop.what == Object::Table => rebuilt(scene, drop),
+        _ => Vec::new(),
+    }
+}
+
+fn text_in_double_quotes(scene: &Scene<'_>, column: &Column) -> Option<Finding> {
+    let default = column.default.as_ref().filter(|default| default.text.starts_with('"'))?;
+    let message =
+        format!("{} is a name in double quotes, and only taken for a text where no such name is known", default.text);
+    let single = default.text.trim_matches('"').replace('\'', "''");
+    Some(scene.finding(&SQLITE_DOUBLE_QUOTED_STRING, default.span, message).help(format!("write '{single}'")))
+}
+
+fn created(scene: &Scene<'_>, table: &Table) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        table.columns.iter().filter_map(|column| text_in_double_quotes(scene, column)).collect();
+    if table.options.iter().any(|option| matches!(option.name.as_str(), "STRICT" | "WITHOUT ROWID")) {
+        return findings;
+    }
+    let nullable = |column: &&Column| {
+        column.not_null.is_none() && !(column.of.name == "integer" && column.of.arguments.is_empty())
+    };
+    let own = table.columns.iter().filter(|column| column.primary.is_some()).filter(nullable);
+    let mut keys: Vec<(&Column, crate::text::Span)> =
+        own.filter_map(|column| Some((column, column.primary?.span))).collect();
+    for constraint in &table.constraints {
+        if let Demand::Primary(names) = &constraint.demand {
+            let single = names.len() == 1;
+            let of = names.iter().filter_map(|name| {
+                let column = table.columns.iter().find(|column| column.name.name == name.name)?;
+                let rowid = single && column.of.name == "integer";
+                (column.not_null.is_none() && !rowid).then_some((column, name.span))
+            });
+            keys.extend(of);
+        }
+    }
+    findings.extend(keys.into_iter().map(|(column, span)| {
+        let message =
+            format!("`{}.{}` takes null although it is in the primary key", table.name.name, column.name.name);
+        scene.finding(&SQLITE_NULLABLE_PRIMARY_KEY, span, message).help("write NOT NULL at the column")
+    }));
+    findings
+}
+
+fn altered(scene: &Scene<'_>, alteration: &Alteration) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for action in &alteration.actions {
+        match &action.change {
+            Change::AddColumn(column) => {
+                findings.extend(text_in_double_quotes(scene, column));
+                if !scene.is_new(&alteration.table) {
+                    findings.extend(added(scene, &alteration.table, column));
+                }
+            }
+            Change::RenameTable(new) => findings.extend(renamed_first(scene, &alteration.table, new)),
+            _ => {}
+        }
+    }
+    findings
+}
+
+fn added(scene: &Scene<'_>, table: &Name, column: &Column) -> Option<Finding> {
+    let moment = |text: &str| {
+        let text = text.to_ascii_uppercase();
+        matches!(text.as_str(), "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME") || text.starts_with('(')
+    };
+    let computed = column.default.as_ref().filter(|default| moment(&default.text));
+    let (span, what) = match (computed, column.generated) {
+        (Some(default), _) => (default.span, "a default that is computed"),
+        (_, Some(generated)) if generated.stored => (generated.span, "a stored computed column"),
+        _ => return None,
+    };
+    let message = format!("SQLite refuses {what} for `{}` as soon as it has a row", table.name);
+    let (shown, name, of) = (scene.named(table), scene.shown(column.name.span), scene.shown(column.of.span));
+    Some(
+        scene
+            .finding(&SQLITE_ADD_COLUMN, span, message)
+            .label("fails unless the table is empty")
+            .help("add it without, and let the program or a trigger give the value; or build the table anew")
+            .safe(format!("ALTER TABLE {shown} ADD COLUMN {name} {of};\n")),
+    )
+}
+
+/// The table that takes the name of a dropped one later in the file.
+fn successor<'s>(later: &'s [Act], old: &Name) -> Option<&'s Name> {
+    later.iter().find_map(|act| match &act.fact {
+        Fact::AlterTable(alteration) => {
+            let takes = |change: &Change| matches!(change, Change::RenameTable(new) if new.name == old.name);
+            alteration.actions.iter().any(|action| takes(&action.change)).then_some(&alteration.table)
+        }
+        _ => None,
+    })
+}
+
+fn rebuilt(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for old in &drop.names {
+        let Some(new) = successor(scene.later(), old) else { continue };
+        let (Some(was), Some(is)) = (scene.schema.table(old), scene.schema.table(new)) else { continue };
+        if scene.schema.is_new_table(was) || !was.whole || !is.whole {
+            continue;
+        }
+        let copy = scene.earlier().iter().enumerate().rev().find_map(|(at, act)| match &act.fact {
+            Fact::Insert(insertion) if insertion.table.key() == new.key() => Some((at, insertion)),
+            _ => None,
+        });
+        let from = |insertion: &Insertion| {
+            insertion.from.as_ref().is_some_and(|from| from.iter().any(|name| name.key() == old.key()))
+        };
+        match copy {
+            Some((at, insertion)) if from(insertion) => findings.extend(copied(scene, at, insertion, was, is)),
+            _ => {
+                let message =
+                    format!("the rows of `{}` are not copied to `{}` before it is dropped", old.name, new.name);
+                let finding = scene.finding(&SQLITE_TABLE_REBUILD, old.span, message).label("every row is lost");
+                findings.push(finding.help(format!("INSERT INTO {} SELECT ... FROM {} first", new.name, old.name)));
+            }
+        }
+    }
+    findings
+}
+
+/// Holds the columns of a copy against those of both tables.
+fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, was: &Known, is: &Known) -> Vec<Finding> {
+    let Some(columns) = &insertion.columns else { return Vec::new() };
+    let named = |name: &str| columns.iter().any(|column| column.name == name);
+    let both = was
+        .columns
+        .iter()
+        .filter(|column| is.column(&column.name.name).is_some_and(|column| column.generated.is_none()));
+    let missed: Vec<String> =
+        both.filter(|column| !named(&column.name.name)).map(|column| column.name.name.clone()).collect();
+    let mut findings = Vec::new();
+    if !missed.is_empty() {
+        let message = format!("the copy leaves out {}, which both tables have", enumerate(&missed, 8));
+        findings.push(
+            scene
+                .finding_at(at, &SQLITE_TABLE_REBUILD, insertion.table.span, message)
+                .label("these values are lost")
+                .help("name them in the INSERT and in its SELECT"),
+        );
+    }
+    let Some(selected) = &insertion.selected else { return findings };
+    for (column, source) in columns.iter().zip(selected).filter(|(_, source)| !source.name.is_empty()) {
+        let nullable = was.column(&source.name).is_some_and(|own| own.not_null.is_none() && own.primary.is_none());
+        let demanded = is.column(&column.name).is_some_and(|own| own.not_null.is_some());
+        if nullable && demanded {
+            let message = format!(
+                "`{}` took null, and `{}` does not: the copy fails where there is one",
+                source.name, column.name
+            );
+            findings.push(
+                scene
+                    .finding_at(at, &SQLITE_TABLE_REBUILD, source.span, message)
+                    .at_most(Severity::Warning)
+                    .help(format!("write coalesce({}, ...), or fill the column first", source.name)),
+            );
+        }
+    }
+    findings
+}
+
+/// Finds that the old table is renamed before the new one is made.
+fn renamed_first(scene: &Scene<'_>, old: &Name, aside: &Name) -> Option<Finding> {
+    let made =
+        scene.later().iter().any(|act| matches!(&act.fact, Fact::CreateTable(table) if table.name.key() == old.key()));
+    let dropped = scene.later().iter().any(|act| match &act.fact {
+        Fact::Drop(drop) => drop.names.iter().any(|name| name.key() == aside.key()),
+        _ => false,
+    });
+    if !made || !dropped || scene.is_new(old) {
+        return None;
+    }
+    let referring = scene.schema.tables().filter(|(name, table)| {
+        **name != old.key() && table.foreign_keys().iter().any(|(_, reference)| reference.table.key() == old.key())
+    });
+    let mut followers: Vec<String> = referring.map(|(name, _)| name.clone()).collect();
+    let key = old.key();
+    followers.extend(scene.schema.views_of(&key).map(str::to_owned));
+    if followers.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "{} refer to `{}` and follow it to `{}`, which is dropped",
+        enumerate(&followers, 8),
+        old.name,
+        aside.name
+    );
+    Some(
+        scene
+            .finding(&SQLITE_TABLE_REBUILD, aside.span, message)
+            .label("references are broken by this order")
+            .help("make the new table under another name, copy, drop the old one, and rename the new one last"),
+    )
+}
