@@ -265,7 +265,7 @@ impl Known {
                 let names = self.constraints.iter_mut().filter_map(|constraint| constraint.name.as_mut());
                 names.filter(|name| name.name == old.name).for_each(|name| name.name.clone_from(&new.name));
             }
-            Change::Convert => self.charset = None,
+            Change::Convert(charset) => self.charset = Some(charset.clone()),
             other => self.change_column(other),
         }
     }

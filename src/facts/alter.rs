@@ -270,7 +270,9 @@ fn of_mysql(cursor: &mut Cursor<'_>) -> Option<Change> {
         return Some(Change::Redefine(old, Box::new(column(cursor)?)));
     }
     if cursor.any(&["CONVERT TO CHARACTER SET", "CONVERT TO CHARSET"]) {
-        return Some(Change::Convert);
+        let charset = cursor.shown().trim_matches(['\'', '"', '`']).to_lowercase();
+        cursor.skip();
+        return Some(Change::Convert(charset));
     }
     for manner in ["ALGORITHM", "LOCK"] {
         if cursor.take(manner) {

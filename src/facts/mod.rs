@@ -420,8 +420,8 @@ pub enum Change {
     DropPartition(Ident),
     /// The table is written anew, in these words.
     Rewrite(&'static str),
-    /// The table is written anew with other characters (CONVERT TO CHARACTER SET).
-    Convert,
+    /// The table is written anew with other characters (CONVERT TO CHARACTER SET), these.
+    Convert(String),
     /// The engine is named (MySQL and MariaDB).
     Engine(Setting),
     /// Another option.

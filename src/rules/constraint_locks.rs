@@ -412,21 +412,22 @@ fn validated(scene: &Scene<'_>, table: &Name, name: &Ident) -> Option<Finding> {
         matches!(&action.change, Change::AddConstraint(constraint)
             if constraint.name.as_ref().is_some_and(|own| own.name == name.name))
     };
-    let here = scene.earlier().iter().any(|act| match &act.fact {
+    let here = scene.earlier().iter().find(|act| match &act.fact {
         Fact::AlterTable(other) => other.table.key() == table.key() && other.actions.iter().any(adds),
         _ => false,
-    });
+    })?;
     let message = format!(
         "`{}` was added in this very transaction, which still holds the strong lock on `{}`",
         name.name, table.name
     );
-    here.then(|| {
+    Some(
         scene
             .finding(&VALIDATE_SAME_TRANSACTION, name.span, message)
             .label("everyone waits for the validation")
             .help("put it into the next file")
-            .safe(format!("ALTER TABLE {} VALIDATE CONSTRAINT {};\n", scene.named(table), scene.shown(name.span)))
-    })
+            .safe(format!("{};\n", here.span.of(scene.script.text)))
+            .safe(format!("ALTER TABLE {} VALIDATE CONSTRAINT {};\n", scene.named(table), scene.shown(name.span))),
+    )
 }
 
 /// Finds the use of an enum's value that this transaction has added.

@@ -139,7 +139,13 @@ fn copied(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Option
         Change::DropPrimary if !adds(|demand| matches!(demand, Demand::Primary(_))) => {
             (action.verb, "dropping the primary key")
         }
-        Change::Convert => (action.verb, "another character set"),
+        Change::Convert(charset) => {
+            let now = scene.schema.table(&alteration.table).and_then(|known| known.charset.as_ref());
+            if now == Some(charset) {
+                return None;
+            }
+            (action.verb, "another character set")
+        }
         _ => return None,
     };
     let table = &alteration.table.name;
@@ -155,7 +161,7 @@ fn copied(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Option
 /// The first line of a place, so that not a whole definition is underlined.
 fn first_words(scene: &Scene<'_>, span: crate::text::Span) -> crate::text::Span {
     let shown = scene.shown(span);
-    let end = shown.find(['\n', '(']).unwrap_or(shown.len());
+    let end = shown.find(['\n', '(']).filter(|end| *end > 0).unwrap_or(shown.len());
     crate::text::Span::new(span.start, span.start + shown[..end].trim_end().len())
 }
 

@@ -234,9 +234,7 @@ fn redundant(scene: &Scene<'_>, index: &Index, known: Option<&Known>) -> Option<
         return None;
     }
     // An order within the index serves what another does not.
-    let ordered =
-        |text: &str| text.to_ascii_uppercase().split_whitespace().any(|word| word == "DESC" || word == "COLLATE");
-    if scene.act().body.is_none() && ordered(scene.statement()) || scene.statement().contains("INCLUDE") {
+    if ["DESC", "COLLATE", "INCLUDE"].iter().any(|word| scene.has_word(word)) {
         return None;
     }
     let begins = |columns: &[&str]| columns.len() >= names.len() && columns[..names.len()] == names[..];

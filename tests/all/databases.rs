@@ -103,6 +103,53 @@ impl Database {
         }
     }
 
+    /// Runs a script with the engine's own client, statement by statement, up to the first that fails.
+    ///
+    /// # Errors
+    /// What the client says.
+    pub(crate) fn run(&self, world: &World, script: &str) -> Result<String, String> {
+        let file = world.path().join(format!("{}.sql", self.name));
+        std::fs::write(&file, script).unwrap();
+        let mut command = match self.engine {
+            Engine::Postgres => {
+                let mut command = Command::new("psql");
+                command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"]).arg(&self.home);
+                command.arg("-f").arg(&file).arg(&self.name);
+                command
+            }
+            Engine::Mariadb => {
+                let mut command = Command::new("mariadb");
+                let socket = format!("--socket={}", self.home.join("s").display());
+                command.args(["--no-defaults", "-u", "root", "-N", "-B", &socket, &self.name]);
+                command.stdin(std::fs::File::open(&file).unwrap());
+                command
+            }
+            Engine::Sqlite => {
+                let mut command = Command::new("sqlite3");
+                command.arg("-bail").arg(world.path().join(format!("{}.sqlite", self.name)));
+                command.stdin(std::fs::File::open(&file).unwrap());
+                command
+            }
+        };
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        match output.status.success() {
+            true => Ok(said),
+            false => Err(said + &String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    /// Takes it away, where many are made.
+    pub(crate) fn remove(self, world: &World) {
+        match self.engine {
+            Engine::Postgres => drop(psql(&self.home, "postgres", &format!("DROP DATABASE {}", self.name))),
+            Engine::Mariadb => drop(client(&self.home, "", &format!("DROP DATABASE {}", self.name))),
+            Engine::Sqlite => {
+                let _ = std::fs::remove_file(world.path().join(format!("{}.sqlite", self.name)));
+            }
+        }
+    }
+
     /// Says whether its server answers.
     pub(crate) fn answers(&self) -> bool {
         let mut command = Command::new(if self.engine == Engine::Postgres { "psql" } else { "mariadb" });

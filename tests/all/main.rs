@@ -19,6 +19,7 @@ mod floors;
 mod gate;
 mod identity;
 mod installing;
+mod locks;
 mod many;
 mod outages;
 mod proxy;
