@@ -217,10 +217,20 @@ impl Finding {
     }
 }
 
+/// A finding that was suppressed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suppressed {
+    /// The finding.
+    pub finding: Finding,
+    /// Why; empty where nobody said.
+    pub reason: String,
+}
+
 /// All that a check found, with the texts that its places point into.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     findings: Vec<Finding>,
+    suppressed: Vec<Suppressed>,
     sources: BTreeMap<String, Arc<str>>,
     /// How many files were judged as migrations.
     pub migrations: usize,
@@ -256,6 +266,16 @@ impl Report {
         }
     }
 
+    /// Adds findings that were suppressed; those that would not be reported anyway are left out.
+    pub fn extend_suppressed(&mut self, suppressed: impl IntoIterator<Item = Suppressed>) {
+        self.suppressed.extend(suppressed.into_iter().filter(|one| one.finding.severity > Severity::Off));
+    }
+
+    /// Returns the findings that were suppressed.
+    pub fn suppressed(&self) -> &[Suppressed] {
+        &self.suppressed
+    }
+
     /// Gives the findings of a rule another remedy.
     pub fn help_for(&mut self, rule: &Rule, help: &str) {
         for finding in self.findings.iter_mut().filter(|finding| finding.rule == rule) {
@@ -280,12 +300,15 @@ impl Report {
         self.statements += other.statements;
         self.not_analysed += other.not_analysed;
         self.extend(other.findings);
+        self.suppressed.extend(other.suppressed);
     }
 
     /// Sorts by place, then rule, then words, so that two runs print the same, and drops repetitions.
     pub fn sort(&mut self) {
         self.findings.sort_by(|a, b| a.order().cmp(&b.order()).then(b.severity.cmp(&a.severity)));
         self.findings.dedup_by(|later, earlier| later.order() == earlier.order());
+        self.suppressed.sort_by(|a, b| a.finding.order().cmp(&b.finding.order()));
+        self.suppressed.dedup_by(|later, earlier| later.finding.order() == earlier.finding.order());
     }
 
     /// Returns the findings.

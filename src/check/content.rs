@@ -11,12 +11,15 @@ use crate::check::reading::{flavour_of, statements};
 use crate::check::states::{States, unchanged};
 use crate::check::{Judge, Reading, read_path};
 use crate::config::Dialect;
+use crate::config::conventions::Conventions;
 use crate::config::flavour::Flavour;
 use crate::config::limits::Limits;
+use crate::config::manifest::{PathSuppression, Project};
 use crate::data_change::{self, is_manifest};
-use crate::finding::{Finding, Report, Severity};
+use crate::finding::{Finding, Report, Rule, Severity, Suppressed};
 use crate::migration::{FileMode, Migration, RepoPath};
 use crate::rules::scene::follow;
+use crate::rules::suppression::{self, suppressions};
 use crate::rules::{self, File, Script, Tally, bytes, naming};
 use crate::sql::sqlite::Replay;
 use crate::sql::verdict::{Answer, Bench};
@@ -121,21 +124,77 @@ impl Judge<'_> {
             (true, Some(text), None) => findings.extend(self.script(file, &name, text, court, &mut report)),
             _ => lose_track(court),
         }
-        let project = self.now.projects.iter().find(|project| project.name == file.migration.project);
-        report.extend(findings.into_iter().map(|finding| match project {
-            Some(project) => self.weigh(finding, project),
+        let weighed = findings.into_iter().map(|finding| match self.project_of(file) {
+            Some(project) => self.weigh_in(finding, project, Some(&file.migration)),
             None => finding,
-        }));
-        if let (false, Some(text)) = (report.findings().is_empty(), text) {
+        });
+        let said = text.unwrap_or_default();
+        self.spare(file, &name, said, weighed.collect(), &mut report);
+        let shown = !report.findings().is_empty() || !report.suppressed().is_empty();
+        if let (true, Some(text)) = (shown, text) {
             report.keep_source(name, text);
         }
         report
+    }
+
+    fn project_of(&self, file: &ToRead) -> Option<&Project> {
+        self.now.projects.iter().find(|project| project.name == file.migration.project)
+    }
+
+    /// Leaves out what the file or the manifest suppresses; what is left goes into the report.
+    fn spare(&self, file: &ToRead, name: &str, text: &str, findings: Vec<Finding>, report: &mut Report) {
+        let flavour = file.flavour.unwrap_or_else(|| Dialect::Postgres.into());
+        let environment = file.migration.environment.as_ref();
+        let locked = |rule: &Rule| self.policy.is_some_and(|policy| policy.is_locked(rule.name, environment));
+        let mut written = Vec::new();
+        let mut slips = Vec::new();
+        if text.contains("schemagate:") && !is_manifest(&file.migration.path) {
+            let mark = if text.as_bytes().starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
+            (written, slips) = suppressions(name, text, &statements(text, mark, file.flavour), flavour);
+        }
+        let (stay, gone) = suppression::apply(name, &written, findings, &locked);
+        report.extend_suppressed(gone);
+        let (stay, gone) = self.spared_by_manifest(file, stay, &locked);
+        report.extend_suppressed(gone);
+        let own = stay.into_iter().chain(slips).map(|finding| match self.project_of(file) {
+            Some(project) => self.weigh_in(finding, project, Some(&file.migration)),
+            None => finding,
+        });
+        report.extend(own);
+    }
+
+    /// What the manifest suppresses for a path. It counts once it has been released: a push does not excuse itself.
+    fn spared_by_manifest(
+        &self,
+        file: &ToRead,
+        findings: Vec<Finding>,
+        locked: &dyn Fn(&Rule) -> bool,
+    ) -> (Vec<Finding>, Vec<Suppressed>) {
+        let Some(project) = self.project_of(file) else { return (findings, Vec::new()) };
+        let before = self.earlier(project);
+        let reason = |project: &Project, rule: &Rule| {
+            let path = file.migration.path.as_str().unwrap_or_default();
+            let covers = |one: &&PathSuppression| {
+                one.rules.contains(&rule.name) && suppression::may_be_suppressed(rule) && one.path.matches(path)
+            };
+            project.suppressions.iter().find(covers).map(|one| one.reason.clone())
+        };
+        let (mut stay, mut gone) = (Vec::new(), Vec::new());
+        for finding in findings {
+            let released = self.before.is_none() || before.is_some_and(|before| reason(before, finding.rule).is_some());
+            match reason(project, finding.rule).filter(|_| released && !locked(finding.rule)) {
+                Some(reason) => gone.push(Suppressed { finding, reason }),
+                None => stay.push(finding),
+            }
+        }
+        (stay, gone)
     }
 
     fn script(&self, file: &ToRead, name: &str, text: &str, court: &Court<'_>, report: &mut Report) -> Vec<Finding> {
         let mark = if text.as_bytes().starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
         let begun = (court.clock)();
         let late = || (court.clock)().saturating_sub(begun) > file.limits.time;
+        let none = Conventions::default();
         let mut findings = Vec::new();
         for flavour in file.flavour_before.map(Some).into_iter().chain([file.flavour]) {
             let statements = statements(text, mark, flavour);
@@ -152,7 +211,9 @@ impl Judge<'_> {
             let kind = file.migration.kind;
             let known = court.known.filter(|_| present);
             let pending = file.pending;
-            let script = Script { name, text, kind, bench, statements: &statements, known, pending, late: &late };
+            let conventions = self.project_of(file).map_or(&none, |project| &project.conventions);
+            let script =
+                Script { name, text, kind, bench, statements: &statements, known, pending, conventions, late: &late };
             let mut tally = Tally::default();
             findings.extend(rules::look_at_script(&script, &mut tally));
             if statements.is_empty() {

@@ -166,7 +166,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The project of that name in the manifest before.
-    fn earlier(&self, project: &Project) -> Option<&'a Project> {
+    pub(crate) fn earlier(&self, project: &Project) -> Option<&'a Project> {
         self.before.and_then(|before| before.projects.iter().find(|other| other.name == project.name))
     }
 
@@ -233,29 +233,50 @@ impl<'a> Judge<'a> {
     }
 
     /// Gives a finding its weight: the highest of the server's policy and the manifests before and now.
-    pub fn weigh(&self, mut finding: Finding, project: &Project) -> Finding {
-        let severity = self.severity(finding.rule, Some(project));
+    pub fn weigh(&self, finding: Finding, project: &Project) -> Finding {
+        self.weigh_in(finding, project, None)
+    }
+
+    /// The same for the content of a migration: weights may differ by environment and begin with a version.
+    pub fn weigh_in(&self, mut finding: Finding, project: &Project, migration: Option<&Migration>) -> Finding {
+        let environment = migration.and_then(|migration| migration.environment.as_ref());
+        let mut severity = self.severity(finding.rule, Some(project), environment);
+        let spared = |project: &Project| {
+            migration.is_some_and(|migration| project.is_before(finding.rule, &migration.version_key))
+        };
+        if finding.rule.configurable && spared(project) && self.earlier(project).is_none_or(spared) {
+            severity = self.floor(finding.rule, environment).unwrap_or(Severity::Off);
+        }
         finding.severity = finding.most.map_or(severity, |most| most.min(severity));
         finding
     }
 
     fn weigh_anywhere(&self, mut finding: Finding) -> Finding {
-        finding.severity = self.severity(finding.rule, None);
+        finding.severity = self.severity(finding.rule, None, None);
         finding
     }
 
-    fn severity(&self, rule: &'static Rule, project: Option<&Project>) -> Severity {
+    fn floor(&self, rule: &Rule, environment: Option<&EnvironmentName>) -> Option<Severity> {
+        self.policy.and_then(|policy| policy.lowest(rule.name, environment))
+    }
+
+    fn severity(
+        &self,
+        rule: &'static Rule,
+        project: Option<&Project>,
+        environment: Option<&EnvironmentName>,
+    ) -> Severity {
+        let of = |project: &Project| project.severity(rule, environment);
         let mine = |candidate: &&Project| project.is_none_or(|project| project.name == candidate.name);
-        let now = self.now.projects.iter().filter(mine).map(|project| project.severity(rule)).max();
+        let now = self.now.projects.iter().filter(mine).map(of).max();
         let before = self.before.map(|before| {
             // A project that is new in this change has nothing looser than the strictest that was there.
-            let same = before.projects.iter().filter(mine).map(|project| project.severity(rule)).max();
-            let all = before.projects.iter().map(|project| project.severity(rule)).max();
+            let same = before.projects.iter().filter(mine).map(of).max();
+            let all = before.projects.iter().map(of).max();
             same.or(all.max(Some(rule.severity))).unwrap_or(rule.severity)
         });
         let manifests = now.max(before).unwrap_or(rule.severity);
-        let floor = self.policy.and_then(|policy| policy.severities.get(rule.name)).copied();
-        floor.map_or(manifests, |floor| floor.max(manifests))
+        self.floor(rule, environment).map_or(manifests, |floor| floor.max(manifests))
     }
 }
 

@@ -265,9 +265,9 @@ impl Work<'_> {
             };
             let migrations = self.migrations.iter().filter(mine);
             let rows = rows.iter().filter(|row| row.project == project.name);
-            let floor = self.loaded.server.policy.severities.get(OUT_OF_ORDER.name).copied();
-            let severity =
-                floor.map_or(project.severity(&OUT_OF_ORDER), |floor| floor.max(project.severity(&OUT_OF_ORDER)));
+            let floor = self.loaded.server.policy.lowest(OUT_OF_ORDER.name, None);
+            let own = project.severity(&OUT_OF_ORDER, None);
+            let severity = floor.map_or(own, |floor| floor.max(own));
             let policy = Policy { out_of_order: severity < Severity::Error };
             let part = plan(migrations, rows, policy, &mut |migration| {
                 let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());

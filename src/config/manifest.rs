@@ -4,10 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::config::conventions::{Conventions, conventions};
 use crate::config::databases::{Database, database, databases};
 use crate::config::limits::{Limits, limits};
 use crate::config::reader::{At, Section, document};
-use crate::config::severities::severities;
+use crate::config::weights::{Weight, Weights, names, weights};
 use crate::config::{LARGEST_FILE, MANIFEST, Pattern};
 use crate::data_change::plain_path;
 use crate::finding::{Finding, Severity};
@@ -65,8 +66,12 @@ pub struct Project {
     pub limits: Limits,
     /// Paths under the base directory that are nobody's concern.
     pub ignored: Vec<Pattern>,
-    /// Configured severities, by rule name.
-    pub severities: BTreeMap<&'static str, Severity>,
+    /// Configured weights, by rule name.
+    pub weights: Weights,
+    /// Findings that are not reported, by path.
+    pub suppressions: Vec<PathSuppression>,
+    /// What the project has agreed on.
+    pub conventions: Conventions,
     /// Where settings stand in the manifest, by key: for findings that a setting caused.
     pub places: BTreeMap<&'static str, Span>,
 }
@@ -77,9 +82,15 @@ impl Project {
         name.and_then(|name| self.databases.get(name)).or(self.dialect.as_ref())
     }
 
-    /// Returns the severity that this manifest gives a rule.
-    pub fn severity(&self, rule: &'static crate::finding::Rule) -> Severity {
-        self.severities.get(rule.name).copied().unwrap_or(rule.severity)
+    /// Returns the severity that this manifest gives a rule, for a file of an environment.
+    pub fn severity(&self, rule: &'static crate::finding::Rule, environment: Option<&EnvironmentName>) -> Severity {
+        self.weights.get(rule.name).map_or(rule.severity, |weight| weight.in_environment(rule, environment))
+    }
+
+    /// Says whether a file is older than those that a rule is for.
+    pub fn is_before(&self, rule: &crate::finding::Rule, version_key: &str) -> bool {
+        let since = self.weights.get(rule.name).and_then(|weight| weight.since.as_ref());
+        since.is_some_and(|since| version_key < self.order.key(since).as_str())
     }
 
     /// Says whether a path lies in the base directory and is not ignored.
@@ -201,7 +212,9 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
     let largest_file = section.size("largest-file").unwrap_or(LARGEST_FILE);
     let limits = limits(section, Limits::default());
     let ignored = section.patterns("ignore").unwrap_or_default();
-    let severities = weights(section);
+    let weights = all_weights(section);
+    let suppressions = section.sections("suppress").iter().filter_map(suppression).collect();
+    let conventions = conventions(section);
     let mut project = Project {
         name: ProjectName::new(name),
         template: template?,
@@ -216,7 +229,9 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
         largest_file,
         limits,
         ignored,
-        severities,
+        weights,
+        suppressions,
+        conventions,
         places: BTreeMap::new(),
         base,
     };
@@ -236,16 +251,40 @@ fn project(section: &Section<'_>, name: &str) -> Option<Project> {
 }
 
 /// The weights of rules; the out-of-order policy is one of them.
-fn weights(section: &Section<'_>) -> BTreeMap<&'static str, Severity> {
-    let mut weights = BTreeMap::new();
+fn all_weights(section: &Section<'_>) -> Weights {
+    let mut all = Weights::new();
     if let Some(policy) = section.choice("out-of-order", &["refuse", "warn", "allow"]) {
         let severity = [Severity::Error, Severity::Warning, Severity::Off][policy.value];
-        weights.insert(rules::order::OUT_OF_ORDER.name, severity);
+        all.insert(rules::order::OUT_OF_ORDER.name, Weight::of(severity));
     }
     if let Some(table) = section.section("rules") {
-        weights.extend(severities(&table));
+        all.extend(weights(&table));
     }
-    weights
+    all
+}
+
+/// Findings of some rules that are not reported for some paths.
+#[derive(Debug, Clone)]
+pub struct PathSuppression {
+    /// Which paths.
+    pub path: Pattern,
+    /// Which rules.
+    pub rules: Vec<&'static str>,
+    /// Why.
+    pub reason: String,
+}
+
+fn suppression(section: &Section<'_>) -> Option<PathSuppression> {
+    let path = section.string("path").and_then(|text| Pattern::new(&text.value).ok());
+    let rules = names(section, "rules");
+    let reason = section.string("reason").map(|text| text.value);
+    for (key, there) in [("path", path.is_some()), ("reason", reason.is_some())] {
+        if !there {
+            section.missing(key, "path = \"prod/shop##2024*\", rules = [\"drop-table\"], reason = \"why\"");
+        }
+    }
+    section.finish();
+    Some(PathSuppression { path: path?, rules, reason: reason? })
 }
 
 fn base_directory(section: &Section<'_>) -> String {

@@ -3,16 +3,17 @@
 //! Text comes in, settings that are valid by construction come out, or findings that point into the text.
 //! Refuses to know where the files are and how they are read.
 
+pub mod conventions;
 pub mod databases;
 pub mod flavour;
 pub mod limits;
 pub mod manifest;
 pub mod reader;
 pub mod server;
-pub mod severities;
 mod targets;
 pub mod units;
 pub mod urls;
+pub mod weights;
 
 #[cfg(test)]
 mod tests;

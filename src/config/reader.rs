@@ -88,6 +88,11 @@ pub fn document<T>(
     }
 }
 
+/// A key that the user chose, with the index of the word that it holds.
+pub type NamedChoice = (At<String>, At<usize>);
+/// A key that the user chose, with the table that it holds.
+pub type NamedSection<'d> = (At<String>, Section<'d>);
+
 /// A table of the document while it is read.
 pub struct Section<'d> {
     name: String,
@@ -337,11 +342,26 @@ impl<'d> Section<'d> {
 
     /// Reads a table whose keys are names that the user chose, each holding one of some words (by index).
     pub fn named_choices(&self, words: &[&str]) -> Vec<(At<String>, At<usize>)> {
+        let (choices, sections) = self.named_choices_and_sections(words);
+        for (name, section) in sections {
+            let message = format!("`{}` must be text in quotes", self.qualified(&name.value));
+            self.problems.add(section.span, message, "this is a table", "write text in quotes");
+        }
+        choices
+    }
+
+    /// The same where a table may stand instead of the word.
+    pub fn named_choices_and_sections(&self, words: &[&str]) -> (Vec<NamedChoice>, Vec<NamedSection<'d>>) {
         let mut choices = Vec::new();
+        let mut sections = Vec::new();
         for (key, value) in self.table.iter() {
             let name = At { value: key.get_ref().to_string(), span: key.span().into() };
             let span = value.span().into();
             match value.get_ref() {
+                DeValue::Table(table) => {
+                    let section = Section::new(&self.qualified(&name.value), table, name.span, self.problems);
+                    sections.push((name, section));
+                }
                 DeValue::String(text) => match words.iter().position(|word| *word == text.as_ref()) {
                     Some(index) => choices.push((name, At { value: index, span })),
                     None => self.not_a_choice(&name.value, &At { value: text.to_string(), span }, words),
@@ -349,7 +369,7 @@ impl<'d> Section<'d> {
                 other => self.wrong_type(&name.value, span, "text in quotes", other),
             }
         }
-        choices
+        (choices, sections)
     }
 
     /// Returns every key of the table, its text and its place; for tables whose keys the user chose.

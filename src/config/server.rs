@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crate::config::limits::{Limits, limits};
 use crate::config::reader::{At, Section, document};
-use crate::config::severities::severities;
 use crate::config::targets::Targets;
 pub use crate::config::targets::{Audience, DATABASE_MARK, Databases, Manner, Target, Tenants};
 use crate::config::urls::{UrlSource, has_password, verify_urls};
+use crate::config::weights::{floors, names};
 use crate::config::{Dialect, Pattern};
 use crate::finding::{Finding, Severity};
 use crate::migration::{DatabaseName, EnvironmentName};
@@ -56,6 +56,8 @@ pub struct Environment {
     pub branches: Option<Vec<Pattern>>,
     /// Whether a push leaves it alone, until somebody applies to it by name.
     pub manual: bool,
+    /// What the review holds its files to at least.
+    pub floor: Floor,
     /// How long a statement waits for a lock.
     pub lock_timeout: Duration,
     /// How long a statement may take; without end where there is none.
@@ -83,6 +85,38 @@ pub struct Policy {
     pub limits: Limits,
     /// Lowest severities.
     pub severities: BTreeMap<&'static str, Severity>,
+    /// Rules whose findings cannot be suppressed.
+    pub locked: Vec<&'static str>,
+    /// The same for single environments.
+    pub environments: BTreeMap<EnvironmentName, Floor>,
+}
+
+/// What holds in one environment beyond the rest.
+#[derive(Debug, Clone, Default)]
+pub struct Floor {
+    /// Lowest severities.
+    pub severities: BTreeMap<&'static str, Severity>,
+    /// Rules whose findings cannot be suppressed.
+    pub locked: Vec<&'static str>,
+}
+
+impl Policy {
+    /// The floors that count for a file of an environment; for one of all environments, all of them.
+    fn floors<'p>(&'p self, environment: Option<&'p EnvironmentName>) -> impl Iterator<Item = &'p Floor> {
+        let here = move |name: &EnvironmentName| environment.is_none_or(|environment| environment == name);
+        self.environments.iter().filter(move |(name, _)| here(name)).map(|(_, floor)| floor)
+    }
+
+    /// Returns the lowest severity of a rule for a file of an environment.
+    pub fn lowest(&self, rule: &str, environment: Option<&EnvironmentName>) -> Option<Severity> {
+        let floors = self.floors(environment).filter_map(|floor| floor.severities.get(rule));
+        floors.chain(self.severities.get(rule)).max().copied()
+    }
+
+    /// Says whether findings of a rule cannot be suppressed in a file of an environment.
+    pub fn is_locked(&self, rule: &str, environment: Option<&EnvironmentName>) -> bool {
+        self.locked.contains(&rule) || self.floors(environment).any(|floor| floor.locked.contains(&rule))
+    }
 }
 
 impl Default for Policy {
@@ -97,6 +131,8 @@ impl Default for Policy {
             largest_file: None,
             limits: Limits::default(),
             severities: BTreeMap::new(),
+            locked: Vec::new(),
+            environments: BTreeMap::new(),
         }
     }
 }
@@ -161,7 +197,7 @@ pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
         if branches.is_none() && !top.has("branches") {
             top.missing("branches", "for example branches = [\"main\"]");
         }
-        let policy = top.section("policy").map(|section| policy(&section)).unwrap_or_default();
+        let mut policy = top.section("policy").map(|section| policy(&section)).unwrap_or_default();
         let detach = top.boolean("detach").unwrap_or(false);
         let mut environments: Vec<(At<String>, Environment)> = Vec::new();
         for section in top.sections("environment") {
@@ -179,6 +215,7 @@ pub fn read(name: &str, text: &str) -> Result<Server, Vec<Finding>> {
             section.finish();
         }
         let environments: Vec<Environment> = environments.into_iter().map(|(_, environment)| environment).collect();
+        policy.environments = environments.iter().map(|one| (one.name.clone(), one.floor.clone())).collect();
         let mut targets = Targets {
             environments: &environments,
             problems,
@@ -213,8 +250,13 @@ fn environment(section: &Section<'_>) -> Option<(At<String>, Environment)> {
     let manual = section.choice("rollout", &["automatic", "manual"]).is_some_and(|word| word.value == 1);
     let lock_timeout = section.duration("lock-timeout").unwrap_or(LOCK_TIMEOUT);
     let statement_timeout = section.duration("statement-timeout");
+    let floor = Floor {
+        severities: section.section("rules").map(|table| floors(&table)).unwrap_or_default(),
+        locked: names(section, "locked"),
+    };
     let name = name?;
     let environment = Environment {
+        floor,
         name: EnvironmentName::new(name.value.clone()),
         branches,
         manual,
@@ -235,7 +277,9 @@ fn policy(section: &Section<'_>) -> Policy {
         layout_change: section.boolean("allow-layout-change").unwrap_or(false),
         largest_file: section.size("largest-file"),
         limits: limits(section, Limits::default()),
-        severities: section.section("rules").map(|table| severities(&table)).unwrap_or_default(),
+        severities: section.section("rules").map(|table| floors(&table)).unwrap_or_default(),
+        locked: names(section, "locked"),
+        environments: BTreeMap::new(),
     };
     if IDENTITIES[policy.identity] == "ssh-key" && policy.allowed_signers.is_none() {
         section.missing("allowed-signers", "identity \"ssh-key\" needs the file that maps keys to names");

@@ -9,6 +9,7 @@ pub mod columns;
 pub mod compatibility;
 pub mod config;
 pub mod constraint_locks;
+pub mod conventions;
 pub mod destructive;
 mod expressions;
 pub mod index_locks;
@@ -22,6 +23,7 @@ pub mod running;
 pub mod scene;
 pub mod sqlite_tables;
 pub mod statements;
+pub mod suppression;
 pub mod syntax;
 
 use std::cell::RefCell;
@@ -29,6 +31,7 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::Catalogue;
 use crate::config::Dialect;
+use crate::config::conventions::Conventions;
 use crate::config::flavour::Flavour;
 use crate::finding::{Finding, Rule};
 use crate::migration::Kind;
@@ -81,6 +84,9 @@ pub static FAMILIES: &[Family] = &[
     quality::FILES,
     running::FAMILY,
     running::FILES,
+    conventions::FAMILY,
+    conventions::FILES,
+    suppression::FAMILY,
 ];
 
 /// Returns every rule.
@@ -117,6 +123,8 @@ pub struct Script<'f> {
     pub known: Option<&'f RefCell<Catalogue>>,
     /// Whether it has run nowhere yet.
     pub pending: bool,
+    /// What its project has agreed on.
+    pub conventions: &'f Conventions,
     /// Says whether the time for this file is up.
     pub late: &'f dyn Fn() -> bool,
 }

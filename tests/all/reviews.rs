@@ -115,6 +115,7 @@ fn rewrite(rule: &str, found: &[Vec<String>]) {
 
 /// The manifest under which a case is judged: rules that are off are on.
 fn settings(case: &Case, rule: Option<&Rule>) -> Settings {
+    let conventions = std::fs::read_to_string(folder().join("conventions.toml")).unwrap();
     let (dialect, version) = case.engine.split_once(' ').unwrap_or((case.engine.as_str(), ""));
     let version = if version.is_empty() { String::new() } else { format!("version = \"{version}\"\n") };
     let on = match rule {
@@ -123,9 +124,15 @@ fn settings(case: &Case, rule: Option<&Rule>) -> Settings {
     };
     let text = format!(
         "[[project]]\nbase-directory = \"db\"\nfile-path-template = \"{{{{DB_NAME}}}}##{{{{VERSION}}}}##{{{{TYPE}}}}.sql\"\n\
-         [project.databases.shop]\ndialect = \"{dialect}\"\n{version}[project.rules]\ntype-mismatch = \"off\"\n{on}"
+         [project.databases.shop]\ndialect = \"{dialect}\"\n{version}[project.rules]\ntype-mismatch = \"off\"\n{on}\n{}",
+        if rule.is_some_and(|rule| case_is_agreed(rule)) { conventions } else { String::new() }
     );
     manifest::read(&text).unwrap_or_else(|findings| panic!("{findings:?}"))
+}
+
+/// Says whether a rule is about what a project has agreed on.
+fn case_is_agreed(rule: &Rule) -> bool {
+    rules::conventions::FAMILY.rules.iter().chain(rules::conventions::FILES.rules).any(|other| *other == rule)
 }
 
 /// Judges files one after the other, each behind `earlier` and those before it.
@@ -291,6 +298,34 @@ fn spread(sql: &str, dialect: Dialect) -> String {
         }
     }
     text
+}
+
+#[test]
+fn every_finding_can_be_suppressed_at_its_statement() {
+    let mut wrong = String::new();
+    for rule in reviewed() {
+        for case in cases(rule.name).into_iter().filter(|case| case.bad) {
+            let report = review(&case, Some(rule), std::slice::from_ref(&case.sql)).remove(0);
+            let mine = report.findings().iter().filter(|finding| finding.rule == rule);
+            let places: Vec<usize> = mine.filter_map(|finding| finding.place.span).map(|span| span.start).collect();
+            let statements = schemagate::sql::split::split(&case.sql, case.dialect());
+            let hit =
+                statements.iter().filter(|one| places.iter().any(|at| one.span.start <= *at && *at < one.span.end));
+            let mut text = case.sql.clone();
+            for statement in hit.rev() {
+                text.insert_str(statement.span.start, &format!("-- schemagate: ignore {} -- because\n\n", rule.name));
+            }
+            let report = review(&case, Some(rule), &[text]).remove(0);
+            let left = found_by(rule, &report);
+            let slips = report.findings().iter().filter(|finding| finding.rule.name.contains("suppression")).count();
+            let gone =
+                report.suppressed().iter().filter(|one| one.finding.rule == rule && one.reason == "because").count();
+            if !left.is_empty() || slips > 0 || gone != places.len() {
+                let _ = writeln!(wrong, "{}: left {left:?}, {slips} slips, {gone} gone", case.place());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 /// The page of a rule, from running its fixture.

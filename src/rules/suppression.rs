@@ -1,0 +1,252 @@
+//! Suppressions: comments in a migration, and lines of the manifest, that say why a finding is no reason to stop.
+//!
+//! `-- schemagate: ignore RULE[, RULE] -- reason` binds to the statement behind it, around it, or before it on the same
+//! line; `ignore-file` to the whole file. Knows which findings may be suppressed. Refuses to know who wrote what.
+
+use crate::config::flavour::Flavour;
+use crate::finding::{Finding, Place, Rule, Severity, Suppressed};
+use crate::rules::{self, Family, Looks, analysis, statements};
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::sql::split::Statement;
+use crate::text::{Span, did_you_mean, sanitize};
+
+/// A name that is none.
+pub static UNKNOWN_SUPPRESSION: Rule = Rule {
+    name: "unknown-suppression",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A suppression names no rule, or one that cannot be suppressed.",
+    explanation: "`-- schemagate: ignore RULE -- reason` takes names of rules of the review. A slip in the name would leave \
+                  the finding, or be taken for a suppression of something else.",
+};
+/// Nothing to suppress.
+pub static UNUSED_SUPPRESSION: Rule = Rule::new(
+    "unused-suppression",
+    Severity::Warning,
+    "A suppression matches no finding.",
+    "What it was written for is gone, or stands in another statement. Left there it would hide what comes later.",
+);
+/// No reason.
+pub static SUPPRESSION_WITHOUT_REASON: Rule = Rule::new(
+    "suppression-without-reason",
+    Severity::Warning,
+    "A suppression gives no reason.",
+    "The reason stands behind the names, after two dashes: `-- schemagate: ignore drop-table -- nobody reads it since May`. \
+     It is shown in reports and recorded with the migration.",
+);
+/// The server says no.
+pub static SUPPRESSION_LOCKED: Rule = Rule {
+    name: "suppression-locked",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A suppression names a rule that the server does not let be suppressed.",
+    explanation: "`locked` in the server file's `[policy]` or `[[environment]]` lists these rules. Whoever runs the server \
+                  decides there.",
+};
+
+/// The family.
+pub const FAMILY: Family = Family {
+    rules: &[&UNKNOWN_SUPPRESSION, &UNUSED_SUPPRESSION, &SUPPRESSION_WITHOUT_REASON, &SUPPRESSION_LOCKED],
+    looks: Looks::Elsewhere,
+};
+
+/// A suppression in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suppression {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// Where its name stands.
+    pub span: Span,
+    /// What it covers.
+    pub covers: Span,
+    /// Why.
+    pub reason: String,
+}
+
+/// Says whether findings of a rule may be suppressed: those of the review, that is.
+pub fn may_be_suppressed(rule: &Rule) -> bool {
+    let others = [
+        &analysis::NOT_ANALYSED,
+        &analysis::NOT_ANALYSED_DANGER,
+        &statements::TYPE_MISMATCH,
+        &statements::NO_TRANSACTION,
+    ];
+    let reviews = |family: &&Family| matches!(family.looks, Looks::AtStatement(_) | Looks::AtEnd(_));
+    let mut review = rules::FAMILIES.iter().filter(reviews).flat_map(|family| family.rules.iter().copied());
+    rule.configurable && (review.any(|other| other == rule) || others.contains(&rule))
+}
+
+/// The word behind `schemagate:` in a comment, if it is about suppressions, and what follows, with its place.
+fn directive<'t>(text: &'t str, comment: Span) -> Option<(bool, &'t str, usize)> {
+    let shown = comment.of(text);
+    let inner = shown.trim_start_matches(['-', '#', '/', '*']);
+    let inner = inner.strip_suffix("*/").unwrap_or(inner);
+    let start = inner.as_ptr() as usize - shown.as_ptr() as usize;
+    let rest = inner.trim_start().strip_prefix("schemagate:")?.trim_start();
+    let (file, rest) = match rest.strip_prefix("ignore-file") {
+        Some(rest) => (true, rest),
+        None => (false, rest.strip_prefix("ignore")?),
+    };
+    if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
+        return None;
+    }
+    let at = rest.as_ptr() as usize - inner.as_ptr() as usize;
+    Some((file, rest, comment.start + start + at))
+}
+
+/// Reads the suppressions of a file, and what is wrong with them.
+pub fn suppressions(
+    name: &str,
+    text: &str,
+    statements: &[Statement],
+    flavour: Flavour,
+) -> (Vec<Suppression>, Vec<Finding>) {
+    let (mut suppressions, mut findings) = (Vec::new(), Vec::new());
+    if !text.contains("schemagate:") {
+        return (suppressions, findings);
+    }
+    for comment in Lexer::new(text, flavour).filter(|token| token.kind == TokenKind::Comment) {
+        let Some((whole, rest, at)) = directive(text, comment.span) else { continue };
+        let (names, reason) = rest.split_once("--").unwrap_or((rest, ""));
+        let covers = if whole { Some(Span::new(0, text.len())) } else { bound(text, statements, comment.span) };
+        let covers = covers.unwrap_or_default();
+        if names.trim().is_empty() {
+            let place = Place::content(name, comment.span);
+            let finding = Finding::new(&UNKNOWN_SUPPRESSION, place, "this suppression names no rule");
+            findings.push(finding.help("write -- schemagate: ignore RULE -- reason"));
+        }
+        if reason.trim().is_empty() {
+            let place = Place::content(name, comment.span);
+            let finding = Finding::new(&SUPPRESSION_WITHOUT_REASON, place, "nobody says why this is suppressed");
+            findings.push(finding.help("write the reason behind the names, after two dashes"));
+        }
+        for part in names.split(',') {
+            let shown = part.trim();
+            let start = at + (part.as_ptr() as usize - rest.as_ptr() as usize) + (part.len() - part.trim_start().len());
+            let span = Span::new(start, start + shown.len());
+            match rules::find(shown).filter(|rule| may_be_suppressed(rule)) {
+                Some(rule) => {
+                    suppressions.push(Suppression { rule, span, covers, reason: reason.trim().to_owned() });
+                }
+                None if shown.is_empty() => {}
+                None => findings.push(unknown(name, shown, span)),
+            }
+        }
+    }
+    (suppressions, findings)
+}
+
+fn unknown(name: &str, shown: &str, span: Span) -> Finding {
+    let names: Vec<&str> = rules::all().filter(|rule| may_be_suppressed(rule)).map(|rule| rule.name).collect();
+    let message = match rules::find(shown) {
+        Some(rule) => format!("`{}` cannot be suppressed", rule.name),
+        None => format!("there is no rule `{}`", sanitize(shown)),
+    };
+    let help = match did_you_mean(shown, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`schemagate rules` lists them; a reason stands behind two dashes".to_owned(),
+    };
+    Finding::new(&UNKNOWN_SUPPRESSION, Place::content(name, span), message).help(help)
+}
+
+/// The statement that a comment belongs to: the one around it, the one that ends before it on its line, or the next one.
+fn bound(text: &str, statements: &[Statement], comment: Span) -> Option<Span> {
+    let around = |statement: &&Statement| statement.span.start <= comment.start && comment.end <= statement.span.end;
+    if let Some(statement) = statements.iter().find(around) {
+        return Some(statement.span);
+    }
+    let before = statements.iter().rev().find(|statement| statement.span.end <= comment.start);
+    let on_its_line = before.filter(|statement| !text[statement.span.end..comment.start].contains('\n'));
+    let next = statements.iter().find(|statement| statement.span.start >= comment.end);
+    // Behind the last statement there is nothing else that could be meant.
+    on_its_line.or(next).or(before).map(|statement| statement.span)
+}
+
+/// Parts findings into those that stay and those that are suppressed; `locked` says which rules cannot be. What is
+/// suppressed in vain is found.
+pub fn apply(
+    name: &str,
+    suppressions: &[Suppression],
+    findings: Vec<Finding>,
+    locked: &dyn Fn(&Rule) -> bool,
+) -> (Vec<Finding>, Vec<Suppressed>) {
+    let mut used = vec![false; suppressions.len()];
+    let (mut stay, mut gone) = (Vec::new(), Vec::new());
+    for finding in findings {
+        let covered = |suppression: &Suppression| {
+            let inside = finding
+                .place
+                .span
+                .is_some_and(|span| suppression.covers.start <= span.start && span.start <= suppression.covers.end);
+            suppression.rule == finding.rule && inside
+        };
+        match suppressions.iter().position(covered) {
+            Some(at) => {
+                used[at] = true;
+                if locked(finding.rule) {
+                    stay.push(finding.note("its suppression does not count: the server has locked this rule"));
+                } else {
+                    gone.push(Suppressed { finding, reason: suppressions[at].reason.clone() });
+                }
+            }
+            None => stay.push(finding),
+        }
+    }
+    for (suppression, used) in suppressions.iter().zip(used) {
+        let place = Place::content(name, suppression.span);
+        if locked(suppression.rule) {
+            let message = format!("the server does not let `{}` be suppressed", suppression.rule.name);
+            stay.push(Finding::new(&SUPPRESSION_LOCKED, place, message).help("take it out; ask who runs the server"));
+        } else if !used {
+            let message = format!("`{}` finds nothing here", suppression.rule.name);
+            stay.push(Finding::new(&UNUSED_SUPPRESSION, place, message).help("take it out"));
+        }
+    }
+    (stay, gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dialect;
+    use crate::sql::split::split;
+
+    fn covered(text: &str) -> Vec<(&str, String, &str)> {
+        let statements = split(text, Dialect::Postgres);
+        let (found, wrong) = suppressions("a.sql", text, &statements, Dialect::Postgres.into());
+        assert!(wrong.is_empty(), "{wrong:?}");
+        found.iter().map(|one| (one.rule.name, one.reason.clone(), one.covers.of(text))).collect()
+    }
+
+    #[test]
+    fn a_suppression_binds_to_its_statement() {
+        let drop = |reason: &str, covers| vec![("drop-table", reason.to_owned(), covers)];
+        assert_eq!(
+            covered("-- schemagate: ignore drop-table -- old\n\n-- more\nDROP TABLE a; SELECT 1"),
+            drop("old", "DROP TABLE a")
+        );
+        assert_eq!(
+            covered("SELECT 1;\nDROP TABLE a; -- schemagate: ignore drop-table -- b\nSELECT 2"),
+            drop("b", "DROP TABLE a")
+        );
+        assert_eq!(
+            covered("DROP /* schemagate: ignore drop-table -- c */ TABLE a"),
+            drop("c", "DROP /* schemagate: ignore drop-table -- c */ TABLE a")
+        );
+        assert_eq!(
+            covered("SELECT 1;\n-- schemagate: ignore-file drop-table, truncate -- d\nSELECT 2")[1].0,
+            "truncate"
+        );
+        assert!(covered("-- schemagate: no-transaction\nSELECT '-- schemagate: ignore drop-table'").is_empty());
+    }
+
+    #[test]
+    fn slips_are_errors_with_a_place() {
+        let text = "-- schemagate: ignore drop-tabel, syntax-error\nDROP TABLE a";
+        let (_, wrong) = suppressions("a.sql", text, &split(text, Dialect::Postgres), Dialect::Postgres.into());
+        let shown: Vec<(&str, &str)> =
+            wrong.iter().map(|finding| (finding.rule.name, finding.place.span.unwrap().of(text))).collect();
+        assert_eq!(shown[1..], [("unknown-suppression", "drop-tabel"), ("unknown-suppression", "syntax-error")]);
+        assert_eq!(shown[0].0, "suppression-without-reason");
+    }
+}
