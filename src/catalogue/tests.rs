@@ -1,3 +1,5 @@
+//! The catalogue, held against short histories.
+
 use super::*;
 use crate::config::Dialect;
 use crate::facts::read;

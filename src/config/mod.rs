@@ -8,6 +8,7 @@ pub mod databases;
 pub mod flavour;
 pub mod limits;
 pub mod manifest;
+mod problems;
 pub mod reader;
 pub mod server;
 mod targets;

@@ -9,8 +9,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+pub use super::problems::Problems;
 use super::units::{parse_duration, parse_size, whole};
-use crate::finding::{Finding, Place, Rule};
+use crate::finding::{Finding, Rule};
 use crate::text::{Span, did_you_mean, enumerate, sanitize};
 
 /// A value with its place in the file.
@@ -20,38 +21,6 @@ pub struct At<T> {
     pub value: T,
     /// Its bytes.
     pub span: Span,
-}
-
-/// Gathers what is wrong with one file.
-#[derive(Debug)]
-pub struct Problems {
-    file: String,
-    rule: &'static Rule,
-    findings: RefCell<Vec<Finding>>,
-}
-
-impl Problems {
-    /// Starts with none.
-    pub fn new(file: impl Into<String>, rule: &'static Rule) -> Self {
-        Self { file: file.into(), rule, findings: RefCell::default() }
-    }
-
-    /// Adds one.
-    pub fn add(&self, span: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
-        let place = Place::content(self.file.clone(), span);
-        let finding = Finding::new(self.rule, place, message).label(label).help(help);
-        self.findings.borrow_mut().push(finding);
-    }
-
-    /// Says whether there are any.
-    pub fn is_empty(&self) -> bool {
-        self.findings.borrow().is_empty()
-    }
-
-    /// Returns them all.
-    pub fn into_findings(self) -> Vec<Finding> {
-        self.findings.into_inner()
-    }
 }
 
 /// Parses a document and hands its top to `read`.

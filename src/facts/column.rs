@@ -139,7 +139,9 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
     let start = cursor.here();
     let mark = |cursor: &Cursor<'_>| Some(Mark { span: cursor.since(start) });
     if cursor.take("CONSTRAINT") {
-        cursor.ident()?;
+        let name = cursor.ident()?;
+        let demands = ["PRIMARY", "UNIQUE", "REFERENCES", "CHECK"];
+        column.names.extend(demands.into_iter().find(|word| cursor.peek(word)).map(|word| (name, word)));
     } else if cursor.take("NOT NULL") {
         column.not_null = mark(cursor);
     } else if cursor.take("PRIMARY KEY") || cursor.mysql() && cursor.take("KEY") {

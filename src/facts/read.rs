@@ -1,4 +1,4 @@
-//! Reading a statement, by its first words; and the statements that stand inside of it.
+//! Reading a statement, by its first words.
 
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
@@ -6,8 +6,8 @@ use crate::facts::alter::alter_table;
 use crate::facts::cursor::Cursor;
 use crate::facts::data::{delete, insert, update};
 use crate::facts::table::{create_index, create_table};
+use crate::facts::upkeep::{comment, maintained, setting};
 use crate::facts::{Created, Detail, Dropped, Fact, Name, Object, TypeChange, TypeHow};
-use crate::sql::split::split;
 use crate::text::Span;
 
 /// Reads what a statement does; `None` where that is not known. Spans count in `text`.
@@ -370,163 +370,4 @@ fn truncated(cursor: &mut Cursor<'_>) -> Option<Fact> {
         }
     }
     Some(Fact::Truncate { tables, cascade: cursor.find("CASCADE") })
-}
-
-fn setting(cursor: &mut Cursor<'_>) -> Option<Fact> {
-    let pragma = cursor.peek("PRAGMA");
-    let reset = cursor.peek("RESET");
-    cursor.skip();
-    let local = cursor.take("LOCAL");
-    let _ = cursor.any(&["SESSION CHARACTERISTICS", "SESSION", "GLOBAL", "STATEMENT"]);
-    if cursor.peek_any(&["TRANSACTION", "CONSTRAINTS", "PASSWORD"]) {
-        return Some(Fact::Nothing);
-    }
-    let start = cursor.here();
-    if cursor.any(&["ROLE", "NAMES", "TIME ZONE", "AUTHORIZATION"]) {
-        let name = cursor.since(start).of(cursor.text).to_lowercase();
-        let value = cursor.shown().to_owned();
-        return Some(Fact::Set { name, value, local });
-    }
-    let mut name = cursor.shown().to_lowercase();
-    cursor.skip();
-    while cursor.take(".") {
-        name = cursor.shown().to_lowercase();
-        cursor.skip();
-    }
-    let name = name.trim_start_matches("@@session.").trim_start_matches("@@").to_owned();
-    let value_given = cursor.any(&[": =", "=", "TO", "("]);
-    if pragma && !value_given {
-        return Some(Fact::Nothing);
-    }
-    let value = if reset { "DEFAULT" } else { cursor.shown() };
-    Some(Fact::Set { name, value: value.trim_matches('\'').to_owned(), local })
-}
-
-fn maintained(cursor: &mut Cursor<'_>) -> Option<Fact> {
-    let mysql = cursor.mysql();
-    if cursor.take("REFRESH MATERIALIZED VIEW") {
-        let concurrently = cursor.take("CONCURRENTLY");
-        let name = cursor.name()?;
-        return Some(Fact::Refresh {
-            name,
-            concurrently,
-            filled: !cursor.peek("WITH") || !cursor.peek_behind(1, "NO"),
-        });
-    }
-    if cursor.take("REINDEX") {
-        let concurrently = cursor.later("CONCURRENTLY");
-        return Some(Fact::Reindex { concurrently, system: cursor.later("SYSTEM") });
-    }
-    if cursor.take("VACUUM") {
-        let listed = cursor.peek("(") && cursor.later("FULL");
-        let full = cursor.take("FULL") || listed;
-        if cursor.peek("(") {
-            cursor.parentheses()?;
-        }
-        cursor.any(&["FREEZE", "VERBOSE", "ANALYZE"]);
-        if !full {
-            return Some(Fact::Nothing);
-        }
-        return Some(Fact::Rewrite { words: "VACUUM FULL", tables: cursor.name().into_iter().collect() });
-    }
-    if mysql && cursor.take("OPTIMIZE") {
-        cursor.any(&["LOCAL", "NO_WRITE_TO_BINLOG"]);
-        cursor.any(&["TABLE", "TABLES"]);
-        return Some(Fact::Rewrite { words: "OPTIMIZE TABLE", tables: cursor.name().into_iter().collect() });
-    }
-    cursor.take("CLUSTER");
-    cursor.any(&["VERBOSE"]);
-    Some(Fact::Rewrite { words: "CLUSTER", tables: cursor.name().into_iter().collect() })
-}
-
-fn comment(cursor: &mut Cursor<'_>) -> Option<Fact> {
-    cursor.take("COMMENT ON");
-    if cursor.take("TABLE") {
-        return Some(Fact::Comment { on: Object::Table, name: cursor.name()?, column: None });
-    }
-    if !cursor.take("COLUMN") {
-        return Some(Fact::Nothing);
-    }
-    let mut parts = vec![cursor.ident()?];
-    while cursor.take(".") {
-        parts.push(cursor.ident()?);
-    }
-    let column = parts.pop()?;
-    let table = parts.pop()?;
-    let schema = parts.pop().map(|part| part.name).filter(|schema| schema != "public");
-    Some(Fact::Comment {
-        on: Object::Column,
-        name: Name { schema, name: table.name, span: table.span },
-        column: Some(column.name),
-    })
-}
-
-/// In what kind of body a statement stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
-    /// It runs with the statement: a DO block.
-    Runs,
-    /// It runs when something else calls it: a routine or trigger.
-    Called,
-}
-
-/// Returns the static statements in the body of a DO block or routine, with their places in `text`.
-pub fn within(text: &str, flavour: Flavour) -> Option<(Body, Vec<Span>)> {
-    let mut cursor = Cursor::of(text, flavour);
-    let body = if cursor.peek("DO") && cursor.is(Dialect::Postgres) {
-        Body::Runs
-    } else if cursor.peek("BEGIN") && cursor.peek_behind(1, "NOT") {
-        Body::Runs
-    } else if cursor.peek("CREATE")
-        && ["FUNCTION", "PROCEDURE", "TRIGGER", "EVENT"].iter().any(|word| cursor.later(word))
-    {
-        Body::Called
-    } else {
-        return None;
-    };
-    if !cursor.is(Dialect::Postgres) {
-        return Some((body, inner(text, Span::new(0, text.len()), flavour)));
-    }
-    let mut spans = Vec::new();
-    while !cursor.over() {
-        let here = cursor.here();
-        if cursor.is_string() && here.of(text).starts_with('$') {
-            let inside = cursor.string()?;
-            let quote = (here.end - here.start - inside.len()) / 2;
-            spans.extend(inner(text, Span::new(here.start + quote, here.end - quote), flavour));
-        } else {
-            cursor.skip();
-        }
-    }
-    Some((body, spans))
-}
-
-/// Words behind which a statement of a body begins.
-const OPENERS: [&str; 9] = ["BEGIN", "THEN", "ELSE", "LOOP", "DO", "ATOMIC", "ROW", "EACH", "AS"];
-
-/// The statements of a body that define or change something, each up to its semicolon.
-fn inner(text: &str, body: Span, flavour: Flavour) -> Vec<Span> {
-    let verbs = ["CREATE", "ALTER", "DROP", "TRUNCATE", "DELETE", "UPDATE"];
-    let mut cursor = Cursor::of(body.of(text), flavour);
-    let mut spans = Vec::new();
-    let (mut opened, mut adding) = (true, false);
-    let first = cursor.here();
-    while !cursor.at_end() {
-        // The statement itself is not inside of itself.
-        let outer = cursor.here() == first && body.start == 0;
-        if opened && !outer && cursor.peek_any(&verbs) {
-            let start = cursor.here();
-            while !cursor.at_end() && !cursor.peek(";") {
-                cursor.skip();
-            }
-            spans.push(cursor.since(start).shifted(body.start));
-        }
-        // The DO of an INSERT with ON CONFLICT belongs to it.
-        adding = (adding || opened && cursor.peek_any(&["INSERT", "WITH"])) && !cursor.peek(";");
-        opened = cursor.peek(";") || cursor.peek_any(&OPENERS) && !(adding && cursor.peek("DO"));
-        cursor.skip();
-    }
-    // What a dollar-quoted body in SQL holds is split as a script is.
-    spans.retain(|span| split(span.of(text), flavour).len() == 1);
-    spans
 }

@@ -1,3 +1,5 @@
+//! The reader of facts, held against real migrations and the constructs of the manuals.
+
 use std::path::Path;
 
 use super::*;
@@ -5,10 +7,6 @@ use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::sql::cases::cases;
 use crate::sql::split::split;
-
-fn fact(text: &str, dialect: Dialect) -> Fact {
-    read(text, dialect.into()).unwrap_or_else(|| panic!("not understood: {text}"))
-}
 
 /// What is not understood of the statements of a text.
 fn unknown(text: &str, flavour: Flavour) -> Vec<String> {

@@ -2,9 +2,9 @@
 //!
 //! What each statement locks was measured on PostgreSQL 15 and is asked of a live server by `tests/all/locks.rs`.
 
-use crate::catalogue::Known;
 use crate::facts::{Action, Alteration, Change, Constraint, Demand, Fact, Ident, Name, TypeHow};
 use crate::finding::{Finding, Rule, Severity};
+use crate::rules::key_locks::{UNIQUE_CONSTRAINT_LOCK, primary, unique};
 use crate::rules::scene::Scene;
 use crate::rules::{Family, Looks};
 
@@ -49,22 +49,6 @@ pub static VALIDATE_SAME_TRANSACTION: Rule = Rule::new(
     "The strong lock of the first step is held until the end of the transaction, so everyone waits for the validation all \
      the same. Put VALIDATE CONSTRAINT into the next file.",
 );
-/// An index is built under lock.
-pub static UNIQUE_CONSTRAINT_LOCK: Rule = Rule::new(
-    "unique-constraint-lock",
-    Severity::Error,
-    "A unique constraint builds its index while everyone waits (PostgreSQL).",
-    "It takes an ACCESS EXCLUSIVE lock until the index is built. A unique index that was built concurrently can be taken \
-     for it in a moment: UNIQUE USING INDEX.",
-);
-/// An index is built under lock.
-pub static PRIMARY_KEY_LOCK: Rule = Rule::new(
-    "primary-key-lock",
-    Severity::Error,
-    "A primary key builds its index while everyone waits (PostgreSQL).",
-    "It takes an ACCESS EXCLUSIVE lock until the index is built, and until all rows are searched for null where the columns \
-     are not NOT NULL yet. A unique index that was built concurrently can be taken for it: PRIMARY KEY USING INDEX.",
-);
 /// An index is built under lock, and there is no other way.
 pub static EXCLUSION_CONSTRAINT_LOCK: Rule = Rule::new(
     "exclusion-constraint-lock",
@@ -103,8 +87,6 @@ pub const FAMILY: Family = Family {
         &FOREIGN_KEY_LOCKS_PARENT,
         &CHECK_NOT_VALID,
         &VALIDATE_SAME_TRANSACTION,
-        &UNIQUE_CONSTRAINT_LOCK,
-        &PRIMARY_KEY_LOCK,
         &EXCLUSION_CONSTRAINT_LOCK,
         &DOMAIN_CONSTRAINT,
         &PARTITION_LOCK,
@@ -291,7 +273,13 @@ fn added(scene: &Scene<'_>, table: &Name, constraint: &Constraint) -> Vec<Findin
 }
 
 /// The constraint's name as it is written, or one like the server would choose.
-fn named(scene: &Scene<'_>, table: &Name, constraint: &Constraint, columns: &[Ident], ending: &str) -> String {
+pub(super) fn named(
+    scene: &Scene<'_>,
+    table: &Name,
+    constraint: &Constraint,
+    columns: &[Ident],
+    ending: &str,
+) -> String {
     match &constraint.name {
         Some(name) => scene.shown(name.span).to_owned(),
         None => {
@@ -340,71 +328,12 @@ fn check(scene: &Scene<'_>, table: &Name, constraint: &Constraint, span: crate::
 }
 
 /// The place of the first word of what a constraint demands.
-fn first_word(scene: &Scene<'_>, constraint: &Constraint) -> crate::text::Span {
+pub(super) fn first_word(scene: &Scene<'_>, constraint: &Constraint) -> crate::text::Span {
     let start = constraint.name.as_ref().map_or(constraint.span.start, |name| name.span.end);
     let rest = scene.shown(crate::text::Span::new(start, constraint.span.end));
     let blank = rest.len() - rest.trim_start().len();
     let word = rest.trim_start().find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
     crate::text::Span::new(start + blank, start + blank + word)
-}
-
-fn listed<'s>(scene: &Scene<'s>, columns: &[Ident]) -> String {
-    let shown: Vec<&'s str> = columns.iter().map(|column| scene.shown(column.span)).collect();
-    shown.join(", ")
-}
-
-fn unique(scene: &Scene<'_>, table: &Name, constraint: &Constraint, columns: &[Ident]) -> Finding {
-    let (shown, name) = (scene.named(table), named(scene, table, constraint, columns, "key"));
-    let message = format!("building its index blocks every reader and writer of `{}`", table.name);
-    scene
-        .finding(&UNIQUE_CONSTRAINT_LOCK, first_word(scene, constraint), message)
-        .label("ACCESS EXCLUSIVE lock until the index is built")
-        .help("build a unique index concurrently, then take it for the constraint")
-        .safe(format!(
-            "-- schemagate: no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {shown} ({});\n",
-            listed(scene, columns)
-        ))
-        .safe(format!("ALTER TABLE {shown} ADD CONSTRAINT {name} UNIQUE USING INDEX {name};\n"))
-}
-
-fn primary(
-    scene: &Scene<'_>,
-    table: &Name,
-    constraint: &Constraint,
-    columns: &[Ident],
-    known: Option<&Known>,
-) -> Option<Finding> {
-    let not_null =
-        |column: &str| known.is_some_and(|known| known.column(column).is_some_and(|column| column.not_null.is_some()));
-    let nullable = "the columns must be NOT NULL first, or all rows are searched for null: see `explain set-not-null`";
-    if let Some(using) = &constraint.using {
-        let index = known.and_then(|known| {
-            known.indexes.iter().find(|index| index.name.as_ref().is_some_and(|name| name.name == using.name))
-        })?;
-        if index.columns.iter().all(|column| not_null(&column.name)) {
-            return None;
-        }
-        let message = format!("`{}` is searched for null while everyone waits", table.name);
-        let finding = scene.finding(&PRIMARY_KEY_LOCK, first_word(scene, constraint), message);
-        return Some(finding.at_most(Severity::Warning).help(nullable));
-    }
-    let (shown, name) = (scene.named(table), named(scene, table, constraint, &[], "pkey"));
-    let message = format!("building its index blocks every reader and writer of `{}`", table.name);
-    let finding = scene
-        .finding(&PRIMARY_KEY_LOCK, first_word(scene, constraint), message)
-        .label("ACCESS EXCLUSIVE lock until the index is built");
-    if !columns.iter().all(|column| not_null(&column.name)) {
-        return Some(finding.help(format!("build a unique index concurrently and take it; {nullable}")));
-    }
-    Some(
-        finding
-            .help("build a unique index concurrently, then take it for the key")
-            .safe(format!(
-                "-- schemagate: no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {shown} ({});\n",
-                listed(scene, columns)
-            ))
-            .safe(format!("ALTER TABLE {shown} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name};\n")),
-    )
 }
 
 fn validated(scene: &Scene<'_>, table: &Name, name: &Ident) -> Option<Finding> {

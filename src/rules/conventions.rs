@@ -115,6 +115,16 @@ struct Subject<'n> {
     referenced: Option<(&'n str, String)>,
 }
 
+impl<'n> Subject<'n> {
+    fn of(kind: Named, name: &'n str, span: Span, table: &'n str) -> Self {
+        Self { kind, name, span, table, columns: String::new(), referenced: None }
+    }
+
+    fn over(self, columns: String) -> Self {
+        Self { columns, ..self }
+    }
+}
+
 fn look(scene: &Scene<'_>) -> Vec<Finding> {
     let mut findings = unwanted(scene);
     match scene.fact() {
@@ -156,26 +166,10 @@ fn named(scene: &Scene<'_>, subject: &Subject<'_>, findings: &mut Vec<Finding>) 
 
 fn created(scene: &Scene<'_>, table: &Table, findings: &mut Vec<Finding>) {
     let name = &table.name;
-    let subject = |kind, name: &'_ Ident| (kind, name.name.clone(), name.span);
-    named(
-        scene,
-        &Subject {
-            kind: Named::Table,
-            name: &name.name,
-            span: name.span,
-            table: &name.name,
-            columns: String::new(),
-            referenced: None,
-        },
-        findings,
-    );
+    named(scene, &Subject::of(Named::Table, &name.name, name.span, &name.name), findings);
     for column in &table.columns {
-        let (kind, shown, span) = subject(Named::Column, &column.name);
-        named(
-            scene,
-            &Subject { kind, name: &shown, span, table: &name.name, columns: shown.clone(), referenced: None },
-            findings,
-        );
+        column_named(scene, name, &column.name, findings);
+        own_names(scene, name, column, findings);
         of_column(scene, column, findings);
     }
     for constraint in &table.constraints {
@@ -221,6 +215,21 @@ fn of_column(scene: &Scene<'_>, column: &Column, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The names of constraints that stand at a column.
+fn own_names(scene: &Scene<'_>, table: &Name, column: &Column, findings: &mut Vec<Finding>) {
+    for (name, word) in &column.names {
+        let reference = column.references.as_ref();
+        let (kind, referenced) = match *word {
+            "PRIMARY" => (Named::PrimaryKey, None),
+            "UNIQUE" => (Named::Unique, None),
+            "CHECK" => (Named::Check, None),
+            _ => (Named::ForeignKey, reference.map(|one| (one.table.name.as_str(), joined(&one.columns)))),
+        };
+        let subject = Subject::of(kind, &name.name, name.span, &table.name).over(column.name.name.clone());
+        named(scene, &Subject { referenced, ..subject }, findings);
+    }
+}
+
 fn constrained(scene: &Scene<'_>, table: &Name, constraint: &Constraint, findings: &mut Vec<Finding>) {
     let Some(name) = &constraint.name else { return };
     let (kind, columns, referenced) = match &constraint.demand {
@@ -231,20 +240,15 @@ fn constrained(scene: &Scene<'_>, table: &Name, constraint: &Constraint, finding
         }
         Demand::Check(_) | Demand::Exclude | Demand::NotNull(_) => (Named::Check, String::new(), None),
     };
-    named(
-        scene,
-        &Subject { kind, name: &name.name, span: name.span, table: &table.name, columns, referenced },
-        findings,
-    );
+    let subject = Subject::of(kind, &name.name, name.span, &table.name).over(columns);
+    named(scene, &Subject { referenced, ..subject }, findings);
 }
 
 fn indexed(scene: &Scene<'_>, index: &Index, findings: &mut Vec<Finding>) {
     let conventions = scene.script.conventions;
     if let Some(name) = &index.name {
         let kind = if index.unique && conventions.names(Named::Unique) { Named::Unique } else { Named::Index };
-        let columns = joined(&index.columns);
-        let subject =
-            Subject { kind, name: &name.name, span: name.span, table: &index.table.name, columns, referenced: None };
+        let subject = Subject::of(kind, &name.name, name.span, &index.table.name).over(joined(&index.columns));
         named(scene, &subject, findings);
     }
     let span = index.name.as_ref().map_or(index.span, |name| name.span);
@@ -266,15 +270,7 @@ fn made_other(scene: &Scene<'_>, made: &Created, findings: &mut Vec<Finding>) {
     let Some(name) = &made.name else { return };
     match made.what {
         Object::View | Object::MaterializedView => {
-            let columns = String::new();
-            let subject = Subject {
-                kind: Named::View,
-                name: &name.name,
-                span: name.span,
-                table: &name.name,
-                columns,
-                referenced: None,
-            };
+            let subject = Subject::of(Named::View, &name.name, name.span, &name.name);
             named(scene, &subject, findings);
         }
         Object::Extension => {
@@ -289,27 +285,21 @@ fn made_other(scene: &Scene<'_>, made: &Created, findings: &mut Vec<Finding>) {
     }
 }
 
+fn column_named(scene: &Scene<'_>, table: &Name, name: &Ident, findings: &mut Vec<Finding>) {
+    let subject = Subject::of(Named::Column, &name.name, name.span, &table.name).over(name.name.clone());
+    named(scene, &subject, findings);
+}
+
 fn changed(scene: &Scene<'_>, table: &Name, change: &Change, findings: &mut Vec<Finding>) {
-    let column_named = |name: &Ident, findings: &mut Vec<Finding>| {
-        let columns = name.name.clone();
-        let subject = Subject {
-            kind: Named::Column,
-            name: &name.name,
-            span: name.span,
-            table: &table.name,
-            columns,
-            referenced: None,
-        };
-        named(scene, &subject, findings);
-    };
     match change {
         Change::AddColumn(column) => {
-            column_named(&column.name, findings);
+            column_named(scene, table, &column.name, findings);
+            own_names(scene, table, column, findings);
             of_column(scene, column, findings);
         }
         Change::Redefine(old, column) => {
             if old.name != column.name.name {
-                column_named(&column.name, findings);
+                column_named(scene, table, &column.name, findings);
             }
             of_column(scene, column, findings);
         }
@@ -317,17 +307,9 @@ fn changed(scene: &Scene<'_>, table: &Name, change: &Change, findings: &mut Vec<
             let column = Column { of: of.clone(), ..Column::default() };
             of_column(scene, &column, findings);
         }
-        Change::RenameColumn(_, new) => column_named(new, findings),
+        Change::RenameColumn(_, new) => column_named(scene, table, new, findings),
         Change::RenameTable(new) => {
-            let columns = String::new();
-            let subject = Subject {
-                kind: Named::Table,
-                name: &new.name,
-                span: new.span,
-                table: &new.name,
-                columns,
-                referenced: None,
-            };
+            let subject = Subject::of(Named::Table, &new.name, new.span, &new.name);
             named(scene, &subject, findings);
         }
         Change::AddConstraint(constraint) => constrained(scene, table, constraint, findings),

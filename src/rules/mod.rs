@@ -13,6 +13,7 @@ pub mod conventions;
 pub mod destructive;
 mod expressions;
 pub mod index_locks;
+pub mod key_locks;
 pub mod mysql;
 pub mod naming;
 pub mod order;
@@ -75,6 +76,7 @@ pub static FAMILIES: &[Family] = &[
     destructive::FAMILY,
     index_locks::FAMILY,
     constraint_locks::FAMILY,
+    key_locks::FAMILY,
     columns::FAMILY,
     mysql::FAMILY,
     mysql::FILES,

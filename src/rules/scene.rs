@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use crate::catalogue::Catalogue;
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
-use crate::facts::{Body, Fact, Name, read, within};
+use crate::facts::{Body, Fact, Name, dynamic, read, within};
 use crate::finding::{Finding, Place, Rule};
 use crate::rules::analysis::{not_analysed, too_long};
 use crate::rules::{FAMILIES, Looks, Script, Tally};
@@ -179,6 +179,11 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
             findings.extend(not_analysed(script, statement.span, why));
             continue;
         };
+        if dynamic(text, flavour) {
+            tally.not_analysed += 1;
+            lost.push(acts.len());
+            findings.extend(not_analysed(script, statement.span, "it runs text that it puts together (EXECUTE)"));
+        }
         acts.push(Act { span: statement.span, fact, body: None });
         acts.extend(inner_acts(script, statement.span, flavour));
     }
@@ -259,6 +264,9 @@ pub fn follow(
         match fact_of(text, flavour) {
             Some(fact) => known.follow(&fact),
             None => known.lose_track("an earlier statement was not understood"),
+        }
+        if dynamic(text, flavour) {
+            known.lose_track("an earlier block runs text that it puts together");
         }
         let Some((Body::Runs, spans)) = within(text, flavour) else { continue };
         for fact in spans.into_iter().filter_map(|span| fact_of(span.of(text), flavour)) {

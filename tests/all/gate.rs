@@ -122,18 +122,18 @@ fn limits_are_those_of_the_manifest_and_never_above_the_servers() {
 #[test]
 fn statements_that_are_not_understood_are_counted_and_searched_for_dangerous_words() {
     let world = world("postgres", "", "");
-    world.migration("1", "CREATE TABLE t (a int);\nDO $$ BEGIN DROP TABLE old; END $$;");
+    world.migration("1", "CREATE TABLE t (a int);\nALTER FOREIGN TABLE f ALTER x OPTIONS (SET n 'y'), DROP COLUMN q;");
     let text = flat(&world.send("body").ok());
-    assert!(
-        text.contains("note[not-analysed]") && text.contains("not looked for here: delete-without-where"),
-        "{text}"
-    );
-    assert!(text.contains("warning[not-analysed-danger]") && text.contains("1##ddl##change.sql:2:13"), "{text}");
+    assert!(text.contains("note[not-analysed]") && text.contains("no rule of the review sees what it does"), "{text}");
+    assert!(text.contains("warning[not-analysed-danger]") && text.contains("1##ddl##change.sql:2:52"), "{text}");
     assert!(text.contains("1 not analysed"), "{text}");
     world.file("db/shop/2##dml##a.sql", "DELETE FROM t;\nUPDATE t SET a = 1;\nDELETE FROM t WHERE a = 1;");
-    let text = flat(&world.send("rows").ok());
-    assert!(text.contains("delete-without-where") && text.contains("update-without-where"), "{text}");
-    assert!(text.contains("2 warnings"), "{text}");
+    let text = flat(&world.send("rows").refused(&["delete-without-where", "update-without-where"]));
+    assert!(text.contains("1 error, 1 warning"), "{text}");
+    world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    world.migration("3", "DO $$ BEGIN EXECUTE 'DROP ' || 'TABLE t'; END $$;");
+    let text = flat(&world.send("dynamic").ok());
+    assert!(text.contains("not analysed: it runs text that it puts together"), "{text}");
 }
 
 #[test]

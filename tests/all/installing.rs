@@ -135,7 +135,7 @@ fn a_program_in_a_folder_with_odd_characters_runs() {
     world.sg(&["install", "--program", program.to_str().unwrap()]).ok();
     let hook = std::fs::read_to_string(world.server().join("hooks/pre-receive")).unwrap();
     assert!(hook.starts_with("#!/bin/sh\n"), "a path with spaces cannot stand in the first line: {hook}");
-    world.migration("1", "CREATE TABLE a (id INTEGER);");
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);");
     world.in_clone(&["add", "."]).ok();
     assert_eq!(world.in_clone(&["commit", "-qm", "x"]).ok(), "");
     world.push().says(&["applied 1 ddl"]).ok();

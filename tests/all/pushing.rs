@@ -99,7 +99,8 @@ fn one_version_serves_ddl_and_dml_and_ddl_runs_first() {
 #[test]
 fn content_must_be_what_the_path_says() {
     let world = World::usual();
-    world.migration("1", "CREATE TABLE a (id INTEGER);\nINSERT INTO a VALUES (1);\nINSERT INTO a SELECT 2;\n");
+    world
+        .migration("1", "CREATE TABLE a (id INTEGER);\nINSERT INTO a (id) VALUES (1);\nINSERT INTO a (id) SELECT 2;\n");
     let text = world.send("mixed").refused(&["type-mismatch", "change.sql:2:1", "INSERT is a data statement"]);
     assert!(!text.contains("change.sql:3:1"), "copied rows belong to the schema change: {text}");
     world.migration("1", "BEGIN; CREATE TABLE a (id INTEGER); COMMIT;");

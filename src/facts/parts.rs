@@ -1,0 +1,271 @@
+//! What a table is made of, and what is done to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{Ident, Name, Object, Type};
+use crate::text::Span;
+
+/// A table that is made.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    /// Its name.
+    pub name: Name,
+    /// Whether it ends with the session.
+    pub temporary: bool,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its constraints, those of columns not among them.
+    pub constraints: Vec<Constraint>,
+    /// Its indexes (MySQL and MariaDB).
+    pub indexes: Vec<Index>,
+    /// The tables that it takes columns from: LIKE.
+    pub like: Vec<Name>,
+    /// The table that it is a part of: PARTITION OF, INHERITS.
+    pub parent: Option<Name>,
+    /// Whether it is a partition of its parent.
+    pub is_part: bool,
+    /// Whether it is parted itself.
+    pub partitioned: bool,
+    /// Whether a query makes its columns.
+    pub from_query: bool,
+    /// Whether it is kept elsewhere, or by an extension: FOREIGN, VIRTUAL.
+    pub foreign: bool,
+    /// Its options, the names in upper case (MySQL and MariaDB; STRICT of SQLite).
+    pub options: Vec<Setting>,
+}
+
+/// An option of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Which, in upper case.
+    pub name: String,
+    /// What it gets, in lower case.
+    pub value: String,
+    /// Where that stands.
+    pub span: Span,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: Ident,
+    /// Its type.
+    pub of: Type,
+    /// The words NOT NULL.
+    pub not_null: Option<Mark>,
+    /// Its default.
+    pub default: Option<Text>,
+    /// Whether it is computed, and kept.
+    pub generated: Option<Generated>,
+    /// Whether it counts by itself: identity, AUTO_INCREMENT.
+    pub counts: bool,
+    /// The words PRIMARY KEY.
+    pub primary: Option<Mark>,
+    /// The word UNIQUE.
+    pub unique: Option<Mark>,
+    /// The word CHECK, with the condition.
+    pub check: Option<Text>,
+    /// What it refers to.
+    pub references: Option<Reference>,
+    /// Its own character set or collation, in lower case.
+    pub charset: Option<Text>,
+    /// Its own collation, in lower case.
+    pub collation: Option<Text>,
+    /// The names of its own constraints, each with what it demands, by its first word.
+    #[serde(skip)]
+    pub names: Vec<(Ident, &'static str)>,
+    /// Whether it is commented.
+    pub commented: bool,
+    /// Whether ON UPDATE gives it a value.
+    pub on_update: bool,
+    /// The whole definition.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// A place that is worth pointing at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Mark {
+    /// Where.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// Words as they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Text {
+    /// The words.
+    pub text: String,
+    /// Where.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// How a column is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generated {
+    /// Whether the values are kept.
+    pub stored: bool,
+    /// Where that is said.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// What a foreign key refers to.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Reference {
+    /// The table.
+    pub table: Name,
+    /// The columns; none for the primary key.
+    pub columns: Vec<Ident>,
+    /// ON DELETE CASCADE or ON UPDATE CASCADE.
+    pub cascade: Option<Mark>,
+    /// Where the reference stands.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// A constraint of a table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Constraint {
+    /// Its name.
+    pub name: Option<Ident>,
+    /// What it demands.
+    pub demand: Demand,
+    /// Whether old rows are not looked at: NOT VALID.
+    pub not_valid: bool,
+    /// The index that is taken for it: USING INDEX.
+    pub using: Option<Ident>,
+    /// Where it stands.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// What a constraint demands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Demand {
+    /// A primary key.
+    Primary(Vec<Ident>),
+    /// No two alike.
+    Unique(Vec<Ident>),
+    /// A row elsewhere.
+    Foreign(Vec<Ident>, Reference),
+    /// A condition.
+    Check(Text),
+    /// No two that agree by operators.
+    Exclude,
+    /// Not null (PostgreSQL 18).
+    NotNull(Ident),
+}
+
+/// An index.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Index {
+    /// Its name.
+    pub name: Option<Name>,
+    /// The table.
+    pub table: Name,
+    /// Its columns; an empty name for what is computed.
+    pub columns: Vec<Ident>,
+    /// Whether no two rows may be alike in it.
+    pub unique: bool,
+    /// Without blocking.
+    pub concurrently: bool,
+    /// IF NOT EXISTS.
+    pub if_not_exists: bool,
+    /// ON ONLY.
+    pub only: bool,
+    /// A condition: only some rows are in it.
+    pub partial: bool,
+    /// FULLTEXT, SPATIAL or a method that is not the usual one, in lower case.
+    pub method: Option<String>,
+    /// The word INDEX.
+    #[serde(skip)]
+    pub span: Span,
+}
+
+/// A change of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alteration {
+    /// Which.
+    pub table: Name,
+    /// What is done, in order.
+    pub actions: Vec<Action>,
+}
+
+/// One action of a change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    /// What is done.
+    pub change: Change,
+    /// Where it stands, whole.
+    pub span: Span,
+    /// Its first words, for pointing at.
+    pub verb: Span,
+}
+
+/// What is done to a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A column comes.
+    AddColumn(Box<Column>),
+    /// A column goes.
+    DropColumn(Ident, Option<Span>),
+    /// A constraint comes.
+    AddConstraint(Box<Constraint>),
+    /// An index comes (MySQL and MariaDB).
+    AddIndex(Index),
+    /// A constraint goes; the word CASCADE.
+    DropConstraint(Ident, Option<Span>),
+    /// The primary key goes (MySQL and MariaDB).
+    DropPrimary,
+    /// A foreign key goes (MySQL and MariaDB).
+    DropForeign(Ident),
+    /// An index goes (MySQL and MariaDB).
+    DropIndex(Ident),
+    /// A column gets another type (PostgreSQL); whether USING says how.
+    SetType(Ident, Type, bool),
+    /// A column gets another definition, and perhaps name (MODIFY and CHANGE of MySQL and MariaDB).
+    Redefine(Ident, Box<Column>),
+    /// A column gets a default.
+    SetDefault(Ident, Text),
+    /// A column loses its default.
+    DropDefault(Ident),
+    /// A column no longer takes null.
+    SetNotNull(Ident),
+    /// A column takes null.
+    DropNotNull(Ident),
+    /// Old rows are held against a constraint.
+    Validate(Ident),
+    /// A column gets another name.
+    RenameColumn(Ident, Ident),
+    /// The table gets another name.
+    RenameTable(Name),
+    /// A constraint or index gets another name.
+    RenamePart(Object, Ident, Ident),
+    /// A part comes.
+    AttachPartition(Name),
+    /// A part leaves; without blocking?
+    DetachPartition(Name, bool),
+    /// A part goes with its rows.
+    DropPartition(Ident),
+    /// The table is written anew, in these words.
+    Rewrite(&'static str),
+    /// The table is written anew with other characters (CONVERT TO CHARACTER SET), these.
+    Convert(String),
+    /// The engine is named (MySQL and MariaDB).
+    Engine(Setting),
+    /// Another option.
+    Option(Setting),
+    /// How it is done: ALGORITHM or LOCK, with its word in upper case.
+    Manner(&'static str, String),
+    /// The table goes into another schema.
+    SetSchema(Ident),
+    /// Triggers, rules and row security: takes an exclusive lock for a moment.
+    Guard,
+    /// Nothing that a rule asks for.
+    Nothing,
+}

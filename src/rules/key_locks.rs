@@ -1,0 +1,91 @@
+//! Rules about keys of PostgreSQL whose index is built while others wait.
+//!
+//! What each statement locks was measured on PostgreSQL 15 and is asked of a live server by `tests/all/locks.rs`.
+
+use crate::catalogue::Known;
+use crate::facts::{Constraint, Ident, Name};
+use crate::finding::{Finding, Rule, Severity};
+use crate::rules::constraint_locks::{first_word, named};
+use crate::rules::scene::Scene;
+use crate::rules::{Family, Looks};
+
+/// An index is built under lock.
+pub static UNIQUE_CONSTRAINT_LOCK: Rule = Rule::new(
+    "unique-constraint-lock",
+    Severity::Error,
+    "A unique constraint builds its index while everyone waits (PostgreSQL).",
+    "It takes an ACCESS EXCLUSIVE lock until the index is built. A unique index that was built concurrently can be taken \
+     for it in a moment: UNIQUE USING INDEX.",
+);
+/// An index is built under lock.
+pub static PRIMARY_KEY_LOCK: Rule = Rule::new(
+    "primary-key-lock",
+    Severity::Error,
+    "A primary key builds its index while everyone waits (PostgreSQL).",
+    "It takes an ACCESS EXCLUSIVE lock until the index is built, and until all rows are searched for null where the columns \
+     are not NOT NULL yet. A unique index that was built concurrently can be taken for it: PRIMARY KEY USING INDEX.",
+);
+/// The family; its findings are made where constraints are looked at.
+pub const FAMILY: Family =
+    Family { rules: &[&UNIQUE_CONSTRAINT_LOCK, &PRIMARY_KEY_LOCK], looks: Looks::AtStatement(|_| Vec::new()) };
+
+fn listed<'s>(scene: &Scene<'s>, columns: &[Ident]) -> String {
+    let shown: Vec<&'s str> = columns.iter().map(|column| scene.shown(column.span)).collect();
+    shown.join(", ")
+}
+
+/// Finds that a unique constraint builds its index.
+pub(super) fn unique(scene: &Scene<'_>, table: &Name, constraint: &Constraint, columns: &[Ident]) -> Finding {
+    let (shown, name) = (scene.named(table), named(scene, table, constraint, columns, "key"));
+    let message = format!("building its index blocks every reader and writer of `{}`", table.name);
+    scene
+        .finding(&UNIQUE_CONSTRAINT_LOCK, first_word(scene, constraint), message)
+        .label("ACCESS EXCLUSIVE lock until the index is built")
+        .help("build a unique index concurrently, then take it for the constraint")
+        .safe(format!(
+            "-- schemagate: no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {shown} ({});\n",
+            listed(scene, columns)
+        ))
+        .safe(format!("ALTER TABLE {shown} ADD CONSTRAINT {name} UNIQUE USING INDEX {name};\n"))
+}
+
+/// Finds that a primary key builds its index, or has its columns searched for null.
+pub(super) fn primary(
+    scene: &Scene<'_>,
+    table: &Name,
+    constraint: &Constraint,
+    columns: &[Ident],
+    known: Option<&Known>,
+) -> Option<Finding> {
+    let not_null =
+        |column: &str| known.is_some_and(|known| known.column(column).is_some_and(|column| column.not_null.is_some()));
+    let nullable = "the columns must be NOT NULL first, or all rows are searched for null: see `explain set-not-null`";
+    if let Some(using) = &constraint.using {
+        let index = known.and_then(|known| {
+            known.indexes.iter().find(|index| index.name.as_ref().is_some_and(|name| name.name == using.name))
+        })?;
+        if index.columns.iter().all(|column| not_null(&column.name)) {
+            return None;
+        }
+        let message = format!("`{}` is searched for null while everyone waits", table.name);
+        let finding = scene.finding(&PRIMARY_KEY_LOCK, first_word(scene, constraint), message);
+        return Some(finding.at_most(Severity::Warning).help(nullable));
+    }
+    let (shown, name) = (scene.named(table), named(scene, table, constraint, &[], "pkey"));
+    let message = format!("building its index blocks every reader and writer of `{}`", table.name);
+    let finding = scene
+        .finding(&PRIMARY_KEY_LOCK, first_word(scene, constraint), message)
+        .label("ACCESS EXCLUSIVE lock until the index is built");
+    if !columns.iter().all(|column| not_null(&column.name)) {
+        return Some(finding.help(format!("build a unique index concurrently and take it; {nullable}")));
+    }
+    Some(
+        finding
+            .help("build a unique index concurrently, then take it for the key")
+            .safe(format!(
+                "-- schemagate: no-transaction\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {shown} ({});\n",
+                listed(scene, columns)
+            ))
+            .safe(format!("ALTER TABLE {shown} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name};\n")),
+    )
+}
