@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::commands;
+use crate::render::ReportFormat;
 
 /// Database change management inside Git itself.
 ///
@@ -11,9 +12,9 @@ use crate::commands;
 #[derive(Debug, Parser)]
 #[command(name = "schemagate", version, max_term_width = 100)]
 pub struct Cli {
-    /// How output is written
-    #[arg(long, global = true, value_enum, default_value = "human")]
-    pub format: FormatChoice,
+    /// How output is written; all but human and json are for `check`
+    #[arg(long, global = true, value_enum)]
+    pub format: Option<FormatChoice>,
     /// When colour is used; NO_COLOR in the environment means never
     #[arg(long, global = true, value_enum, default_value = "auto")]
     pub color: ColorChoice,
@@ -29,6 +30,31 @@ pub enum FormatChoice {
     Human,
     /// For programs
     Json,
+    /// file:line:column, a line a finding
+    Short,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// A code quality report of GitLab
+    Gitlab,
+    /// The XML of JUnit
+    Junit,
+}
+
+impl FormatChoice {
+    /// Returns the format of reports.
+    pub fn of_reports(self) -> ReportFormat {
+        match self {
+            Self::Human => ReportFormat::Human,
+            Self::Json => ReportFormat::Json,
+            Self::Short => ReportFormat::Short,
+            Self::Sarif => ReportFormat::Sarif,
+            Self::Github => ReportFormat::Github,
+            Self::Gitlab => ReportFormat::Gitlab,
+            Self::Junit => ReportFormat::Junit,
+        }
+    }
 }
 
 /// When colour is used.
@@ -55,6 +81,8 @@ pub enum Command {
     New(commands::new::Args),
     /// Check migrations: paths, order, immutability, bytes, SQL
     Check(commands::check::Args),
+    /// List the rules
+    Rules(commands::rules::Args),
     /// Explain how a path is read, or what a rule is about
     Explain(commands::explain::Args),
     /// Give late migrations the next version

@@ -20,6 +20,11 @@ pub const TERM: &str = "TERM";
 /// A file that names the key of an ssh login, with `ExposeAuthInfo yes`.
 pub const SSH_USER_AUTH: &str = "SSH_USER_AUTH";
 
+/// Set to `true` in GitHub Actions.
+pub const GITHUB_ACTIONS: &str = "GITHUB_ACTIONS";
+/// Set to `true` in GitLab CI.
+pub const GITLAB_CI: &str = "GITLAB_CI";
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 /// Reads a variable as text; `None` if it is unset, empty or not UTF-8.
 pub fn text(name: &str) -> Option<String> {

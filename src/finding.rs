@@ -152,6 +152,8 @@ pub struct Finding {
     pub help: Option<String>,
     /// The safe way as SQL that runs: the text of each file that it takes, in order.
     pub safe: Vec<String>,
+    /// Whether the first file of the safe way says the same as the statement that is found, and may be written for it.
+    pub certain: bool,
     /// Further lines that explain, in their own layout.
     pub notes: Vec<String>,
     /// Other places.
@@ -170,6 +172,7 @@ impl Finding {
             label: None,
             help: None,
             safe: Vec::new(),
+            certain: false,
             notes: Vec::new(),
             related: Vec::new(),
         }
@@ -185,6 +188,18 @@ impl Finding {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    /// Says whether the first file of the safe way may be written for the statement.
+    pub fn certain(mut self, certain: bool) -> Self {
+        self.certain = certain;
+        self
+    }
+
+    /// The same where there is such a way at all.
+    pub fn certain_if(self, certain: bool) -> Self {
+        let there = !self.safe.is_empty();
+        self.certain(certain && there)
     }
 
     /// Says that this case weighs no more than that: it is not known for sure, or a lesser one.
@@ -314,6 +329,11 @@ impl Report {
     /// Returns the findings.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Says whether there is nothing to tell: no finding, not even a suppressed one.
+    pub fn is_silent(&self) -> bool {
+        self.findings.is_empty() && self.suppressed.is_empty()
     }
 
     /// Counts the findings of one severity.

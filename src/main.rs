@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, Parser as _};
 
 use schemagate::cli::{Cli, ColorChoice, Command, FormatChoice};
 use schemagate::commands::{self, Console, Exit};
-use schemagate::render::Format;
+use schemagate::render::{Format, ReportFormat};
 use schemagate::{environment, output, text};
 
 /// Parsers recurse: this much stack, in bytes, is reserved and only touched where needed.
@@ -52,11 +52,24 @@ fn panic_words(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
 
+/// The format where none is asked for: GitHub's log is made for annotations, and GitLab reads its report from a file.
+fn usual_format(cli: &Cli) -> ReportFormat {
+    let set = |name: &str| environment::text(name).is_some_and(|value| value == "true");
+    match &cli.command {
+        Command::Check(args) if args.writes_file() && set(environment::GITLAB_CI) => ReportFormat::Gitlab,
+        Command::Check(args) if !args.writes_file() && set(environment::GITHUB_ACTIONS) => ReportFormat::Github,
+        _ => ReportFormat::Human,
+    }
+}
+
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
-    let format = match cli.format {
-        FormatChoice::Human => Format::Human,
-        FormatChoice::Json => Format::Json,
-    };
+    let checks = matches!(cli.command, Command::Check(_));
+    let reports = cli.format.map_or_else(|| usual_format(cli), FormatChoice::of_reports);
+    let format = if reports == ReportFormat::Json { Format::Json } else { Format::Human };
+    if !checks && !matches!(reports, ReportFormat::Human | ReportFormat::Json) {
+        output::complain("error: this format is only for `schemagate check`; the others write human or json\n");
+        return Ok(Exit::Usage);
+    }
     let dumb = environment::text(environment::TERM).is_none_or(|term| term == "dumb");
     let terminal = std::io::stdout().is_terminal() && !dumb;
     let color = match cli.color {
@@ -69,7 +82,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let mut to_anyone = output::plain;
     let in_hook = matches!(cli.command, Command::Hook(_));
     let out: &mut dyn FnMut(&str) = if in_hook { &mut to_listener } else { &mut to_anyone };
-    let mut console = Console { out, format, color, terminal, progress: commands::Progress::default() };
+    let progress = commands::Progress::default();
+    let mut console = Console { out, format, reports, most: None, output: None, color, terminal, progress };
     let console = &mut console;
     match &cli.command {
         Command::Init(args) => commands::init::run(args, console),
@@ -77,6 +91,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Uninstall(args) => commands::uninstall::run(args, console),
         Command::New(args) => commands::new::run(args, console),
         Command::Check(args) => commands::check::run(args, console),
+        Command::Rules(args) => commands::rules::run(args, console),
         Command::Explain(args) => commands::explain::run(args, console),
         Command::Renumber(args) => commands::renumber::run(args, console),
         Command::Plan(args) => commands::plan::run(args, console),

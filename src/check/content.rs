@@ -110,8 +110,12 @@ impl Judge<'_> {
         let mut report = Report::default();
         report.migrations = 1;
         let mut findings = rules::look_at_bytes(&File { name: &name, bytes: content });
-        let fit = !findings.iter().any(|finding| finding.severity == Severity::Error);
-        let text = std::str::from_utf8(content).ok();
+        // What is not text in a few places is read as if something else stood there, so that the rest is judged too.
+        let masked = bytes::masked(content);
+        let fit = !findings.iter().any(|finding| {
+            finding.severity == Severity::Error && (*finding.rule != bytes::NOT_UTF8 || masked.is_none())
+        });
+        let text = masked.as_deref();
         let change = text.filter(|_| fit && is_manifest(&file.migration.path)).map(data_change::read);
         match (fit, text, &change) {
             (true, _, Some(Err(mistake))) => {
@@ -130,8 +134,7 @@ impl Judge<'_> {
         });
         let said = text.unwrap_or_default();
         self.spare(file, &name, said, weighed.collect(), &mut report);
-        let shown = !report.findings().is_empty() || !report.suppressed().is_empty();
-        if let (true, Some(text)) = (shown, text) {
+        if let (false, Some(text)) = (report.is_silent(), text) {
             report.keep_source(name, text);
         }
         report
@@ -216,6 +219,9 @@ impl Judge<'_> {
                 Script { name, text, kind, bench, statements: &statements, known, pending, conventions, late: &late };
             let mut tally = Tally::default();
             findings.extend(rules::look_at_script(&script, &mut tally));
+            // Only a new file may be written anew, and only one that holds nothing else.
+            let alone = file.pending && statements.iter().filter(|one| !one.client).count() == 1;
+            findings.iter_mut().for_each(|finding| finding.certain &= alone);
             if statements.is_empty() {
                 findings.push(bytes::empty(name));
             }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::commands::changes::{Source, manifest};
 use crate::commands::judge::{Case, judge, not_known};
-use crate::commands::{Console, Exit, single};
+use crate::commands::{Console, Exit, fix, single};
 use crate::config::MANIFEST;
 use crate::finding::Report;
 use crate::git::baseline::{Released, released};
@@ -27,19 +27,40 @@ use crate::migration::ObjectId;
   schemagate check main..feature       what merging feature into main would bring
   schemagate check HEAD                the commit HEAD against its first parent
   schemagate check db/prod/a.sql       single files, by path and content alone
+  schemagate check --fix               mend what is certain, show the files that belong behind it
   schemagate check --stdin-path P < F  the text on standard input as if it were the file P
+  schemagate check --format sarif --output report.sarif
+                                       a report for code scanning, and what people read here
+
+Under GITHUB_ACTIONS findings are annotations; under GITLAB_CI --output writes a code quality report.
 
 Exit code: 0 nothing refuses, 1 findings refuse, 2 failure, 64 usage.")]
 pub struct Args {
     /// Check the index: what the next commit would hold
     #[arg(long, conflicts_with_all = ["what", "stdin_path"])]
     staged: bool,
+    /// Write what is certain to be better into files that are not released yet, then check
+    #[arg(long, conflicts_with_all = ["staged", "stdin_path"])]
+    fix: bool,
     /// Check standard input as the content of this path
     #[arg(long, value_name = "PATH", conflicts_with = "what")]
     stdin_path: Option<String>,
+    /// Write the report to a file; people are told here all the same
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show so many findings, and the number of the others
+    #[arg(long, value_name = "NUMBER")]
+    max_findings: Option<usize>,
     /// Files, a folder, a commit, or a range of commits `A..B`
     #[arg(value_name = "FILE|FOLDER|COMMIT|RANGE")]
     what: Vec<String>,
+}
+
+impl Args {
+    /// Says whether the report goes into a file.
+    pub fn writes_file(&self) -> bool {
+        self.output.is_some()
+    }
 }
 
 /// Runs the command.
@@ -47,7 +68,18 @@ pub struct Args {
 /// # Errors
 /// If a state cannot be read.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
-    let report = if args.staged {
+    console.most = args.max_findings;
+    console.output.clone_from(&args.output);
+    if args.fix {
+        fix::write(&look(args)?, console)?;
+    }
+    let report = look(args)?;
+    Ok(console.report(&report))
+}
+
+/// Judges what the arguments name.
+fn look(args: &Args) -> Result<Report> {
+    Ok(if args.staged {
         let repository = Repository::discover(Path::new("."))?;
         staged_report(&repository)?
     } else if let Some(path) = &args.stdin_path {
@@ -61,8 +93,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             [range] if !Path::new(range).exists() => revisions(range)?,
             files => single::files(&files.iter().map(|file| (file.clone(), None)).collect::<Vec<_>>())?,
         }
-    };
-    Ok(console.report(&report))
+    })
 }
 
 /// Judges the index against the released state.

@@ -150,7 +150,7 @@ fn commit(console: &mut Console<'_>) -> Result<Exit> {
         }
     }
     let report = staged_report(&repository)?;
-    if report.findings().is_empty() {
+    if report.is_silent() {
         return Ok(Exit::Clean);
     }
     Ok(console.report(&report))
@@ -191,7 +191,7 @@ fn push(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
         })?);
     }
     report.sort();
-    if report.findings().is_empty() { Ok(Exit::Clean) } else { Ok(console.report(&report)) }
+    if report.is_silent() { Ok(Exit::Clean) } else { Ok(console.report(&report)) }
 }
 
 /// The server file, or what is said to the pusher when there is none that can be used.
@@ -245,7 +245,7 @@ fn pre_receive(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
         other => other?,
     };
     let report = receive::judge_push(&repository, &loaded, &updates)?;
-    if report.findings().is_empty() {
+    if report.is_silent() {
         return Ok(Exit::Clean);
     }
     Ok(console.report(&report))

@@ -9,6 +9,7 @@ pub mod check;
 pub mod checkers;
 pub mod completions;
 pub mod explain;
+pub mod fix;
 pub mod history;
 pub mod hook;
 pub mod init;
@@ -22,6 +23,7 @@ pub mod renumber;
 pub mod replay;
 pub mod resolve;
 pub mod rollout;
+pub mod rules;
 pub mod scripts;
 pub mod server;
 pub mod shims;
@@ -33,10 +35,11 @@ pub mod waves;
 pub mod work;
 pub mod worker;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::finding::{Report, Verdict};
-use crate::render::{Format, Look};
+use crate::render::{Format, Look, ReportFormat};
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,12 @@ pub struct Console<'c> {
     pub out: &'c mut dyn FnMut(&str),
     /// The format that was asked for.
     pub format: Format,
+    /// That of reports of findings.
+    pub reports: ReportFormat,
+    /// How many findings are shown, where somebody has said it.
+    pub most: Option<usize>,
+    /// Where the report goes instead; people are told here all the same.
+    pub output: Option<PathBuf>,
     /// Whether colour may be used.
     pub color: bool,
     /// Whether a line can be written over: the text goes to a terminal.
@@ -78,9 +87,6 @@ pub struct Progress {
 const PAUSE: u64 = 5;
 /// The longest line that is written over: it must not be wrapped.
 const LONGEST_LINE: usize = 78;
-
-/// How many findings a person is shown.
-const MOST_FINDINGS: usize = 100;
 
 impl Console<'_> {
     /// Writes text.
@@ -107,11 +113,24 @@ impl Console<'_> {
         self.progress.told = step;
     }
 
-    /// Writes a report and returns what it comes to.
+    /// Writes a report and returns what it comes to; a failure where its file cannot be written.
     pub fn report(&mut self, report: &Report) -> Exit {
-        let look = Look { color: self.color, most: MOST_FINDINGS };
-        let text = crate::render::report(self.format, report, look);
-        self.say(&text);
+        let text = |format: ReportFormat, color: bool| {
+            let most = self.most.unwrap_or_else(|| format.usual_most());
+            crate::render::report(format, report, Look { color, most })
+        };
+        if let Some(file) = &self.output {
+            if let Err(error) = std::fs::write(file, text(self.reports, false)) {
+                let message = format!("error: {} cannot be written: {error}\n", file.display());
+                self.say(&crate::text::sanitize_block(&message));
+                return Exit::Failure;
+            }
+            let people = text(ReportFormat::Human, self.color);
+            self.say(&people);
+        } else {
+            let text = text(self.reports, self.color);
+            self.say(&text);
+        }
         match report.verdict() {
             Verdict::Accepted => Exit::Clean,
             Verdict::Refused => Exit::Findings,

@@ -14,6 +14,7 @@ use crate::engine::{Script, ScriptStatement, Terms};
 use crate::history::Mode;
 use crate::migration::{FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Step, resume_at};
+use crate::rules::suppression::{Suppression, suppressions};
 use crate::sql::alone::alone;
 use crate::sql::checksum::checksums;
 use crate::sql::directives::{Directives, directives};
@@ -105,7 +106,18 @@ pub fn prepare(
             isolation: asked.isolation.map(str::to_owned),
             patience: terms.patience,
         },
+        suppressed: suppressed(text, flavour),
     })
+}
+
+/// What a file suppresses, with the reasons, as the history keeps it.
+fn suppressed(text: &str, flavour: Flavour) -> String {
+    let found = suppressions("", text, &split(text, flavour), flavour).0;
+    let said = |one: &Suppression| match one.reason.as_str() {
+        "" => one.rule.name.to_owned(),
+        reason => format!("{}: {reason}", one.rule.name),
+    };
+    found.iter().map(said).collect::<Vec<_>>().join("; ")
 }
 
 /// The SQL of a file: of a data change in YAML its statement, where it stands.

@@ -25,12 +25,15 @@ use crate::rules::released::Baseline;
 /// Files by the path that was given, each with its content where that comes from elsewhere.
 type Given = [(String, Option<Vec<u8>>)];
 
+/// A file of a folder: as it was given, its path from there, its content.
+type InFolder<'f> = (&'f str, String, Vec<u8>);
+
 /// Judges files.
 ///
 /// # Errors
 /// If one cannot be read, or is no migration.
 pub fn files(files: &Given) -> Result<Report> {
-    let mut folders: BTreeMap<PathBuf, Vec<(&str, String, Vec<u8>)>> = BTreeMap::new();
+    let mut folders: BTreeMap<PathBuf, Vec<InFolder<'_>>> = BTreeMap::new();
     for (given, content) in files {
         let (top, inside) = locate(given, content.is_some())?;
         let bytes = match content {
@@ -51,7 +54,7 @@ pub fn files(files: &Given) -> Result<Report> {
 }
 
 /// Judges files of one folder.
-fn folder(top: &Path, settings: &Settings, files: Vec<(&str, String, Vec<u8>)>) -> Result<Report> {
+fn folder(top: &Path, settings: &Settings, files: Vec<InFolder<'_>>) -> Result<Report> {
     let mut report = Report::default();
     let judge = Judge {
         now: settings,

@@ -33,8 +33,14 @@ impl<W: Wire> Runner<W> {
         let (row, over) = self.number(row);
         self.settled = None;
         let event = self.writer.event(row.seq, if row.attempt > 1 { "resumed" } else { "started" }, "");
-        let claim = format!("{}; {event}; COMMIT", self.writer.replace(&row, over, &lock));
-        if self.wire.begin(&Terms::default(), false, &claim)? < CLAIMED {
+        let spared = script.spared();
+        let more = spared.map(|(event, detail)| format!("; {}", self.writer.event(row.seq, event, detail)));
+        let claim = format!(
+            "{}; {event}{}; COMMIT",
+            self.writer.replace(&row, over, &lock),
+            more.as_deref().unwrap_or_default()
+        );
+        if self.wire.begin(&Terms::default(), false, &claim)? < CLAIMED + u64::from(more.is_some()) {
             return Err(Stop::Record(gone()));
         }
         // The last statements that share a transaction share it with the end of the row.

@@ -76,9 +76,16 @@ pub struct Script {
     pub checksums: Checksums,
     /// Under what terms it runs.
     pub terms: Terms,
+    /// Findings that it suppresses, with the reasons.
+    pub suppressed: String,
 }
 
 impl Script {
+    /// The event that records what it suppresses, if it does.
+    fn spared(&self) -> Option<(&'static str, &str)> {
+        (!self.suppressed.is_empty()).then_some(("suppressed", self.suppressed.as_str()))
+    }
+
     /// Says whether the script surely leaves settings, locks and temporary tables of its session as they were.
     fn leaves_the_session(&self, dialect: Dialect) -> bool {
         const TAME: [&str; 11] =

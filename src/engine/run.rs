@@ -180,12 +180,14 @@ impl<W: Wire> Runner<W> {
             let (row, over) = self.number(Row { started_at, duration_us, ..row });
             let record = self.writer.replace(&row, over, &condition);
             // The row says it all; an event is added where there was more than one attempt.
-            let event = match row.attempt {
-                1 => String::new(),
-                _ => format!("; {}", self.writer.event(row.seq, "applied", "")),
-            };
+            let mut events = if row.attempt == 1 { Vec::new() } else { vec![("applied", "")] };
+            events.extend(script.spared());
+            let event: String = events
+                .iter()
+                .map(|(event, detail)| format!("; {}", self.writer.event(row.seq, event, detail)))
+                .collect();
             let rights = if tame { "" } else { self.wire.own_rights() };
-            let needed = if event.is_empty() { CLAIMED - 1 } else { CLAIMED };
+            let needed = CLAIMED - 1 + events.len() as u64;
             if self.wire.tell(&format!("{rights}{record}{event}"))? < needed {
                 return Err(Stop::Record(gone()));
             }

@@ -32,6 +32,7 @@ fn script(statements: &[&str]) -> Script {
         out_of_order: false,
         checksums: Checksums { bytes: String::new(), text: String::new() },
         terms: Terms::default(),
+        suppressed: String::new(),
     }
 }
 

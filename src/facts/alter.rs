@@ -33,7 +33,7 @@ pub(super) fn alter_table(cursor: &mut Cursor<'_>) -> Option<Fact> {
         let change = action(cursor, &table)?;
         // What is left of the action says how, and not what.
         let end = cursor.since(start);
-        cursor.to_boundary(&[]);
+        cursor.pass_to_boundary(&[]);
         let span = if matches!(change, Change::Nothing | Change::Guard) { end } else { cursor.since(start) };
         actions.push(Action { change, span, verb: verb(start, cursor.text, span) });
         if !cursor.take(",") {

@@ -101,7 +101,7 @@ fn arguments(inside: &str, cursor: &Cursor<'_>) -> Vec<String> {
     let mut arguments = Vec::new();
     while !inner.over() {
         let start = inner.here();
-        inner.to_boundary(&[]);
+        inner.pass_to_boundary(&[]);
         arguments.push(inner.said(inner.since(start)));
         inner.skip();
     }
@@ -116,7 +116,7 @@ pub(super) fn expression(cursor: &mut Cursor<'_>) -> Text {
     } else {
         cursor.skip();
     }
-    cursor.to_boundary(&OPTIONS);
+    cursor.pass_to_boundary(&OPTIONS);
     let span = cursor.since(start);
     Text { text: cursor.said(span), span }
 }

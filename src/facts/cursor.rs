@@ -174,7 +174,7 @@ impl<'t> Cursor<'t> {
     }
 
     /// Goes to the next comma or closing parenthesis of this depth, or to the end, or to one of these words.
-    pub(super) fn to_boundary(&mut self, words: &[&str]) {
+    pub(super) fn pass_to_boundary(&mut self, words: &[&str]) {
         while !self.over() && !self.peek(",") && !self.peek(")") && !self.peek_any(words) {
             if self.peek("(") {
                 if self.parentheses().is_none() {
@@ -201,7 +201,7 @@ impl<'t> Cursor<'t> {
                 Some(name) if !called && !self.peek(".") => names.push(name),
                 _ => names.push(Ident { name: String::new(), span: start }),
             }
-            self.to_boundary(&[]);
+            self.pass_to_boundary(&[]);
             if !self.take(",") {
                 break;
             }

@@ -46,7 +46,7 @@ fn assigned(cursor: &Cursor<'_>) -> Vec<Ident> {
         if let Some(name) = ahead.name() {
             sets.push(Ident { name: name.name, span: name.span });
         }
-        ahead.to_boundary(&["WHERE", "FROM", "RETURNING", "ORDER", "LIMIT"]);
+        ahead.pass_to_boundary(&["WHERE", "FROM", "RETURNING", "ORDER", "LIMIT"]);
     }
     sets
 }
@@ -64,7 +64,7 @@ fn reach(cursor: &Cursor<'_>, joins: bool) -> Reach {
     }
     ahead.take("WHERE");
     let start = ahead.here();
-    ahead.to_boundary(&["RETURNING", "ORDER", "LIMIT"]);
+    ahead.pass_to_boundary(&["RETURNING", "ORDER", "LIMIT"]);
     let span = ahead.since(start);
     if always_true(&cursor.said(span)) { Reach::AlwaysTrue(span) } else { Reach::Some }
 }
@@ -105,7 +105,7 @@ pub(super) fn insert(cursor: &mut Cursor<'_>) -> Option<Fact> {
     }
     let listed = cursor.peek("(") && !cursor.peek_behind(1, "SELECT") && !cursor.peek_behind(1, "WITH");
     let columns = if listed && !cursor.peek_behind(1, ")") { Some(cursor.names()?) } else { None };
-    if cursor.any(&["OVERRIDING SYSTEM VALUE", "OVERRIDING USER VALUE"]) {}
+    cursor.any(&["OVERRIDING SYSTEM VALUE", "OVERRIDING USER VALUE"]);
     let written_out = cursor.peek_any(&["VALUES", "VALUE", "SET", "DEFAULT"]);
     let columns = if cursor.peek_any(&["SET", "DEFAULT"]) { Some(columns.unwrap_or_default()) } else { columns };
     if written_out {
@@ -129,7 +129,7 @@ fn selected(cursor: &Cursor<'_>) -> Option<Vec<Ident>> {
         let start = ahead.here();
         let name = if ahead.peek("(") || ahead.is_string() { None } else { ahead.name() };
         let alone = ahead.peek_any(&[",", "FROM", "AS", "COLLATE"]);
-        ahead.to_boundary(&["FROM"]);
+        ahead.pass_to_boundary(&["FROM"]);
         let span: Span = ahead.since(start);
         names.push(Ident { name: name.filter(|_| alone).map_or_else(String::new, |name| name.name), span });
         if !ahead.take(",") {

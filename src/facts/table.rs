@@ -55,11 +55,11 @@ fn elements(cursor: &mut Cursor<'_>, table: &mut Table) -> Option<()> {
         }
         if cursor.is(Dialect::Postgres) && cursor.take("LIKE") {
             table.like.push(cursor.name()?);
-            cursor.to_boundary(&[]);
+            cursor.pass_to_boundary(&[]);
         } else if cursor.mysql() && (at_index(cursor) || cursor.peek("PERIOD") && cursor.peek_behind(1, "FOR")) {
             match inline_index(cursor, &table.name) {
                 Some(index) => table.indexes.push(index),
-                None => cursor.to_boundary(&[]),
+                None => cursor.pass_to_boundary(&[]),
             }
         } else if at_constraint(cursor) {
             table.constraints.push(constraint(cursor)?);
@@ -96,7 +96,7 @@ pub(super) fn inline_index(cursor: &mut Cursor<'_>, table: &Name) -> Option<Inde
         cursor.skip();
     }
     index.columns = cursor.names()?;
-    cursor.to_boundary(&[]);
+    cursor.pass_to_boundary(&[]);
     Some(index)
 }
 

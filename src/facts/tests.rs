@@ -1,5 +1,7 @@
 //! The reader of facts, held against real migrations and the constructs of the manuals.
 
+#![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
+
 use std::path::Path;
 
 use super::*;

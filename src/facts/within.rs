@@ -18,9 +18,8 @@ pub enum Body {
 /// Returns the static statements in the body of a DO block or routine, with their places in `text`.
 pub fn within(text: &str, flavour: Flavour) -> Option<(Body, Vec<Span>)> {
     let cursor = Cursor::of(text, flavour);
-    let body = if cursor.peek("DO") && cursor.is(Dialect::Postgres) {
-        Body::Runs
-    } else if cursor.peek("BEGIN") && cursor.peek_behind(1, "NOT") {
+    let block = cursor.peek("DO") && cursor.is(Dialect::Postgres);
+    let body = if block || cursor.peek("BEGIN") && cursor.peek_behind(1, "NOT") {
         Body::Runs
     } else if cursor.peek("CREATE")
         && ["FUNCTION", "PROCEDURE", "TRIGGER", "EVENT"].iter().any(|word| cursor.later(word))

@@ -15,6 +15,8 @@ use crate::text::{Span, count, line_column, sanitize, sanitize_block, wrap};
 
 const WIDTH: usize = 72;
 const LONGEST_LINE: usize = 100;
+/// Longest line of SQL in a remedy, in characters.
+const LONGEST_SQL: usize = 88;
 
 /// Writes a report.
 pub fn report(report: &Report, look: Look) -> String {
@@ -27,12 +29,29 @@ pub fn report(report: &Report, look: Look) -> String {
     if left > 0 {
         let _ = writeln!(text, "... and {} more\n", count(left, "finding"));
     }
+    text.push_str(&suppressed(report));
     text.push_str(&summary(report));
     text
 }
 
+/// What was suppressed, a line each.
+fn suppressed(report: &Report) -> String {
+    let mut text = String::new();
+    for one in report.suppressed() {
+        let place = &one.finding.place;
+        let at = match (place.span, report.source(&place.name)) {
+            (Some(span), Some(source)) => format!(":{}", line_column(source, span.start).line),
+            _ => String::new(),
+        };
+        let reason = if one.reason.is_empty() { "no reason given" } else { &one.reason };
+        let line = format!("suppressed[{}] {}{at}: {}", one.finding.rule.name, sanitize(&place.name), sanitize(reason));
+        let _ = writeln!(text, "{}", wrap(&line, WIDTH).join("\n  "));
+    }
+    if text.is_empty() { text } else { text + "\n" }
+}
+
 /// The last line: what was judged and what it came to.
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let mut judged = vec![count(report.migrations, "migration"), count(report.statements, "statement")];
     if report.not_analysed > 0 {
         judged.push(format!("{} not analysed", report.not_analysed));
@@ -47,6 +66,10 @@ fn summary(report: &Report) -> String {
         Verdict::Refused => "refused",
         Verdict::Accepted => "ok",
     };
+    let mut found = found;
+    if !report.suppressed().is_empty() {
+        found.push(format!("{} suppressed", report.suppressed().len()));
+    }
     let found = if found.is_empty() { String::new() } else { format!("; {}", found.join(", ")) };
     format!("schemagate: {verdict}: checked {}{found}\n", judged.join(", "))
 }
@@ -79,7 +102,48 @@ fn one(report: &Report, finding: &Finding, look: Look) -> String {
     if let Some(help) = &finding.help {
         let _ = writeln!(text, "  help: {}", wrap(&sanitize(help), WIDTH - 8).join("\n        "));
     }
+    text.push_str(&safe_way(&finding.safe));
     text
+}
+
+/// The SQL of the safe way, file by file.
+fn safe_way(files: &[String]) -> String {
+    let mut text = String::new();
+    for (number, file) in files.iter().enumerate() {
+        match files.len() {
+            1 => text.push_str("  safe way:\n"),
+            many => {
+                let _ = writeln!(text, "  safe way, file {} of {many}:", number + 1);
+            }
+        }
+        for line in file.trim_end().lines() {
+            for part in broken(&sanitize(line)) {
+                let _ = writeln!(text, "    {part}");
+            }
+        }
+    }
+    text
+}
+
+/// Breaks a line of SQL at spaces outside of quotes, so that it stays the same SQL.
+fn broken(line: &str) -> Vec<String> {
+    let (mut parts, mut rest) = (Vec::new(), line);
+    while rest.chars().count() > LONGEST_SQL && !rest.starts_with("--") {
+        let (mut open, mut place) = (None, None);
+        for (count, (at, letter)) in rest.char_indices().enumerate() {
+            match (open, letter) {
+                (None, '\'' | '"' | '`' | '$') => open = Some(letter),
+                (Some(quote), letter) if quote == letter => open = None,
+                (None, ' ') if count <= LONGEST_SQL || place.is_none() => place = Some(at),
+                _ => {}
+            }
+        }
+        let Some(at) = place.filter(|at| *at > 0) else { break };
+        parts.push(rest[..at].to_owned());
+        rest = &rest[at + 1..];
+    }
+    parts.push(rest.to_owned());
+    parts
 }
 
 fn painted(word: &str, severity: Severity, color: bool) -> String {

@@ -1,25 +1,38 @@
 //! Reports for machines. The shape is a promise: fields are added, never changed.
 //!
-//! Refuses to leave anything out: every finding is written, whatever a person would be shown.
-
-use std::collections::BTreeMap;
+//! Every finding is written, unless somebody asks for fewer; then the number of the others is.
 
 use serde_json::{Value, json};
 
 use crate::finding::{Finding, Place, PlaceKind, Report, Severity};
 use crate::render::Look;
-use crate::text::Lines;
+use crate::render::located::Locator;
 
 /// Writes a report as one JSON object and a line feed.
-pub fn report(report: &Report, _look: Look) -> String {
+pub fn report(report: &Report, look: Look) -> String {
     let fingerprints = report.fingerprints();
-    let mut lines = Known::new();
+    let mut lines = Locator::new(report);
     let findings: Vec<Value> = report
         .findings()
         .iter()
         .zip(&fingerprints)
-        .map(|(finding, print)| one(report, &mut lines, finding, print))
+        .take(look.most)
+        .map(|(finding, print)| one(&mut lines, finding, print))
         .collect();
+    let suppressed: Vec<Value> = report
+        .suppressed()
+        .iter()
+        .map(|one| {
+            json!({
+                "rule": one.finding.rule.name,
+                "severity": one.finding.severity,
+                "message": one.finding.message,
+                "reason": one.reason,
+                "place": place(&mut lines, &one.finding.place),
+            })
+        })
+        .collect();
+    let left_out = report.findings().len() - findings.len();
     let value = json!({
         "program": "schemagate",
         "version": env!("CARGO_PKG_VERSION"),
@@ -33,6 +46,8 @@ pub fn report(report: &Report, _look: Look) -> String {
             "note": report.count(Severity::Note),
         },
         "findings": findings,
+        "left_out": left_out,
+        "suppressed": suppressed,
     });
     text(&value)
 }
@@ -42,44 +57,35 @@ pub fn text(value: &Value) -> String {
     serde_json::to_string_pretty(value).map_or_else(|_| String::new(), |text| text + "\n")
 }
 
-/// The lines of each source, found once.
-type Known<'r> = BTreeMap<(PlaceKind, &'r str), Lines<'r>>;
-
-fn one<'r>(report: &'r Report, lines: &mut Known<'r>, finding: &'r Finding, fingerprint: &str) -> Value {
+fn one<'r>(lines: &mut Locator<'r>, finding: &'r Finding, fingerprint: &str) -> Value {
     json!({
         "rule": finding.rule.name,
         "severity": finding.severity,
         "message": finding.message,
         "label": finding.label,
         "help": finding.help,
+        "safe": finding.safe,
         "notes": finding.notes,
         "fingerprint": fingerprint,
-        "place": place(report, lines, &finding.place),
+        "place": place(lines, &finding.place),
         "related": finding.related.iter().map(|related| json!({
             "message": related.message,
-            "place": place(report, lines, &related.place),
+            "place": place(lines, &related.place),
         })).collect::<Vec<_>>(),
     })
 }
 
 /// A place with lines and columns from 1 (columns in characters) and bytes from 0.
-fn place<'r>(report: &'r Report, lines: &mut Known<'r>, place: &'r Place) -> Value {
+fn place<'r>(lines: &mut Locator<'r>, place: &'r Place) -> Value {
     let kind = match place.kind {
         PlaceKind::Content => "content",
         PlaceKind::Path => "path",
         PlaceKind::Reference => "reference",
     };
     let mut value = json!({ "kind": kind, "name": place.name });
-    let text = match place.kind {
-        PlaceKind::Content => report.source(&place.name).map(|source| &**source),
-        PlaceKind::Path | PlaceKind::Reference => Some(place.name.as_str()),
-    };
-    if let (Some(span), Some(text)) = (place.span, text) {
-        let span = span.clamped(text);
-        let lines = lines.entry((place.kind, place.name.as_str())).or_insert_with(|| Lines::of(text));
-        let (start, end) = (lines.at(span.start), lines.at(span.end));
-        value["start"] = json!({ "byte": span.start, "line": start.line, "column": start.column });
-        value["end"] = json!({ "byte": span.end, "line": end.line, "column": end.column });
+    if let Some(at) = lines.at(place) {
+        value["start"] = json!({ "byte": at.span.start, "line": at.start.line, "column": at.start.column });
+        value["end"] = json!({ "byte": at.span.end, "line": at.end.line, "column": at.end.column });
     }
     value
 }

@@ -2,9 +2,15 @@
 //!
 //! Renderers are given a finished report and never judge. Refuse to write anywhere: text comes out.
 
+pub mod github;
+pub mod gitlab;
 pub mod human;
 pub mod json;
+pub mod junit;
+mod located;
 pub mod rollout;
+pub mod sarif;
+pub mod short;
 
 use crate::finding::Report;
 
@@ -15,6 +21,32 @@ pub enum Format {
     Human,
     /// For machines.
     Json,
+}
+
+/// How reports of findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportFormat {
+    /// For people, with the lines around each token.
+    Human,
+    /// For machines.
+    Json,
+    /// A line a finding.
+    Short,
+    /// SARIF 2.1.0.
+    Sarif,
+    /// The log of GitHub Actions.
+    Github,
+    /// A code quality report of GitLab.
+    Gitlab,
+    /// The XML of JUnit.
+    Junit,
+}
+
+impl ReportFormat {
+    /// Returns how many findings are shown where nobody says: people are not to be drowned.
+    pub fn usual_most(self) -> usize {
+        if self == Self::Human { 100 } else { usize::MAX }
+    }
 }
 
 /// How a report may look.
@@ -30,10 +62,18 @@ pub struct Look {
 type Render = fn(&Report, Look) -> String;
 
 /// All formats of a report.
-pub static FORMATS: &[(Format, Render)] = &[(Format::Human, human::report), (Format::Json, json::report)];
+pub static FORMATS: &[(ReportFormat, Render)] = &[
+    (ReportFormat::Human, human::report),
+    (ReportFormat::Json, json::report),
+    (ReportFormat::Short, short::report),
+    (ReportFormat::Sarif, sarif::report),
+    (ReportFormat::Github, github::report),
+    (ReportFormat::Gitlab, gitlab::report),
+    (ReportFormat::Junit, junit::report),
+];
 
 /// Writes a report in a format.
-pub fn report(format: Format, report: &Report, look: Look) -> String {
+pub fn report(format: ReportFormat, report: &Report, look: Look) -> String {
     let render =
         FORMATS.iter().find(|(known, _)| *known == format).map_or(human::report as Render, |(_, render)| *render);
     render(report, look)

@@ -1,5 +1,7 @@
 //! Rules about the bytes of a file, before anything is read as SQL.
 
+use std::borrow::Cow;
+
 use crate::data_change::Mistake;
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::rules::{Family, File, Looks};
@@ -118,6 +120,22 @@ pub fn too_large(name: &str, size: u64, limit: u64) -> Finding {
     Finding::new(&FILE_TOO_LARGE, Place::file(name), message).help("split it, or raise `largest-file`")
 }
 
+/// Returns a file as text of the same length, `?` in the place of what is none; `None` for UTF-16, which is no text at all.
+pub fn masked(content: &[u8]) -> Option<Cow<'_, str>> {
+    if let Ok(text) = std::str::from_utf8(content) {
+        return Some(Cow::Borrowed(text));
+    }
+    if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+        return None;
+    }
+    let mut text = String::with_capacity(content.len());
+    for chunk in content.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(std::iter::repeat_n('?', chunk.invalid().len()));
+    }
+    Some(Cow::Owned(text))
+}
+
 /// Finds that a file holds no statement.
 pub fn empty(name: &str) -> Finding {
     Finding::new(
@@ -150,9 +168,8 @@ fn look(file: &File<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Err(error) = std::str::from_utf8(bytes) {
         let message = format!("byte {} (0x{:02x}) is not UTF-8", error.valid_up_to(), bytes[error.valid_up_to()]);
-        findings.push(
-            Finding::new(&NOT_UTF8, Place::file(file.name), message).help("convert it: iconv -f LATIN1 -t UTF-8"),
-        );
+        let span = Span::new(error.valid_up_to(), error.valid_up_to() + 1);
+        findings.push(at(&NOT_UTF8, span, &message).help("convert it: iconv -f LATIN1 -t UTF-8"));
     }
     if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
         let message = format!("byte {nul} is NUL; a database would cut the script there");

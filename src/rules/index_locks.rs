@@ -127,7 +127,7 @@ fn built(scene: &Scene<'_>, index: &Index) -> Option<Finding> {
     let rest = written[index.table.span.start..].trim_end();
     let safe =
         format!("-- schemagate: no-transaction\nCREATE {unique}INDEX CONCURRENTLY IF NOT EXISTS {name} ON {rest};\n");
-    Some(finding.help("build it concurrently, in a file of its own").safe(safe))
+    Some(finding.help("build it concurrently, in a file of its own").safe(safe).certain(true))
 }
 
 /// The name that PostgreSQL would choose.
@@ -159,7 +159,11 @@ fn dropped(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
         let safe = format!("-- schemagate: no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS {};\n", scene.named(name));
         let finding = finding.help("drop it concurrently, each in a file of its own");
         let partitioned = known.is_some_and(|(table, ..)| table.partitioned);
-        findings.push(if partitioned || drop.cascade.is_some() { finding } else { finding.safe(safe) });
+        findings.push(if partitioned || drop.cascade.is_some() {
+            finding
+        } else {
+            finding.safe(safe).certain(drop.names.len() == 1)
+        });
     }
     findings
 }

@@ -77,7 +77,7 @@ pub fn may_be_suppressed(rule: &Rule) -> bool {
 }
 
 /// The word behind `schemagate:` in a comment, if it is about suppressions, and what follows, with its place.
-fn directive<'t>(text: &'t str, comment: Span) -> Option<(bool, &'t str, usize)> {
+fn directive(text: &str, comment: Span) -> Option<(bool, &str, usize)> {
     let shown = comment.of(text);
     let inner = shown.trim_start_matches(['-', '#', '/', '*']);
     let inner = inner.strip_suffix("*/").unwrap_or(inner);

@@ -24,6 +24,7 @@ mod many;
 mod outages;
 mod proxy;
 mod pushing;
+mod reports;
 mod reviews;
 mod servers;
 mod splitting;

@@ -17,7 +17,7 @@ use schemagate::config::flavour::Flavour;
 use schemagate::config::manifest::{self, Settings};
 use schemagate::finding::{Finding, Report, Rule, Severity};
 use schemagate::migration::{ObjectId, RepoPath};
-use schemagate::render::{Format, Look};
+use schemagate::render::{Look, ReportFormat};
 use schemagate::rules::naming::KnownNames;
 use schemagate::rules::released::Baseline;
 use schemagate::rules::{self, Looks};
@@ -125,7 +125,7 @@ fn settings(case: &Case, rule: Option<&Rule>) -> Settings {
     let text = format!(
         "[[project]]\nbase-directory = \"db\"\nfile-path-template = \"{{{{DB_NAME}}}}##{{{{VERSION}}}}##{{{{TYPE}}}}.sql\"\n\
          [project.databases.shop]\ndialect = \"{dialect}\"\n{version}[project.rules]\ntype-mismatch = \"off\"\n{on}\n{}",
-        if rule.is_some_and(|rule| case_is_agreed(rule)) { conventions } else { String::new() }
+        if rule.is_some_and(case_is_agreed) { conventions } else { String::new() }
     );
     manifest::read(&text).unwrap_or_else(|findings| panic!("{findings:?}"))
 }
@@ -350,7 +350,7 @@ fn page(rule: &'static Rule) -> String {
         let mut mine = Report::default();
         mine.keep_source("db/shop##1##ddl.sql", case.sql.as_str());
         mine.extend(report.findings().iter().filter(|finding| finding.rule == rule).cloned());
-        let text = schemagate::render::report(Format::Human, &mine, Look { color: false, most: 5 });
+        let text = schemagate::render::report(ReportFormat::Human, &mine, Look { color: false, most: 5 });
         let text = text.rsplit_once("schemagate: ").map_or(text.as_str(), |(text, _)| text);
         page.push_str(text.trim_end());
         page.push_str("\n```\n");
