@@ -152,7 +152,11 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
         column.unique = mark(cursor);
         cursor.any(&["KEY"]);
     } else if cursor.take("DEFAULT") {
-        column.default = Some(expression(cursor));
+        let default = expression(cursor);
+        column.null |= default.text.eq_ignore_ascii_case("NULL");
+        column.default = Some(default);
+    } else if cursor.take("NULL") {
+        column.null = true;
     } else if cursor.take("CHECK") {
         let inside = cursor.parentheses()?;
         column.check = Some(Text { text: cursor.said(inside), span: cursor.since(start) });
@@ -181,7 +185,7 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
     } else if cursor.peek("(") {
         cursor.parentheses()?;
     } else {
-        // NULL, DEFERRABLE, INVISIBLE and what else says nothing here.
+        // DEFERRABLE, INVISIBLE and what else says nothing here.
         cursor.skip();
     }
     Some(())

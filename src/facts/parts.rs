@@ -56,6 +56,8 @@ pub struct Column {
     pub of: Type,
     /// The words NOT NULL.
     pub not_null: Option<Mark>,
+    /// Whether it is said to take null, by NULL or by a default of null.
+    pub null: bool,
     /// Its default.
     pub default: Option<Text>,
     /// Whether it is computed, and kept.

@@ -194,8 +194,9 @@ fn in_postgres(scene: &Scene<'_>, table: &Name, column: &Ident, of: &Type, using
         return None;
     }
     let was = old.map_or_else(|| "its old type is not known here".to_owned(), |old| format!("it was {}", old.shown()));
+    let unless = if cost == Cost::Unknown { "unless the values are kept as they are, " } else { "" };
     let message = format!(
-        "`{}.{}` becomes {} ({was}): every row is written anew while everyone waits",
+        "`{}.{}` becomes {} ({was}): {unless}every row is written anew while everyone waits",
         table.name,
         column.name,
         of.shown()
@@ -239,8 +240,9 @@ fn in_mysql(scene: &Scene<'_>, alteration: &Alteration, old: &Ident, new: &Colum
     }
     let was = before
         .map_or_else(|| "its old type is not known here".to_owned(), |before| format!("it was {}", before.of.shown()));
+    let unless = if cost == Cost::Unknown { "unless the values are kept as they are, " } else { "" };
     let message = format!(
-        "`{}.{}` becomes {} ({was}): the table is copied while writers wait",
+        "`{}.{}` becomes {} ({was}): {unless}the table is copied while writers wait",
         table.name,
         new.name.name,
         new.of.shown()

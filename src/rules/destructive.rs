@@ -3,7 +3,7 @@
 use crate::config::Dialect;
 use crate::facts::{Change, Dropped, Fact, Name, Object, Reach, RowChange};
 use crate::finding::{Finding, Rule, Severity};
-use crate::rules::scene::Scene;
+use crate::rules::scene::{Act, Scene};
 use crate::rules::{Family, Looks};
 use crate::text::enumerate;
 
@@ -175,8 +175,37 @@ fn is_replaced(scene: &Scene<'_>, name: &Name) -> bool {
     })
 }
 
+/// Says whether a table was renamed in this file, and its rows were copied into the one that took its name.
+fn is_copied_back(scene: &Scene<'_>, name: &Name) -> bool {
+    let renamed = scene.earlier().iter().find_map(|act| match &act.fact {
+        Fact::AlterTable(alteration) => {
+            let aside = |change: &Change| matches!(change, Change::RenameTable(new) if new.name == name.name);
+            alteration.actions.iter().any(|action| aside(&action.change)).then_some(&alteration.table)
+        }
+        _ => None,
+    });
+    renamed.is_some_and(|old| copies(scene.earlier(), name).any(|into| into.key() == old.key()))
+}
+
+/// The tables that statements fill with the rows of a table, each with what it takes them to.
+fn copies<'a>(acts: &'a [Act], from: &'a Name) -> impl Iterator<Item = &'a Name> {
+    acts.iter().filter_map(move |act| match &act.fact {
+        Fact::Insert(insertion) => {
+            let sources = insertion.from.as_ref()?;
+            sources.iter().any(|source| source.key() == from.key()).then_some(&insertion.table)
+        }
+        _ => None,
+    })
+}
+
+/// Says whether the rows of a table are copied elsewhere before it goes, and come back into one of the same name.
+fn is_made_again(scene: &Scene<'_>, name: &Name) -> bool {
+    copies(scene.earlier(), name).any(|aside| copies(scene.later(), aside).any(|back| back.key() == name.key()))
+}
+
 fn table(scene: &Scene<'_>, name: &Name) -> Option<Finding> {
-    if scene.is_new(name) || is_replaced(scene, name) {
+    let rebuilt = is_replaced(scene, name) || is_copied_back(scene, name) || is_made_again(scene, name);
+    if scene.is_new(name) || rebuilt {
         return None;
     }
     let finding = scene

@@ -224,7 +224,10 @@ fn lost(scene: &Scene<'_>, table: &Name, old: &str, new: &Column) -> Option<Find
         known.is_some_and(|known| known.uniques().iter().any(|unique| unique.primary && unique.columns.contains(&old)));
     let same = |one: &Option<crate::facts::Text>, other: &Option<crate::facts::Text>| one.is_some() && other.is_none();
     let checks = [
-        (before.not_null.is_some() && new.not_null.is_none() && new.primary.is_none() && !in_key, "NOT NULL"),
+        (
+            before.not_null.is_some() && new.not_null.is_none() && !new.null && new.primary.is_none() && !in_key,
+            "NOT NULL",
+        ),
         (before.default.is_some() && new.default.is_none() && !new.counts, "DEFAULT"),
         (before.counts && !new.counts, "AUTO_INCREMENT"),
         (before.commented && !new.commented, "COMMENT"),
@@ -310,16 +313,20 @@ fn commits(scene: &Scene<'_>) -> Vec<Finding> {
     };
     let own = scene.acts.iter().enumerate().filter(|(_, act)| act.body.is_none());
     let (definitions, others): (Vec<_>, Vec<_>) = own.partition(|(_, act)| defines(&act.fact));
-    let rows = others.iter().any(|(_, act)| matches!(act.fact, Fact::Rows(_) | Fact::Insert(_)));
+    let mut rows = others.iter().filter(|(_, act)| matches!(act.fact, Fact::Rows(_) | Fact::Insert(_)));
+    let first = rows.next().map(|(at, _)| *at);
     let second = match definitions.as_slice() {
         [_, second, ..] => *second,
-        [only] if rows => *only,
+        [only] if first.is_some() => *only,
         _ => return Vec::new(),
     };
     let shown = second.1.span.of(scene.script.text);
     let word = crate::text::Span::new(0, shown.find(char::is_whitespace).unwrap_or(shown.len()));
     let message = match definitions.len() {
-        1 => "this definition commits what rows were changed before it".to_owned(),
+        1 if first.is_some_and(|first| first < second.0) => {
+            "this definition commits the rows changed before it".to_owned()
+        }
+        1 => "this definition commits: if a statement behind it fails, it stays".to_owned(),
         many => format!("each of the {many} definitions of this file commits: if one fails, those before it stay"),
     };
     vec![

@@ -4,7 +4,7 @@
 
 use crate::catalogue::Known;
 use crate::config::Dialect;
-use crate::facts::{Alteration, Change, Column, Demand, Dropped, Fact, Insertion, Name, Object, Table};
+use crate::facts::{Alteration, Change, Column, Demand, Dropped, Fact, Insertion, Name, Object, Reach, Table};
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::scene::{Act, Scene};
 use crate::rules::{Family, Looks};
@@ -199,10 +199,19 @@ fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, was: &Known, is: 
         );
     }
     let Some(selected) = &insertion.selected else { return findings };
+    // What the file has filled before holds no null any more.
+    let filled = |name: &str| {
+        scene.earlier().iter().any(|act| match &act.fact {
+            Fact::Rows(change) => {
+                !change.deletes && change.reach != Reach::Some && change.sets.iter().any(|column| column.name == name)
+            }
+            _ => false,
+        })
+    };
     for (column, source) in columns.iter().zip(selected).filter(|(_, source)| !source.name.is_empty()) {
         let nullable = was.column(&source.name).is_some_and(|own| own.not_null.is_none() && own.primary.is_none());
         let demanded = is.column(&column.name).is_some_and(|own| own.not_null.is_some());
-        if nullable && demanded {
+        if nullable && demanded && !filled(&source.name) {
             let message = format!(
                 "`{}` took null, and `{}` does not: the copy fails where there is one",
                 source.name, column.name
@@ -229,8 +238,13 @@ fn renamed_first(scene: &Scene<'_>, old: &Name, aside: &Name) -> Option<Finding>
     if !made || !dropped || scene.is_new(old) {
         return None;
     }
+    let made_again = |name: &str| {
+        scene.later().iter().any(|act| matches!(&act.fact, Fact::CreateTable(table) if table.name.key() == name))
+    };
     let referring = scene.schema.tables().filter(|(name, table)| {
-        **name != old.key() && table.foreign_keys().iter().any(|(_, reference)| reference.table.key() == old.key())
+        **name != old.key()
+            && !made_again(name)
+            && table.foreign_keys().iter().any(|(_, reference)| reference.table.key() == old.key())
     });
     let mut followers: Vec<String> = referring.map(|(name, _)| name.clone()).collect();
     let key = old.key();
