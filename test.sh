@@ -34,6 +34,7 @@ need() {
   command -v mariadbd >/dev/null 2>&1 || [ -x /usr/sbin/mariadbd ] || missing="$missing mariadb-server"
   command -v pgbouncer >/dev/null 2>&1 || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
   command -v pkill >/dev/null 2>&1 || missing="$missing procps"
+  command -v xmllint >/dev/null 2>&1 || missing="$missing libxml2-utils"
   command -v shellcheck >/dev/null 2>&1 || missing="$missing shellcheck"
   if [ -n "$missing" ]; then
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -41,6 +41,11 @@ impl Catalogue {
         }
     }
 
+    /// Says that a file that was followed, by its number from 0, has run nowhere yet.
+    pub fn has_not_run(&mut self, number: usize) {
+        self.pending.extend(u32::try_from(number + 1));
+    }
+
     /// From here on not all is known.
     pub fn lose_track(&mut self, why: impl Into<String>) {
         self.doubt.get_or_insert_with(|| why.into());

@@ -130,11 +130,36 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     let ask = ask.as_ref().map(|ask| ask as AskServer<'_>);
     let read = |migration: &Migration, largest: u64| read(&case.after, migration, largest);
     let cache = case.cache();
-    report.merge(contents(&judge, lineages(&judge, &states, files), cache.as_deref(), ask, &read)?);
+    let mut lineages = lineages(&judge, &states, files);
+    lineages.iter_mut().for_each(|lineage| find_pending(case, &judge, lineage));
+    report.merge(contents(&judge, lineages, cache.as_deref(), ask, &read)?);
     report.extend(servers.iter().flat_map(Checkers::findings));
     keep_manifest(&mut report, &now);
     report.sort();
     Ok(report)
+}
+
+/// Released migrations that are asked about, from the newest on: older ones have run.
+const ASKED: usize = 20;
+
+/// Finds which of the newest released migrations have run nowhere, where a server knows that. Not for groups: their
+/// ledgers are as many as their tenants.
+fn find_pending(case: &Case<'_>, judge: &Judge<'_>, lineage: &mut Lineage) {
+    let newest = &lineage.before[lineage.before.len().saturating_sub(ASKED)..];
+    let group = |migration: &Migration| {
+        judge.now.projects.iter().any(|project| project.name == migration.project && project.group.is_some())
+    };
+    if case.server.is_none() || newest.first().is_none_or(group) {
+        return;
+    }
+    let gone = |migration: &Migration| Change {
+        path: migration.path.clone(),
+        before: Some((FileMode::Regular, migration.blob.clone())),
+        after: None,
+    };
+    let changes: Vec<Change> = newest.iter().map(gone).collect();
+    let ran = (case.ran)(&changes.iter().collect::<Vec<_>>(), judge, &case.after);
+    lineage.pending = ran.into_iter().filter(|(_, targets)| targets.is_empty()).map(|(path, _)| path).collect();
 }
 
 /// Judges the contents of files, each with the schema that those before it make.
@@ -159,7 +184,7 @@ pub fn contents(
         for step in &lineage.steps {
             match (step, &schema) {
                 (Step::Judge(file), _) => report.merge(content(judge, file, &court, read)?),
-                (Step::Follow(migration), Some(schema)) => pass(schema, migration, read),
+                (Step::Follow(migration), Some(schema)) => pass(schema, migration, false, read),
                 (Step::Follow(_), None) => {}
             }
         }

@@ -32,6 +32,8 @@ pub struct Lineage {
     pub before: Vec<Migration>,
     /// What comes behind them.
     pub steps: Vec<Step>,
+    /// Of those before, which are known to have run nowhere.
+    pub pending: BTreeSet<RepoPath>,
     /// The product; none where the database is not known, and then nothing is followed.
     flavour: Option<Flavour>,
 }
@@ -66,7 +68,7 @@ fn in_order(all: Vec<Migration>, files: Vec<ToRead>) -> Lineage {
     let flavour = files.first().and_then(|file| file.flavour);
     let mut judged: BTreeMap<RepoPath, ToRead> =
         files.into_iter().map(|file| (file.migration.path.clone(), file)).collect();
-    let mut lineage = Lineage { before: Vec::new(), steps: Vec::new(), flavour };
+    let mut lineage = Lineage { before: Vec::new(), steps: Vec::new(), pending: BTreeSet::new(), flavour };
     for migration in all {
         match judged.remove(&migration.path) {
             Some(file) => lineage.steps.push(Step::Judge(Box::new(file))),
@@ -81,9 +83,9 @@ fn in_order(all: Vec<Migration>, files: Vec<ToRead>) -> Lineage {
 }
 
 /// Carries out a migration that is not judged.
-pub fn pass(schema: &Schema, migration: &Migration, read: Read<'_>) {
+pub fn pass(schema: &Schema, migration: &Migration, pending: bool, read: Read<'_>) {
     match read(migration, crate::config::LARGEST_FILE) {
-        Ok(Content::Bytes(bytes)) => schema.follow(&migration.path, &bytes, false),
+        Ok(Content::Bytes(bytes)) => schema.follow(&migration.path, &bytes, pending),
         Ok(Content::TooLarge(_)) => schema.lose_track("a file is too large"),
         // An object that a shallow clone lacks: names are not judged then.
         Err(_) => schema.lose_track("a file is missing"),
@@ -104,8 +106,13 @@ impl Lineage {
             Some((done, schema)) => (done, schema),
             None => (0, started(flavour, None, Catalogue::default()).map_err(anyhow::Error::msg)?),
         };
+        for (number, migration) in self.before[..done].iter().enumerate() {
+            if self.pending.contains(&migration.path) {
+                schema.known.borrow_mut().has_not_run(number);
+            }
+        }
         for migration in &self.before[done..] {
-            pass(&schema, migration, read);
+            pass(&schema, migration, self.pending.contains(&migration.path), read);
         }
         if let (Some(folder), Some((_, key))) = (cache, chain.last())
             && self.before.len() >= done + WORTH_KEEPING

@@ -135,6 +135,25 @@ fn a_table_is_new_until_its_file_has_been_released() {
 }
 
 #[test]
+fn a_table_is_new_while_no_target_has_run_its_file() {
+    let database = Engine::Postgres.database();
+    let server = database.server_file().replace("name = \"dev\"\n", "name = \"dev\"\nrollout = \"manual\"\n");
+    let world = World::new(&database.manifest(), &server);
+    world.migration("0", "CREATE TABLE z (id bigint PRIMARY KEY, b int);\n");
+    world.send("an old table").ok();
+    world.on_server(&["apply", "--environment", "dev"]).ok();
+    world.migration("1", "CREATE TABLE a (id bigint PRIMARY KEY, b int);\n");
+    world.send("table").ok();
+    world.migration("2", "CREATE INDEX by_b ON a (b);\n");
+    world.in_clone(&["add", "."]).ok();
+    world.in_clone(&["commit", "-qm", "index while its table waits", "--no-verify"]).ok();
+    world.in_clone(&["push", "-q", "--no-verify"]).ok();
+    world.on_server(&["apply", "--environment", "dev"]).ok();
+    world.migration("3", "CREATE INDEX by_id_and_b ON a (id, b);\n");
+    world.send("index when it has run").refused(&["require-concurrent-index"]);
+}
+
+#[test]
 fn suppressions_are_listed_and_recorded() {
     let database = Engine::Sqlite.database();
     let world = database.world();

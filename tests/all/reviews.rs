@@ -377,5 +377,17 @@ fn the_pages_are_what_the_fixtures_give() {
             stale.push(rule.name);
         }
     }
+    let mut index = "# The rules of the review\n\n| rule | severity | what |\n|---|---|---|\n".to_owned();
+    for rule in reviewed() {
+        let _ = writeln!(index, "| [{0}]({0}.md) | {1} | {2} |", rule.name, rule.severity, rule.summary);
+    }
+    index.push_str(
+        "\nThe other rules are about paths, names, versions, bytes and syntax: `schemagate rules` lists them all.\n",
+    );
+    if writes() {
+        std::fs::write(folder.join("README.md"), &index).unwrap();
+    } else if std::fs::read_to_string(folder.join("README.md")).unwrap_or_default() != index {
+        stale.push("README");
+    }
     assert!(stale.is_empty(), "run SCHEMAGATE_WRITE_DOCS=1 cargo test --test all reviews: {stale:?}");
 }
