@@ -15,8 +15,16 @@ pub enum Body {
     Called,
 }
 
+/// Says whether a statement begins with a word: most do not, and need not be read for that.
+fn begins(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
 /// Returns the static statements in the body of a DO block or routine, with their places in `text`.
 pub fn within(text: &str, flavour: Flavour) -> Option<(Body, Vec<Span>)> {
+    if !begins(text, "DO") && !begins(text, "BEGIN") && !begins(text, "CREATE") {
+        return None;
+    }
     let cursor = Cursor::of(text, flavour);
     let block = cursor.peek("DO") && cursor.is(Dialect::Postgres);
     let body = if block || cursor.peek("BEGIN") && cursor.peek_behind(1, "NOT") {
@@ -53,6 +61,9 @@ fn bodies(text: &str, mut cursor: Cursor<'_>) -> Option<Vec<Span>> {
 
 /// Says whether a block that runs with its statement puts text together and runs that: nobody can tell what it does.
 pub fn dynamic(text: &str, flavour: Flavour) -> bool {
+    if !begins(text, "DO") {
+        return false;
+    }
     let cursor = Cursor::of(text, flavour);
     let block = cursor.peek("DO") && cursor.is(Dialect::Postgres);
     if !block {

@@ -91,7 +91,7 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
 
 /// Says whether the file makes a view under a name.
 fn keeps_view(scene: &Scene<'_>, name: &Name) -> bool {
-    scene.later().iter().any(|act| match &act.fact {
+    scene.later(&name.name).any(|act| match &act.fact {
         Fact::Create(Created { what: Object::View, name: Some(view), .. }) => view.name == name.name,
         _ => false,
     })
@@ -99,11 +99,11 @@ fn keeps_view(scene: &Scene<'_>, name: &Name) -> bool {
 
 fn renamed_table(scene: &Scene<'_>, old: &Name, new: &Name) -> Option<Finding> {
     // One that takes the name of a table that was dropped just now replaces it.
-    let replaces = scene.earlier().iter().any(|act| match &act.fact {
+    let replaces = scene.earlier(&new.name).any(|act| match &act.fact {
         Fact::Drop(drop) => drop.what == Object::Table && drop.names.iter().any(|name| name.name == new.name),
         _ => false,
     });
-    let swapped = scene.later().iter().any(|act| match &act.fact {
+    let swapped = scene.later(&old.name).any(|act| match &act.fact {
         Fact::CreateTable(table) => table.name.key() == old.key(),
         _ => false,
     });

@@ -5,6 +5,7 @@
 use crate::facts::{Action, Alteration, Change, Constraint, Demand, Fact, Ident, Name, TypeHow};
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::key_locks::{UNIQUE_CONSTRAINT_LOCK, primary, unique};
+use crate::rules::outline::ADDED_VALUES;
 use crate::rules::scene::Scene;
 use crate::rules::{Family, Looks};
 
@@ -344,7 +345,7 @@ fn validated(scene: &Scene<'_>, table: &Name, name: &Ident) -> Option<Finding> {
         matches!(&action.change, Change::AddConstraint(constraint)
             if constraint.name.as_ref().is_some_and(|own| own.name == name.name))
     };
-    let here = scene.earlier().iter().find(|act| match &act.fact {
+    let here = scene.earlier(&table.name).find(|act| match &act.fact {
         Fact::AlterTable(other) => other.table.key() == table.key() && other.actions.iter().any(adds),
         _ => false,
     })?;
@@ -367,7 +368,7 @@ fn used_value(scene: &Scene<'_>) -> Option<Finding> {
     if !scene.manner.transaction || !matches!(scene.fact(), Fact::Insert(_) | Fact::Rows(_)) {
         return None;
     }
-    let added = scene.earlier().iter().filter_map(|act| match &act.fact {
+    let added = scene.earlier(ADDED_VALUES).filter_map(|act| match &act.fact {
         Fact::AlterType(change) => match &change.how {
             TypeHow::AddValue(value) => Some(format!("'{value}'")),
             _ => None,

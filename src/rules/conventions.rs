@@ -369,7 +369,7 @@ fn at_end(scene: &Scene<'_>) -> Vec<Finding> {
 /// Finds a table and its columns without a comment, which may stand in the definition or later in the file.
 fn uncommented(scene: &Scene<'_>, at: usize, table: &Table) -> Vec<Finding> {
     let said = |wanted: Option<&str>| {
-        scene.acts.iter().any(|act| match &act.fact {
+        scene.about(&table.name.name).any(|(_, act)| match &act.fact {
             Fact::Comment { name, column, .. } => name.key() == table.name.key() && column.as_deref() == wanted,
             _ => false,
         })

@@ -157,7 +157,7 @@ fn dropped(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
 }
 
 fn made_before(scene: &Scene<'_>, what: Object, name: &Name) -> bool {
-    scene.earlier().iter().any(|act| match &act.fact {
+    scene.earlier(&name.name).any(|act| match &act.fact {
         Fact::Create(made) => made.what == what && made.name.as_ref().is_some_and(|own| own.key() == name.key()),
         _ => false,
     })
@@ -165,7 +165,7 @@ fn made_before(scene: &Scene<'_>, what: Object, name: &Name) -> bool {
 
 /// Says whether another table takes the name later in the file: then the table is only rebuilt.
 fn is_replaced(scene: &Scene<'_>, name: &Name) -> bool {
-    scene.later().iter().any(|act| match &act.fact {
+    scene.later(&name.name).any(|act| match &act.fact {
         Fact::AlterTable(alteration) => alteration
             .actions
             .iter()
@@ -177,30 +177,32 @@ fn is_replaced(scene: &Scene<'_>, name: &Name) -> bool {
 
 /// Says whether a table was renamed in this file, and its rows were copied into the one that took its name.
 fn is_copied_back(scene: &Scene<'_>, name: &Name) -> bool {
-    let renamed = scene.earlier().iter().find_map(|act| match &act.fact {
+    let renamed = scene.earlier(&name.name).find_map(|act| match &act.fact {
         Fact::AlterTable(alteration) => {
             let aside = |change: &Change| matches!(change, Change::RenameTable(new) if new.name == name.name);
             alteration.actions.iter().any(|action| aside(&action.change)).then_some(&alteration.table)
         }
         _ => None,
     });
-    renamed.is_some_and(|old| copies(scene.earlier(), name).any(|into| into.key() == old.key()))
+    renamed.is_some_and(|old| copies(scene.earlier(&name.name), name).iter().any(|into| into.key() == old.key()))
 }
 
-/// The tables that statements fill with the rows of a table, each with what it takes them to.
-fn copies<'a>(acts: &'a [Act], from: &'a Name) -> impl Iterator<Item = &'a Name> {
-    acts.iter().filter_map(move |act| match &act.fact {
+/// The tables that statements fill with the rows of a table.
+fn copies<'a>(acts: impl Iterator<Item = &'a Act>, from: &Name) -> Vec<&'a Name> {
+    let into = |act: &'a Act| match &act.fact {
         Fact::Insert(insertion) => {
             let sources = insertion.from.as_ref()?;
             sources.iter().any(|source| source.key() == from.key()).then_some(&insertion.table)
         }
         _ => None,
-    })
+    };
+    acts.filter_map(into).collect()
 }
 
 /// Says whether the rows of a table are copied elsewhere before it goes, and come back into one of the same name.
 fn is_made_again(scene: &Scene<'_>, name: &Name) -> bool {
-    copies(scene.earlier(), name).any(|aside| copies(scene.later(), aside).any(|back| back.key() == name.key()))
+    let back = |aside: &Name| copies(scene.later(&aside.name), aside).iter().any(|back| back.key() == name.key());
+    copies(scene.earlier(&name.name), name).into_iter().any(back)
 }
 
 fn table(scene: &Scene<'_>, name: &Name) -> Option<Finding> {
@@ -220,7 +222,7 @@ fn table(scene: &Scene<'_>, name: &Name) -> Option<Finding> {
 }
 
 fn object(scene: &Scene<'_>, drop: &Dropped, name: &Name) -> Option<Finding> {
-    let again = scene.later().iter().any(|act| match &act.fact {
+    let again = scene.later(&name.name).any(|act| match &act.fact {
         Fact::Create(made) => {
             let kind = made.what == drop.what || made.what == Object::View && drop.what == Object::MaterializedView;
             kind && made.name.as_ref().is_some_and(|own| own.name == name.name)
@@ -312,7 +314,7 @@ fn constraint(scene: &Scene<'_>, table: &Name, name: &crate::facts::Ident) -> Op
         Change::AddConstraint(constraint) => constraint.name.as_ref().is_some_and(|own| own.name == name.name),
         _ => false,
     };
-    let again = std::iter::once(scene.act()).chain(scene.later()).any(|act| match &act.fact {
+    let again = std::iter::once(scene.act()).chain(scene.later(&table.name)).any(|act| match &act.fact {
         Fact::AlterTable(other) => {
             other.table.key() == table.key() && other.actions.iter().any(|action| same(&action.change))
         }

@@ -96,7 +96,7 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn view_is_new(scene: &Scene<'_>, name: &crate::facts::Name) -> bool {
-    scene.earlier().iter().any(|act| match &act.fact {
+    scene.earlier(&name.name).any(|act| match &act.fact {
         Fact::Create(made) => made.name.as_ref().is_some_and(|own| own.key() == name.key()),
         _ => false,
     })

@@ -17,6 +17,7 @@ pub mod key_locks;
 pub mod mysql;
 pub mod naming;
 pub mod order;
+pub mod outline;
 pub mod push;
 pub mod quality;
 pub mod released;

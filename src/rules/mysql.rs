@@ -175,7 +175,7 @@ fn added(scene: &Scene<'_>, constraint: &Constraint) -> Option<&'static str> {
 
 /// Says whether the file has said that foreign keys are not looked at.
 fn unchecked(scene: &Scene<'_>) -> bool {
-    let said = scene.earlier().iter().rev().find_map(|act| match &act.fact {
+    let said = scene.earlier("foreign_key_checks").rev().find_map(|act| match &act.fact {
         Fact::Set { name, value, .. } if name == "foreign_key_checks" => Some(value.as_str()),
         _ => None,
     });
@@ -191,7 +191,7 @@ fn computed(default: &str) -> bool {
 
 fn invented(scene: &Scene<'_>, table: &Name, column: &Column) -> Option<Finding> {
     let mark = column.not_null?;
-    let filled = scene.later().iter().any(|act| match &act.fact {
+    let filled = scene.later(&table.name).any(|act| match &act.fact {
         Fact::Rows(change) => change.sets.iter().any(|set| set.name == column.name.name),
         _ => false,
     });

@@ -109,7 +109,8 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Fact::Insert(insertion) => findings.extend(unnamed_columns(scene, insertion)),
         _ => {}
     }
-    if matches!(scene.fact(), Fact::Rows(_) | Fact::Create(_) | Fact::Nothing | Fact::Insert(_)) {
+    let written_out = matches!(scene.fact(), Fact::Insert(insertion) if insertion.from.is_none());
+    if matches!(scene.fact(), Fact::Rows(_) | Fact::Create(_) | Fact::Nothing | Fact::Insert(_)) && !written_out {
         findings.extend(compared(scene));
     }
     findings
@@ -368,7 +369,8 @@ fn without_key(scene: &Scene<'_>, at: usize, table: &Table) -> Option<Finding> {
 }
 
 fn renamed_later<'s>(scene: &Scene<'s>, at: usize, table: &Table) -> Option<&'s Known> {
-    scene.acts[at + 1..].iter().find_map(|act| match &act.fact {
+    let behind = scene.about(&table.name.name).filter(|(other, _)| *other > at);
+    behind.map(|(_, act)| act).find_map(|act| match &act.fact {
         Fact::AlterTable(alteration) if alteration.table.key() == table.name.key() => {
             alteration.actions.iter().find_map(|action| match &action.change {
                 Change::RenameTable(new) => scene.schema.table(new),

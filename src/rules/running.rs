@@ -84,6 +84,9 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
 /// Milliseconds beyond which waiting counts as without end.
 const LONGEST_WAIT: f64 = 60_000.0;
 
+/// How many statements behind a setting are looked at.
+const FAR: usize = 1_000;
+
 /// Reads a time as PostgreSQL does (milliseconds without a unit) or MySQL (seconds).
 fn milliseconds(value: &str, unit: f64) -> Option<f64> {
     let value = value.trim().trim_matches('\'').trim();
@@ -111,7 +114,7 @@ fn endless(scene: &Scene<'_>) -> Option<Finding> {
     if wait <= LONGEST_WAIT && !(endless_at_zero && wait == 0.0) {
         return None;
     }
-    let changes = scene.later().iter().any(|act| match &act.fact {
+    let changes = scene.acts[scene.at + 1..].iter().take(FAR).any(|act| match &act.fact {
         Fact::AlterTable(alteration) => !scene.is_new(&alteration.table),
         Fact::Drop(drop) => matches!(drop.what, Object::Table | Object::Index),
         Fact::CreateIndex(index) => !scene.is_new(&index.table),
@@ -126,16 +129,20 @@ fn endless(scene: &Scene<'_>) -> Option<Finding> {
     })
 }
 
+/// Says whether a statement locks a table in use against everyone until the end of the transaction.
+pub(super) fn locks(scene: &Scene<'_>) -> bool {
+    let Fact::AlterTable(alteration) = scene.fact() else { return false };
+    let quick = |change: &Change| matches!(change, Change::Nothing | Change::Validate(_));
+    let strong = alteration.actions.iter().any(|action| !quick(&action.change));
+    strong && !scene.is_new(&alteration.table) && scene.act().body != Some(Body::Called)
+}
+
 /// The table in use that an earlier statement of the transaction has locked against everyone.
 fn locked<'s>(scene: &Scene<'s>) -> Option<&'s Name> {
-    scene.earlier().iter().rev().find_map(|act| match &act.fact {
-        Fact::AlterTable(alteration) => {
-            let quick = |change: &Change| matches!(change, Change::Nothing | Change::Validate(_));
-            let strong = alteration.actions.iter().any(|action| !quick(&action.change));
-            (strong && !scene.is_new(&alteration.table) && act.body != Some(Body::Called)).then_some(&alteration.table)
-        }
+    match &scene.acts[scene.locked?].fact {
+        Fact::AlterTable(alteration) => Some(&alteration.table),
         _ => None,
-    })
+    }
 }
 
 fn behind_lock(scene: &Scene<'_>) -> Option<Finding> {

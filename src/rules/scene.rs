@@ -10,7 +10,8 @@ use crate::config::flavour::Flavour;
 use crate::facts::{Body, Fact, Name, dynamic, read, within};
 use crate::finding::{Finding, Place, Rule};
 use crate::rules::analysis::{not_analysed, too_long};
-use crate::rules::{FAMILIES, Looks, Script, Tally};
+use crate::rules::outline::Outline;
+use crate::rules::{FAMILIES, Looks, Script, Tally, running};
 use crate::sql::alone::alone;
 use crate::sql::directives::directives;
 use crate::sql::facts::{Purpose, head};
@@ -43,6 +44,10 @@ pub struct Scene<'s> {
     pub script: &'s Script<'s>,
     /// The statements of the file that are understood, those in bodies among them.
     pub acts: &'s [Act],
+    /// Which of them are about which names.
+    pub outline: &'s Outline,
+    /// The last one before it that locked a table in use against everyone until the end of the transaction.
+    pub locked: Option<usize>,
     /// Which of them is looked at; behind the last one at the end of the file.
     pub at: usize,
     /// The schema as the statement meets it; at the end of the file, as the file leaves it.
@@ -62,14 +67,22 @@ impl<'s> Scene<'s> {
         &self.act().fact
     }
 
-    /// Those before it.
-    pub fn earlier(&self) -> &'s [Act] {
-        &self.acts[..self.at]
+    /// Those about a name, each with its number.
+    pub fn about(&self, name: &str) -> impl DoubleEndedIterator<Item = (usize, &'s Act)> {
+        let acts = self.acts;
+        self.outline.about(name).iter().map(move |at| (*at, &acts[*at]))
     }
 
-    /// Those behind it.
-    pub fn later(&self) -> &'s [Act] {
-        self.acts.get(self.at + 1..).unwrap_or_default()
+    /// Those about a name before it.
+    pub fn earlier(&self, name: &str) -> impl DoubleEndedIterator<Item = &'s Act> {
+        let end = self.outline.about(name).partition_point(|at| *at < self.at);
+        self.outline.about(name)[..end].iter().map(|at| &self.acts[*at])
+    }
+
+    /// Those about a name behind it.
+    pub fn later(&self, name: &str) -> impl DoubleEndedIterator<Item = &'s Act> {
+        let start = self.outline.about(name).partition_point(|at| *at <= self.at);
+        self.outline.about(name)[start..].iter().map(|at| &self.acts[*at])
     }
 
     /// By whom the file is read.
@@ -191,6 +204,8 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
     let known = script.known.unwrap_or(&empty);
     known.borrow_mut().begin(script.pending);
     let manner = manner(script, flavour);
+    let outline = Outline::of(&acts);
+    let mut locked = None;
     for at in 0..acts.len() {
         if (script.late)() {
             return findings;
@@ -200,8 +215,9 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         }
         {
             let schema = known.borrow();
-            let scene = Scene { script, acts: &acts, at, schema: &schema, manner };
+            let scene = Scene { script, acts: &acts, outline: &outline, locked, at, schema: &schema, manner };
             findings.extend(looks(|looks| matches!(looks, Looks::AtStatement(_)), &scene));
+            locked = if running::locks(&scene) { Some(at) } else { locked };
         }
         match acts[at].body {
             None => known.borrow_mut().follow(&acts[at].fact),
@@ -213,7 +229,7 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         known.borrow_mut().lose_track("a statement was not understood");
     }
     let schema = known.borrow();
-    let scene = Scene { script, acts: &acts, at: acts.len(), schema: &schema, manner };
+    let scene = Scene { script, acts: &acts, outline: &outline, locked, at: acts.len(), schema: &schema, manner };
     findings.extend(looks(|looks| matches!(looks, Looks::AtEnd(_)), &scene));
     findings
 }

@@ -140,8 +140,8 @@ fn added(scene: &Scene<'_>, table: &Name, column: &Column) -> Option<Finding> {
 }
 
 /// The table that takes the name of a dropped one later in the file.
-fn successor<'s>(later: &'s [Act], old: &Name) -> Option<&'s Name> {
-    later.iter().find_map(|act| match &act.fact {
+fn successor<'s>(mut later: impl Iterator<Item = &'s Act>, old: &Name) -> Option<&'s Name> {
+    later.find_map(|act| match &act.fact {
         Fact::AlterTable(alteration) => {
             let takes = |change: &Change| matches!(change, Change::RenameTable(new) if new.name == old.name);
             alteration.actions.iter().any(|action| takes(&action.change)).then_some(&alteration.table)
@@ -153,20 +153,21 @@ fn successor<'s>(later: &'s [Act], old: &Name) -> Option<&'s Name> {
 fn rebuilt(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
     let mut findings = Vec::new();
     for old in &drop.names {
-        let Some(new) = successor(scene.later(), old) else { continue };
+        let Some(new) = successor(scene.later(&old.name), old) else { continue };
         let (Some(was), Some(is)) = (scene.schema.table(old), scene.schema.table(new)) else { continue };
         if scene.schema.is_new_table(was) || !was.whole || !is.whole {
             continue;
         }
-        let copy = scene.earlier().iter().enumerate().rev().find_map(|(at, act)| match &act.fact {
-            Fact::Insert(insertion) if insertion.table.key() == new.key() => Some((at, insertion)),
-            _ => None,
-        });
+        let copy =
+            scene.about(&new.name).rev().filter(|(at, _)| *at < scene.at).find_map(|(at, act)| match &act.fact {
+                Fact::Insert(insertion) if insertion.table.key() == new.key() => Some((at, insertion)),
+                _ => None,
+            });
         let from = |insertion: &Insertion| {
             insertion.from.as_ref().is_some_and(|from| from.iter().any(|name| name.key() == old.key()))
         };
         match copy {
-            Some((at, insertion)) if from(insertion) => findings.extend(copied(scene, at, insertion, was, is)),
+            Some((at, insertion)) if from(insertion) => findings.extend(copied(scene, at, insertion, old, was, is)),
             _ => {
                 let message =
                     format!("the rows of `{}` are not copied to `{}` before it is dropped", old.name, new.name);
@@ -179,7 +180,7 @@ fn rebuilt(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
 }
 
 /// Holds the columns of a copy against those of both tables.
-fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, was: &Known, is: &Known) -> Vec<Finding> {
+fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, old: &Name, was: &Known, is: &Known) -> Vec<Finding> {
     let Some(columns) = &insertion.columns else { return Vec::new() };
     let named = |name: &str| columns.iter().any(|column| column.name == name);
     let both = was
@@ -201,7 +202,7 @@ fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, was: &Known, is: 
     let Some(selected) = &insertion.selected else { return findings };
     // What the file has filled before holds no null any more.
     let filled = |name: &str| {
-        scene.earlier().iter().any(|act| match &act.fact {
+        scene.earlier(&old.name).any(|act| match &act.fact {
             Fact::Rows(change) => {
                 !change.deletes && change.reach != Reach::Some && change.sets.iter().any(|column| column.name == name)
             }
@@ -229,9 +230,10 @@ fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, was: &Known, is: 
 
 /// Finds that the old table is renamed before the new one is made.
 fn renamed_first(scene: &Scene<'_>, old: &Name, aside: &Name) -> Option<Finding> {
-    let made =
-        scene.later().iter().any(|act| matches!(&act.fact, Fact::CreateTable(table) if table.name.key() == old.key()));
-    let dropped = scene.later().iter().any(|act| match &act.fact {
+    let made = scene
+        .later(&old.name)
+        .any(|act| matches!(&act.fact, Fact::CreateTable(table) if table.name.key() == old.key()));
+    let dropped = scene.later(&aside.name).any(|act| match &act.fact {
         Fact::Drop(drop) => drop.names.iter().any(|name| name.key() == aside.key()),
         _ => false,
     });
@@ -239,7 +241,8 @@ fn renamed_first(scene: &Scene<'_>, old: &Name, aside: &Name) -> Option<Finding>
         return None;
     }
     let made_again = |name: &str| {
-        scene.later().iter().any(|act| matches!(&act.fact, Fact::CreateTable(table) if table.name.key() == name))
+        let bare = name.rsplit('.').next().unwrap_or(name);
+        scene.later(bare).any(|act| matches!(&act.fact, Fact::CreateTable(table) if table.name.key() == name))
     };
     let referring = scene.schema.tables().filter(|(name, table)| {
         **name != old.key()
