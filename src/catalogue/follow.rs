@@ -142,7 +142,7 @@ impl Catalogue {
         let new = Name { schema: new.schema.clone().or_else(|| old.schema.clone()), ..new.clone() };
         let Some(table) = self.tables.remove(&old.key()) else { return };
         for other in self.tables.values_mut() {
-            let own = other.columns.iter_mut().filter_map(|column| column.references.as_mut());
+            let own = other.columns.iter_mut().filter_map(|column| column.references.as_deref_mut());
             let others = other.constraints.iter_mut().filter_map(|constraint| match &mut constraint.demand {
                 Demand::Foreign(_, reference) => Some(reference),
                 _ => None,
@@ -288,7 +288,7 @@ impl Known {
             }
             Change::SetDefault(name, text) => {
                 if let Some(column) = self.at(name) {
-                    column.default = Some(text.clone());
+                    column.default = Some(Box::new(text.clone()));
                 }
             }
             Change::DropDefault(name) => {

@@ -91,7 +91,7 @@ impl Known {
     /// Returns the foreign keys: their columns and what they refer to.
     pub fn foreign_keys(&self) -> Vec<(Vec<&str>, &Reference)> {
         let own = self.columns.iter().filter_map(|column| {
-            column.references.as_ref().map(|reference| (vec![column.name.name.as_str()], reference))
+            column.references.as_deref().map(|reference| (vec![column.name.name.as_str()], reference))
         });
         let others = self.constraints.iter().filter_map(|constraint| match &constraint.demand {
             Demand::Foreign(columns, reference) => Some((names(columns), reference)),

@@ -4,6 +4,7 @@
 //! them itself.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::catalogue::Catalogue;
@@ -140,6 +141,12 @@ impl Judge<'_> {
         report
     }
 
+    /// Says whether findings of a rule would be reported for a file.
+    fn is_wanted(&self, file: &ToRead, rule: &'static Rule) -> bool {
+        let environment = file.migration.environment.as_ref();
+        self.severity(rule, self.project_of(file), environment) > Severity::Off
+    }
+
     fn project_of(&self, file: &ToRead) -> Option<&Project> {
         self.now.projects.iter().find(|project| project.name == file.migration.project)
     }
@@ -155,7 +162,7 @@ impl Judge<'_> {
             let mark = if text.as_bytes().starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
             (written, slips) = suppressions(name, text, &statements(text, mark, file.flavour), flavour);
         }
-        let (stay, gone) = suppression::apply(name, &written, findings, &locked);
+        let (stay, gone) = suppression::apply(name, &written, findings, &locked, &|rule| self.is_wanted(file, rule));
         report.extend_suppressed(gone);
         let (stay, gone) = self.spared_by_manifest(file, stay, &locked);
         report.extend_suppressed(gone);
@@ -198,6 +205,8 @@ impl Judge<'_> {
         let begun = (court.clock)();
         let late = || (court.clock)().saturating_sub(begun) > file.limits.time;
         let none = Conventions::default();
+        let off: BTreeSet<&str> =
+            rules::all().filter(|rule| !self.is_wanted(file, rule)).map(|rule| rule.name).collect();
         let mut findings = Vec::new();
         for flavour in file.flavour_before.map(Some).into_iter().chain([file.flavour]) {
             let statements = statements(text, mark, flavour);
@@ -215,8 +224,19 @@ impl Judge<'_> {
             let known = court.known.filter(|_| present);
             let pending = file.pending;
             let conventions = self.project_of(file).map_or(&none, |project| &project.conventions);
-            let script =
-                Script { name, text, kind, bench, statements: &statements, known, pending, conventions, late: &late };
+            let wanted = |rule: &'static Rule| !off.contains(rule.name);
+            let script = Script {
+                name,
+                text,
+                kind,
+                bench,
+                statements: &statements,
+                known,
+                pending,
+                conventions,
+                wanted: &wanted,
+                late: &late,
+            };
             let mut tally = Tally::default();
             findings.extend(rules::look_at_script(&script, &mut tally));
             // Only a new file may be written anew, and only one that holds nothing else.

@@ -260,7 +260,7 @@ impl<'a> Judge<'a> {
         self.policy.and_then(|policy| policy.lowest(rule.name, environment))
     }
 
-    fn severity(
+    pub(crate) fn severity(
         &self,
         rule: &'static Rule,
         project: Option<&Project>,

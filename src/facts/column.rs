@@ -154,15 +154,15 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
     } else if cursor.take("DEFAULT") {
         let default = expression(cursor);
         column.null |= default.text.eq_ignore_ascii_case("NULL");
-        column.default = Some(default);
+        column.default = Some(Box::new(default));
     } else if cursor.take("NULL") {
         column.null = true;
     } else if cursor.take("CHECK") {
         let inside = cursor.parentheses()?;
-        column.check = Some(Text { text: cursor.said(inside), span: cursor.since(start) });
+        column.check = Some(Box::new(Text { text: cursor.said(inside), span: cursor.since(start) }));
         cursor.any(&["NO INHERIT"]);
     } else if cursor.peek("REFERENCES") {
-        column.references = Some(reference(cursor)?);
+        column.references = Some(Box::new(reference(cursor)?));
     } else if cursor.any(&["AUTO_INCREMENT", "AUTOINCREMENT"]) {
         column.counts = true;
     } else if cursor.take("COMMENT") {
@@ -170,11 +170,11 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
     } else if cursor.take("COLLATE") {
         cursor.take("=");
         let span = cursor.here();
-        column.collation = Some(Text { text: word(cursor)?, span });
+        column.collation = Some(Box::new(Text { text: word(cursor)?, span }));
     } else if cursor.any(&["CHARSET", "CHARACTER SET"]) {
         cursor.take("=");
         let span = cursor.here();
-        column.charset = Some(Text { text: word(cursor)?, span });
+        column.charset = Some(Box::new(Text { text: word(cursor)?, span }));
     } else if cursor.take("ON UPDATE") {
         column.on_update = true;
         expression(cursor);

@@ -59,7 +59,7 @@ pub struct Column {
     /// Whether it is said to take null, by NULL or by a default of null.
     pub null: bool,
     /// Its default.
-    pub default: Option<Text>,
+    pub default: Option<Box<Text>>,
     /// Whether it is computed, and kept.
     pub generated: Option<Generated>,
     /// Whether it counts by itself: identity, AUTO_INCREMENT.
@@ -69,13 +69,13 @@ pub struct Column {
     /// The word UNIQUE.
     pub unique: Option<Mark>,
     /// The word CHECK, with the condition.
-    pub check: Option<Text>,
+    pub check: Option<Box<Text>>,
     /// What it refers to.
-    pub references: Option<Reference>,
+    pub references: Option<Box<Reference>>,
     /// Its own character set or collation, in lower case.
-    pub charset: Option<Text>,
+    pub charset: Option<Box<Text>>,
     /// Its own collation, in lower case.
-    pub collation: Option<Text>,
+    pub collation: Option<Box<Text>>,
     /// The names of its own constraints, each with what it demands, by its first word.
     #[serde(skip)]
     pub names: Vec<(Ident, &'static str)>,

@@ -34,6 +34,7 @@ pub(super) fn create_table(cursor: &mut Cursor<'_>, temporary: bool, foreign: bo
     if cursor.peek("(") && !cursor.peek_behind(1, "SELECT") && !cursor.peek_behind(1, "WITH") {
         elements(cursor, &mut table)?;
     }
+    table.columns.shrink_to_fit();
     options(cursor, &mut table);
     // Columns without types are those of a query.
     if table.from_query && !table.columns.is_empty() && table.columns.iter().all(|column| column.of == untyped(column))

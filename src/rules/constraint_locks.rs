@@ -109,7 +109,7 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
             found.map(|finding| finding.certain_if(single)).collect()
         }
         Fact::CreateTable(table) if !table.temporary => {
-            let own = table.columns.iter().filter_map(|column| column.references.as_ref());
+            let own = table.columns.iter().filter_map(|column| column.references.as_deref());
             let others = table.constraints.iter().filter_map(|constraint| match &constraint.demand {
                 Demand::Foreign(_, reference) => Some(reference),
                 _ => None,

@@ -218,7 +218,7 @@ fn of_column(scene: &Scene<'_>, column: &Column, findings: &mut Vec<Finding>) {
 /// The names of constraints that stand at a column.
 fn own_names(scene: &Scene<'_>, table: &Name, column: &Column, findings: &mut Vec<Finding>) {
     for (name, word) in &column.names {
-        let reference = column.references.as_ref();
+        let reference = column.references.as_deref();
         let (kind, referenced) = match *word {
             "PRIMARY" => (Named::PrimaryKey, None),
             "UNIQUE" => (Named::Unique, None),
@@ -359,7 +359,8 @@ fn at_end(scene: &Scene<'_>) -> Vec<Finding> {
             let finding = scene.finding_at(at, &REQUIRED_COLUMNS, table.name.span, message);
             findings.push(finding.help("add it"));
         }
-        if !scene.is(Dialect::Sqlite) {
+        let wanted = scene.script.wanted;
+        if !scene.is(Dialect::Sqlite) && (wanted(&TABLE_COMMENT) || wanted(&COLUMN_COMMENT)) {
             findings.extend(uncommented(scene, at, table));
         }
     }

@@ -128,6 +128,8 @@ pub struct Script<'f> {
     pub pending: bool,
     /// What its project has agreed on.
     pub conventions: &'f Conventions,
+    /// Says whether anybody is to hear of a rule: it is not off.
+    pub wanted: &'f dyn Fn(&'static Rule) -> bool,
     /// Says whether the time for this file is up.
     pub late: &'f dyn Fn() -> bool,
 }

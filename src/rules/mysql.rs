@@ -222,7 +222,9 @@ fn lost(scene: &Scene<'_>, table: &Name, old: &str, new: &Column) -> Option<Find
     let before = known.and_then(|known| known.column(old))?;
     let in_key =
         known.is_some_and(|known| known.uniques().iter().any(|unique| unique.primary && unique.columns.contains(&old)));
-    let same = |one: &Option<crate::facts::Text>, other: &Option<crate::facts::Text>| one.is_some() && other.is_none();
+    let same = |one: &Option<Box<crate::facts::Text>>, other: &Option<Box<crate::facts::Text>>| {
+        one.is_some() && other.is_none()
+    };
     let checks = [
         (
             before.not_null.is_some() && new.not_null.is_none() && !new.null && new.primary.is_none() && !in_key,

@@ -331,7 +331,7 @@ fn foreign_keys(act: &Act) -> Vec<(Vec<String>, Span, Name)> {
         _ => None,
     };
     let of_column = |column: &crate::facts::Column| {
-        column.references.as_ref().map(|_| (vec![column.name.name.clone()], column.name.span))
+        column.references.as_deref().map(|_| (vec![column.name.name.clone()], column.name.span))
     };
     let (found, table): (Vec<_>, &Name) = match &act.fact {
         Fact::CreateTable(table) => {

@@ -241,6 +241,7 @@ fn looks(wanted: fn(&Looks) -> bool, scene: &Scene<'_>) -> Vec<Finding> {
             Looks::AtStatement(look) | Looks::AtEnd(look) => look(scene),
             _ => Vec::new(),
         })
+        .filter(|finding| (scene.script.wanted)(finding.rule))
         .collect()
 }
 

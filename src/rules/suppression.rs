@@ -163,12 +163,13 @@ fn bound(text: &str, statements: &[Statement], comment: Span) -> Option<Span> {
 }
 
 /// Parts findings into those that stay and those that are suppressed; `locked` says which rules cannot be. What is
-/// suppressed in vain is found.
+/// suppressed in vain is found, unless nobody is to hear of the rule anyway.
 pub fn apply(
     name: &str,
     suppressions: &[Suppression],
     findings: Vec<Finding>,
     locked: &dyn Fn(&Rule) -> bool,
+    wanted: &dyn Fn(&'static Rule) -> bool,
 ) -> (Vec<Finding>, Vec<Suppressed>) {
     let mut used = vec![false; suppressions.len()];
     let (mut stay, mut gone) = (Vec::new(), Vec::new());
@@ -197,7 +198,7 @@ pub fn apply(
         if locked(suppression.rule) {
             let message = format!("the server does not let `{}` be suppressed", suppression.rule.name);
             stay.push(Finding::new(&SUPPRESSION_LOCKED, place, message).help("take it out; ask who runs the server"));
-        } else if !used {
+        } else if !used && wanted(suppression.rule) {
             let message = format!("`{}` finds nothing here", suppression.rule.name);
             stay.push(Finding::new(&UNUSED_SUPPRESSION, place, message).help("take it out"));
         }
