@@ -11,7 +11,7 @@ use crate::facts::{Body, Fact, Name, dynamic, read, within};
 use crate::finding::{Finding, Place, Rule};
 use crate::rules::analysis::{not_analysed, too_long};
 use crate::rules::outline::Outline;
-use crate::rules::{FAMILIES, Looks, Script, Tally, running};
+use crate::rules::{FAMILIES, Looks, Script, Tally, running, syntax};
 use crate::sql::alone::alone;
 use crate::sql::directives::directives;
 use crate::sql::facts::{Purpose, head};
@@ -208,6 +208,9 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
     let mut locked = None;
     for at in 0..acts.len() {
         if (script.late)() {
+            // What was not reviewed is never a pass.
+            findings.push(syntax::late_review(script, acts[at].span, acts.len() - at));
+            known.borrow_mut().lose_track("the time for a file was up");
             return findings;
         }
         if lost.first().is_some_and(|place| *place <= at) {
@@ -242,6 +245,11 @@ fn looks(wanted: fn(&Looks) -> bool, scene: &Scene<'_>) -> Vec<Finding> {
             _ => Vec::new(),
         })
         .filter(|finding| (scene.script.wanted)(finding.rule))
+        .map(|mut finding| {
+            // A way for a statement of a body is none for the statement around it.
+            finding.certain &= scene.acts.get(scene.at).is_some_and(|act| act.body.is_none());
+            finding
+        })
         .collect()
 }
 

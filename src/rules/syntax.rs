@@ -124,6 +124,13 @@ fn late(script: &Script<'_>, statement: &Statement, left: usize) -> Finding {
     Finding::new(&TOO_MUCH, place, message).help("split it into several versions, or raise `limits.time`")
 }
 
+/// Finds that the time was up before all statements were reviewed.
+pub(super) fn late_review(script: &Script<'_>, span: Span, left: usize) -> Finding {
+    let message = format!("the time for this file is up; {} not reviewed", were(left));
+    let place = Place::content(script.name, Span::new(span.start, span.start + 1));
+    Finding::new(&TOO_MUCH, place, message).help("split it into several versions, or raise `limits.time`")
+}
+
 fn were(count: usize) -> String {
     if count == 1 { "1 statement was".to_owned() } else { format!("{count} statements were") }
 }
