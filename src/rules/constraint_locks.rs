@@ -104,9 +104,17 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Fact::AlterTable(alteration) => {
             let new = scene.is_new(&alteration.table);
             let single = alteration.actions.len() == 1;
+            // Only a named constraint that gets NOT VALID stays what it was.
+            let named = alteration.actions.iter().all(|action| match &action.change {
+                Change::AddConstraint(constraint) => {
+                    constraint.name.is_some() && matches!(constraint.demand, Demand::Check(_) | Demand::Foreign(..))
+                }
+                _ => false,
+            });
+            let plain = named && !scene.has_word("ONLY") && !scene.has_word("IF");
             let found = alteration.actions.iter().flat_map(|action| of_action(scene, alteration, action, new));
             // What the safe way leaves out of a statement of several actions would be lost.
-            found.map(|finding| finding.certain_if(single)).collect()
+            found.map(|finding| finding.certain_if(single && plain)).collect()
         }
         Fact::CreateTable(table) if !table.temporary => {
             let own = table.columns.iter().filter_map(|column| column.references.as_deref());
@@ -230,7 +238,7 @@ fn set_not_null(scene: &Scene<'_>, table: &Name, column: &Ident) -> Option<Findi
     let (shown, column_shown) = (scene.named(table), scene.shown(column.span));
     let name = format!("{}_{}_not_null", table.name, column.name);
     let name = quoted(&name);
-    if scene.since(18) {
+    if scene.flavour().release.is_some_and(|release| release.major >= 18) {
         return Some(
             finding
                 .help("add the constraint NOT VALID, and validate it in the next file")
