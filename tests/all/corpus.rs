@@ -41,7 +41,7 @@ struct Outcome {
 /// Pushes all files, one after the other; what is refused or fails is tried with the engine's own client.
 fn push_all(engine: Engine, files: &[(String, String)]) -> Outcome {
     let database = engine.database();
-    let manifest = format!("{}[project.rules]\ntype-mismatch = \"off\"\n", database.manifest());
+    let manifest = format!("{}{}", database.manifest(), crate::reviews::no_review());
     let world = World::new(&manifest, &database.server_file());
     world.commit("manifest");
     world.push().ok();
