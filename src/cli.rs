@@ -14,47 +14,13 @@ use crate::render::ReportFormat;
 pub struct Cli {
     /// How output is written; all but human and json are for `check`
     #[arg(long, global = true, value_enum)]
-    pub format: Option<FormatChoice>,
+    pub format: Option<ReportFormat>,
     /// When colour is used; NO_COLOR in the environment means never
     #[arg(long, global = true, value_enum, default_value = "auto")]
     pub color: ColorChoice,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// How output is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatChoice {
-    /// For people
-    Human,
-    /// For programs
-    Json,
-    /// file:line:column, a line a finding
-    Short,
-    /// SARIF 2.1.0, for code scanning
-    Sarif,
-    /// Annotations of GitHub Actions
-    Github,
-    /// A code quality report of GitLab
-    Gitlab,
-    /// The XML of JUnit
-    Junit,
-}
-
-impl FormatChoice {
-    /// Returns the format of reports.
-    pub fn of_reports(self) -> ReportFormat {
-        match self {
-            Self::Human => ReportFormat::Human,
-            Self::Json => ReportFormat::Json,
-            Self::Short => ReportFormat::Short,
-            Self::Sarif => ReportFormat::Sarif,
-            Self::Github => ReportFormat::Github,
-            Self::Gitlab => ReportFormat::Gitlab,
-            Self::Junit => ReportFormat::Junit,
-        }
-    }
 }
 
 /// When colour is used.

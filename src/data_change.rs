@@ -10,6 +10,8 @@
 //! What is read as SQL is the file itself, with everything but the statement turned into blanks: so every place in it is
 //! a place in the file. Refuses what YAML could hold beside this form; refuses to know SQL.
 
+use std::borrow::Cow;
+
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use crate::migration::{DatabaseName, RepoPath};
@@ -41,6 +43,14 @@ const KEYS: [&str; 2] = ["databases", "statement"];
 /// Says whether a path is that of a data change in YAML.
 pub fn is_manifest(path: &RepoPath) -> bool {
     path.as_str().is_some_and(|path| plain_path(path).is_some())
+}
+
+/// Returns the SQL of a file: of a data change its statement, where it stands; every other file is its own SQL.
+///
+/// # Errors
+/// What is wrong with the data change.
+pub fn sql_of<'t>(path: &RepoPath, text: &'t str) -> Result<Cow<'t, str>, Mistake> {
+    if is_manifest(path) { read(text).map(|change| Cow::Owned(change.text)) } else { Ok(Cow::Borrowed(text)) }
 }
 
 /// Returns the path that a data change in SQL would have; `None` if the path is not that of a manifest.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use schemagate::cli::{Cli, ColorChoice, Command, FormatChoice};
+use schemagate::cli::{Cli, ColorChoice, Command};
 use schemagate::commands::{self, Console, Exit};
 use schemagate::render::{Format, ReportFormat};
 use schemagate::{environment, output, text};
@@ -64,7 +64,7 @@ fn usual_format(cli: &Cli) -> ReportFormat {
 
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let checks = matches!(cli.command, Command::Check(_));
-    let reports = cli.format.map_or_else(|| usual_format(cli), FormatChoice::of_reports);
+    let reports = cli.format.unwrap_or_else(|| usual_format(cli));
     let format = if reports == ReportFormat::Json { Format::Json } else { Format::Human };
     if !checks && !matches!(reports, ReportFormat::Human | ReportFormat::Json) {
         output::complain("error: this format is only for `schemagate check`; the others write human or json\n");

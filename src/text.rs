@@ -52,6 +52,11 @@ impl From<Range<usize>> for Span {
     }
 }
 
+/// Says whether a text begins with a word, in upper or lower case.
+pub fn begins(text: &str, word: &str) -> bool {
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+}
+
 /// A place as people and editors count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineColumn {

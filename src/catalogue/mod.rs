@@ -99,19 +99,9 @@ impl Catalogue {
             .map(|(name, _)| name.as_str())
     }
 
-    /// Says whether there is a view of that name.
-    pub fn has_view(&self, name: &Name) -> bool {
-        self.views.contains_key(&name.key())
-    }
-
     /// Says whether a type is a domain with a condition.
     pub fn is_checked_domain(&self, name: &str) -> bool {
         self.types.get(name).is_some_and(Vec::is_empty)
-    }
-
-    /// Returns the values of an enum.
-    pub fn values(&self, name: &str) -> Option<&[String]> {
-        self.types.get(name).filter(|values| !values.is_empty()).map(Vec::as_slice)
     }
 }
 

@@ -3,8 +3,8 @@
 //! Knows which files of a change are read, with which bounds, and which migrations stand before them. Refuses to read
 //! them itself.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::catalogue::Catalogue;
@@ -16,7 +16,7 @@ use crate::config::conventions::Conventions;
 use crate::config::flavour::Flavour;
 use crate::config::limits::Limits;
 use crate::config::manifest::{PathSuppression, Project};
-use crate::data_change::{self, is_manifest};
+use crate::data_change::{is_manifest, sql_of};
 use crate::finding::{Finding, Report, Rule, Severity, Suppressed};
 use crate::migration::{FileMode, Migration, RepoPath};
 use crate::rules::scene::follow;
@@ -57,7 +57,7 @@ pub struct Court<'c> {
     pub clock: &'c dyn Fn() -> Duration,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
     pub(super) fn to_read(&self, states: &States) -> Vec<ToRead> {
         let mut files = Vec::new();
         for (path, mode, blob) in self.added(self.now, states) {
@@ -90,9 +90,7 @@ impl Judge<'_> {
 
     /// Returns the migrations that the new state holds for the same database as a file, the file among them, in order.
     pub fn lineage(&self, states: &States, file: &ToRead) -> Vec<Migration> {
-        let Some(project) = self.now.projects.iter().find(|project| project.name == file.migration.project) else {
-            return vec![file.migration.clone()];
-        };
+        let Some(project) = self.project_of(file) else { return vec![file.migration.clone()] };
         let changed =
             states.changes.iter().filter_map(|change| change.after.as_ref().map(|(_, blob)| (&change.path, blob)));
         let same = |other: &Migration| {
@@ -117,24 +115,16 @@ impl Judge<'_> {
             finding.severity == Severity::Error && (*finding.rule != bytes::NOT_UTF8 || masked.is_none())
         });
         let text = masked.as_deref();
-        let change = text.filter(|_| fit && is_manifest(&file.migration.path)).map(data_change::read);
-        match (fit, text, &change) {
-            (true, _, Some(Err(mistake))) => {
-                findings.push(bytes::data_change(&name, mistake));
+        match text.filter(|_| fit).map(|text| sql_of(&file.migration.path, text)) {
+            Some(Ok(sql)) => findings.extend(self.script(file, &name, &sql, court, &mut report)),
+            Some(Err(mistake)) => {
+                findings.push(bytes::data_change(&name, &mistake));
                 lose_track(court);
             }
-            (true, _, Some(Ok(change))) => {
-                findings.extend(self.script(file, &name, &change.text, court, &mut report));
-            }
-            (true, Some(text), None) => findings.extend(self.script(file, &name, text, court, &mut report)),
-            _ => lose_track(court),
+            None => lose_track(court),
         }
-        let weighed = findings.into_iter().map(|finding| match self.project_of(file) {
-            Some(project) => self.weigh_in(finding, project, Some(&file.migration)),
-            None => finding,
-        });
-        let said = text.unwrap_or_default();
-        self.spare(file, &name, said, weighed.collect(), &mut report);
+        let weighed = findings.into_iter().map(|finding| self.weigh_for(file, finding)).collect();
+        self.spare(file, &name, text.unwrap_or_default(), weighed, &mut report);
         if let (false, Some(text)) = (report.is_silent(), text) {
             report.keep_source(name, text);
         }
@@ -147,8 +137,15 @@ impl Judge<'_> {
         self.severity(rule, self.project_of(file), environment) > Severity::Off
     }
 
-    fn project_of(&self, file: &ToRead) -> Option<&Project> {
+    fn project_of(&self, file: &ToRead) -> Option<&'a Project> {
         self.now.projects.iter().find(|project| project.name == file.migration.project)
+    }
+
+    fn weigh_for(&self, file: &ToRead, finding: Finding) -> Finding {
+        match self.project_of(file) {
+            Some(project) => self.weigh_in(finding, project, Some(&file.migration)),
+            None => finding,
+        }
     }
 
     /// Leaves out what the file or the manifest suppresses; what is left goes into the report.
@@ -166,11 +163,7 @@ impl Judge<'_> {
         report.extend_suppressed(gone);
         let (stay, gone) = self.spared_by_manifest(file, stay, &locked);
         report.extend_suppressed(gone);
-        let own = stay.into_iter().chain(slips).map(|finding| match self.project_of(file) {
-            Some(project) => self.weigh_in(finding, project, Some(&file.migration)),
-            None => finding,
-        });
-        report.extend(own);
+        report.extend(stay.into_iter().chain(slips).map(|finding| self.weigh_for(file, finding)));
     }
 
     /// What the manifest suppresses for a path. It counts once it has been released: a push does not excuse itself.
@@ -205,8 +198,6 @@ impl Judge<'_> {
         let begun = (court.clock)();
         let late = || (court.clock)().saturating_sub(begun) > file.limits.time;
         let none = Conventions::default();
-        let off: BTreeSet<&str> =
-            rules::all().filter(|rule| !self.is_wanted(file, rule)).map(|rule| rule.name).collect();
         let mut findings = Vec::new();
         for flavour in file.flavour_before.map(Some).into_iter().chain([file.flavour]) {
             let statements = statements(text, mark, flavour);
@@ -224,7 +215,7 @@ impl Judge<'_> {
             let known = court.known.filter(|_| present);
             let pending = file.pending;
             let conventions = self.project_of(file).map_or(&none, |project| &project.conventions);
-            let wanted = |rule: &'static Rule| !off.contains(rule.name);
+            let wanted = |rule: &'static Rule| self.is_wanted(file, rule);
             let script = Script {
                 name,
                 text,
@@ -280,8 +271,7 @@ impl Schema {
             self.lose_track("a file is not UTF-8 text");
             return;
         };
-        let change = if is_manifest(path) { data_change::read(text).ok() } else { None };
-        let text = change.as_ref().map_or(text, |change| &change.text);
+        let text = &*sql_of(path, text).unwrap_or(Cow::Borrowed(text));
         let statements = statements(text, 0, Some(self.flavour));
         let texts = statements.iter().filter(|statement| !statement.client).map(|statement| statement.span.of(text));
         if let Some(replay) = &self.replay {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::commands::{Console, Exit};
 use crate::render::{Format, json::text};
+use crate::rules;
 use crate::rules::suppression::may_be_suppressed;
-use crate::rules::{self, Looks};
 
 /// Lists every rule with its severity.
 ///
@@ -26,8 +26,7 @@ pub struct Args {}
 /// # Errors
 /// Never.
 pub fn run(_args: &Args, console: &mut Console<'_>) -> Result<Exit> {
-    let reviews = |looks: &Looks| matches!(looks, Looks::AtStatement(_) | Looks::AtEnd(_));
-    let all = rules::FAMILIES.iter().flat_map(|family| family.rules.iter().map(|rule| (*rule, reviews(&family.looks))));
+    let all = rules::FAMILIES.iter().flat_map(|family| family.rules.iter().map(|rule| (*rule, family.looks.reviews())));
     if console.format == Format::Json {
         let list: Vec<Value> = all
             .map(|(rule, review)| {

@@ -2,14 +2,12 @@
 //!
 //! What no gate would have let through is refused here too, because not everything came past a gate. Refuses to run.
 
-use std::borrow::Cow;
-
 use anyhow::Result;
 
 use crate::commands::changes::{Content, Manifest, Source};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
-use crate::data_change::{self, Mistake, is_manifest};
+use crate::data_change::sql_of;
 use crate::engine::{Script, ScriptStatement, Terms};
 use crate::history::Mode;
 use crate::migration::{FileEntry, FileMode, Migration};
@@ -61,7 +59,8 @@ pub fn prepare(
         .ok()
         .filter(|text| !text.contains('\0'))
         .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
-    let text = &*said(migration, text).map_err(|mistake| conflict(migration, &mistake.message, &mistake.help))?;
+    let text =
+        &*sql_of(&migration.path, text).map_err(|mistake| conflict(migration, &mistake.message, &mistake.help))?;
     let flavour = declared_flavour(manifest, migration).unwrap_or_else(|| dialect.into());
     let checksums = checksums(&migration.path, &bytes, flavour);
     let (asked, mistakes) = directives(text, flavour);
@@ -120,14 +119,6 @@ fn suppressed(text: &str, flavour: Flavour) -> String {
     found.iter().map(said).collect::<Vec<_>>().join("; ")
 }
 
-/// The SQL of a file: of a data change in YAML its statement, where it stands.
-fn said<'t>(migration: &Migration, text: &'t str) -> Result<Cow<'t, str>, Mistake> {
-    if !is_manifest(&migration.path) {
-        return Ok(Cow::Borrowed(text));
-    }
-    data_change::read(text).map(|change| Cow::Owned(change.text))
-}
-
 /// The product that the manifest says a migration is for.
 fn declared_dialect(manifest: &Manifest, migration: &Migration) -> Option<Dialect> {
     let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
@@ -142,7 +133,7 @@ pub fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Fl
 
 /// The sums of all statements of a file, as the history holds them; `None` for a file that would not run.
 pub fn sums(migration: &Migration, text: &str, flavour: Flavour) -> Option<Vec<String>> {
-    let text = &*said(migration, text).ok()?;
+    let text = &*sql_of(&migration.path, text).ok()?;
     let (asked, _) = directives(text, flavour);
     let statements = statements(migration, text, flavour, &asked).ok()?;
     Some(statements.iter().map(ScriptStatement::sum).collect())

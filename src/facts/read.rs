@@ -8,6 +8,7 @@ use crate::facts::data::{delete, insert, update};
 use crate::facts::table::{create_index, create_table};
 use crate::facts::upkeep::{comment, maintained, setting};
 use crate::facts::{Created, Detail, Dropped, Fact, Name, Object, TypeChange, TypeHow};
+use crate::sql::facts::first_words;
 use crate::text::Span;
 
 /// Reads what a statement does; `None` where that is not known. Spans count in `text`.
@@ -38,62 +39,10 @@ pub fn read(text: &str, flavour: Flavour) -> Option<Fact> {
         "SET" | "RESET" | "PRAGMA" => setting(cursor),
         "VACUUM" | "CLUSTER" | "OPTIMIZE" | "REINDEX" | "REFRESH" => maintained(cursor),
         "COMMENT" => comment(cursor),
-        word => NOTHING.contains(&word).then_some(Fact::Nothing),
+        // Of what else is known by its first word no rule asks.
+        word => (word == "XA" || first_words().any(|first| first == word)).then_some(Fact::Nothing),
     }
 }
-
-/// Statements that no rule asks about.
-const NOTHING: [&str; 49] = [
-    "SELECT",
-    "VALUES",
-    "TABLE",
-    "SHOW",
-    "ANALYZE",
-    "ANALYSE",
-    "EXPLAIN",
-    "DESCRIBE",
-    "DESC",
-    "CALL",
-    "DO",
-    "LOCK",
-    "UNLOCK",
-    "NOTIFY",
-    "LISTEN",
-    "UNLISTEN",
-    "DISCARD",
-    "PREPARE",
-    "EXECUTE",
-    "DEALLOCATE",
-    "DECLARE",
-    "FETCH",
-    "MOVE",
-    "CLOSE",
-    "CHECK",
-    "REPAIR",
-    "FLUSH",
-    "CHECKPOINT",
-    "SIGNAL",
-    "GRANT",
-    "REVOKE",
-    "BEGIN",
-    "COMMIT",
-    "ROLLBACK",
-    "END",
-    "SAVEPOINT",
-    "RELEASE",
-    "START",
-    "ABORT",
-    "ATTACH",
-    "DETACH",
-    "USE",
-    "COPY",
-    "LOAD",
-    "MERGE",
-    "SECURITY",
-    "REASSIGN",
-    "IMPORT",
-    "XA",
-];
 
 /// Finds the verb behind common table expressions.
 fn behind_with(cursor: &mut Cursor<'_>) -> Option<Fact> {

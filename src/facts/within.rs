@@ -4,7 +4,7 @@ use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::facts::cursor::Cursor;
 use crate::sql::split::split;
-use crate::text::Span;
+use crate::text::{Span, begins};
 
 /// In what kind of body a statement stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +13,6 @@ pub enum Body {
     Runs,
     /// It runs when something else calls it: a routine or trigger.
     Called,
-}
-
-/// Says whether a statement begins with a word: most do not, and need not be read for that.
-fn begins(text: &str, word: &str) -> bool {
-    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
 /// Returns the static statements in the body of a DO block or routine, with their places in `text`.

@@ -24,21 +24,21 @@ pub enum Format {
 }
 
 /// How reports of findings are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReportFormat {
-    /// For people, with the lines around each token.
+    /// For people, with the lines around each token
     Human,
-    /// For machines.
+    /// For programs
     Json,
-    /// A line a finding.
+    /// file:line:column, a line a finding
     Short,
-    /// SARIF 2.1.0.
+    /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// The log of GitHub Actions.
+    /// Annotations of GitHub Actions
     Github,
-    /// A code quality report of GitLab.
+    /// A code quality report of GitLab
     Gitlab,
-    /// The XML of JUnit.
+    /// The XML of JUnit
     Junit,
 }
 

@@ -60,8 +60,7 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
                 return Vec::new();
             }
             let what = tables.first().map_or_else(|| "every table".to_owned(), |table| format!("`{}`", table.name));
-            let span = Span::new(0, scene.statement().find(' ').unwrap_or(scene.statement().len()));
-            vec![rewritten(scene, span, words, &what)]
+            vec![rewritten(scene, scene.first_word(scene.at), words, &what)]
         }
         _ => Vec::new(),
     }
@@ -97,10 +96,7 @@ fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Vec
         }
         Change::SetType(column, of, using) => in_postgres(scene, table, column, of, *using).into_iter().collect(),
         Change::Redefine(old, new) => in_mysql(scene, alteration, old, new).into_iter().collect(),
-        Change::Rewrite(words) => {
-            let foreign = *words == "SET TABLESPACE" && scene.mysql();
-            (!foreign).then(|| rewritten(scene, action.verb, words, &format!("`{}`", table.name))).into_iter().collect()
-        }
+        Change::Rewrite(words) => vec![rewritten(scene, action.verb, words, &format!("`{}`", table.name))],
         Change::Engine(setting) => {
             let message = format!("ENGINE = {}", setting.value);
             vec![rewritten(scene, action.verb, &message, &format!("`{}`", table.name))]

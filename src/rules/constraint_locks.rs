@@ -4,7 +4,7 @@
 
 use crate::facts::{Action, Alteration, Change, Constraint, Demand, Fact, Ident, Name, TypeHow};
 use crate::finding::{Finding, Rule, Severity};
-use crate::rules::key_locks::{UNIQUE_CONSTRAINT_LOCK, primary, unique};
+use crate::rules::key_locks::{PRIMARY_KEY_LOCK, UNIQUE_CONSTRAINT_LOCK, primary, unique};
 use crate::rules::outline::ADDED_VALUES;
 use crate::rules::scene::Scene;
 use crate::rules::{Family, Looks};
@@ -92,6 +92,8 @@ pub const FAMILY: Family = Family {
         &DOMAIN_CONSTRAINT,
         &PARTITION_LOCK,
         &ENUM_ADD_VALUE,
+        &UNIQUE_CONSTRAINT_LOCK,
+        &PRIMARY_KEY_LOCK,
     ],
     looks: Looks::AtStatement(look),
 };
@@ -207,9 +209,7 @@ fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action, new: b
             }
             findings
         }
-        Change::Validate(name) if scene.manner.transaction && !new => {
-            validated(scene, table, name).into_iter().collect()
-        }
+        Change::Validate(name) if scene.transaction && !new => validated(scene, table, name).into_iter().collect(),
         Change::DetachPartition(part, false) if !new && scene.since(14) => {
             let message = format!("detaching `{}` blocks every reader and writer of `{}`", part.name, table.name);
             let finding = scene.finding(&PARTITION_LOCK, part.span, message).label("ACCESS EXCLUSIVE lock");
@@ -373,7 +373,7 @@ fn validated(scene: &Scene<'_>, table: &Name, name: &Ident) -> Option<Finding> {
 
 /// Finds the use of an enum's value that this transaction has added.
 fn used_value(scene: &Scene<'_>) -> Option<Finding> {
-    if !scene.manner.transaction || !matches!(scene.fact(), Fact::Insert(_) | Fact::Rows(_)) {
+    if !scene.transaction || !matches!(scene.fact(), Fact::Insert(_) | Fact::Rows(_)) {
         return None;
     }
     let added = scene.earlier(ADDED_VALUES).filter_map(|act| match &act.fact {

@@ -68,19 +68,15 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Fact::CreateIndex(index) if index.concurrently => unnamed(scene, index),
         Fact::CreateIndex(index) => built(scene, index),
         Fact::Drop(drop) if drop.what == Object::Index && !drop.concurrently => return dropped(scene, drop),
-        Fact::Reindex { concurrently: false, system: false } if scene.since(12) => {
-            let span = scene.act().span;
-            let word = crate::text::Span::new(0, "REINDEX".len().min(span.end - span.start));
-            Some(
-                scene
-                    .finding(
-                        &REQUIRE_CONCURRENT_REINDEX,
-                        word,
-                        "REINDEX blocks every writer of the table until it is done",
-                    )
-                    .help("write REINDEX ... CONCURRENTLY, in a file of its own"),
-            )
-        }
+        Fact::Reindex { concurrently: false, system: false } if scene.since(12) => Some(
+            scene
+                .finding(
+                    &REQUIRE_CONCURRENT_REINDEX,
+                    scene.first_word(scene.at),
+                    "REINDEX blocks every writer of the table until it is done",
+                )
+                .help("write REINDEX ... CONCURRENTLY, in a file of its own"),
+        ),
         Fact::Refresh { name, concurrently: false, filled: true } if !view_is_new(scene, name) => {
             let message = format!("readers of `{}` wait until it is filled", name.name);
             Some(

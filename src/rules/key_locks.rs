@@ -7,7 +7,6 @@ use crate::facts::{Constraint, Ident, Name};
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::constraint_locks::{first_word, named};
 use crate::rules::scene::Scene;
-use crate::rules::{Family, Looks};
 
 /// An index is built under lock.
 pub static UNIQUE_CONSTRAINT_LOCK: Rule = Rule::new(
@@ -25,10 +24,6 @@ pub static PRIMARY_KEY_LOCK: Rule = Rule::new(
     "It takes an ACCESS EXCLUSIVE lock until the index is built, and until all rows are searched for null where the columns \
      are not NOT NULL yet. A unique index that was built concurrently can be taken for it: PRIMARY KEY USING INDEX.",
 );
-/// The family; its findings are made where constraints are looked at.
-pub const FAMILY: Family =
-    Family { rules: &[&UNIQUE_CONSTRAINT_LOCK, &PRIMARY_KEY_LOCK], looks: Looks::AtStatement(|_| Vec::new()) };
-
 fn listed<'s>(scene: &Scene<'s>, columns: &[Ident]) -> String {
     let shown: Vec<&'s str> = columns.iter().map(|column| scene.shown(column.span)).collect();
     shown.join(", ")

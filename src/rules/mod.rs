@@ -55,6 +55,13 @@ pub enum Looks {
     Elsewhere,
 }
 
+impl Looks {
+    /// Says whether it is part of the review: of what statements do.
+    pub fn reviews(&self) -> bool {
+        matches!(self, Self::AtStatement(_) | Self::AtEnd(_))
+    }
+}
+
 /// Rules that belong together.
 pub struct Family {
     /// Their static data.
@@ -77,7 +84,6 @@ pub static FAMILIES: &[Family] = &[
     destructive::FAMILY,
     index_locks::FAMILY,
     constraint_locks::FAMILY,
-    key_locks::FAMILY,
     columns::FAMILY,
     mysql::FAMILY,
     mysql::FILES,

@@ -103,13 +103,13 @@ fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action, new: b
             );
         }
         Change::AddColumn(column) => {
-            findings.extend(letters(scene, Some(&alteration.table), column));
+            findings.extend(letters(scene, column));
             if !new {
                 findings.extend(invented(scene, &alteration.table, column));
             }
         }
         Change::Redefine(old, column) => {
-            findings.extend(letters(scene, Some(&alteration.table), column));
+            findings.extend(letters(scene, column));
             findings.extend(lost(scene, &alteration.table, &old.name, column));
         }
         Change::Engine(setting) | Change::Option(setting) => findings.extend(past(scene, setting)),
@@ -255,7 +255,7 @@ fn created(scene: &Scene<'_>, table: &Table) -> Vec<Finding> {
     let mut findings: Vec<Finding> = table.options.iter().filter_map(|setting| past(scene, setting)).collect();
     let own = table.options.iter().find(|setting| setting.name == "CHARSET").map(|setting| setting.value.as_str());
     for column in &table.columns {
-        findings.extend(letters(scene, None, column));
+        findings.extend(letters(scene, column));
         let other = column.charset.as_ref().filter(|charset| own.is_some_and(|own| own != charset.text));
         if let (Some(charset), Some(own)) = (other, own)
             && !matches!(charset.text.as_str(), "ascii" | "binary" | "latin1" | "utf8" | "utf8mb3")
@@ -287,7 +287,7 @@ fn is_past(charset: &str) -> bool {
     matches!(charset, "utf8" | "utf8mb3" | "latin1" | "latin2" | "ucs2" | "cp1252")
 }
 
-fn letters(scene: &Scene<'_>, _table: Option<&Name>, column: &Column) -> Option<Finding> {
+fn letters(scene: &Scene<'_>, column: &Column) -> Option<Finding> {
     let charset = column.charset.as_ref().filter(|charset| is_past(&charset.text))?;
     let message = format!("{} cannot hold every character", charset.text);
     Some(
@@ -322,8 +322,7 @@ fn commits(scene: &Scene<'_>) -> Vec<Finding> {
         [only] if first.is_some() => *only,
         _ => return Vec::new(),
     };
-    let shown = second.1.span.of(scene.script.text);
-    let word = crate::text::Span::new(0, shown.find(char::is_whitespace).unwrap_or(shown.len()));
+    let word = scene.first_word(second.0);
     let message = match definitions.len() {
         1 if first.is_some_and(|first| first < second.0) => {
             "this definition commits the rows changed before it".to_owned()

@@ -146,7 +146,7 @@ fn locked<'s>(scene: &Scene<'s>) -> Option<&'s Name> {
 }
 
 fn behind_lock(scene: &Scene<'_>) -> Option<Finding> {
-    if !scene.postgres() || !scene.manner.transaction || scene.act().body == Some(Body::Called) {
+    if !scene.postgres() || !scene.transaction || scene.act().body == Some(Body::Called) {
         return None;
     }
     let what = match scene.fact() {
@@ -164,8 +164,7 @@ fn behind_lock(scene: &Scene<'_>) -> Option<Finding> {
     };
     let table = locked(scene)?;
     let message = format!("{what} while nobody can read or write `{}`", table.name);
-    let shown = scene.statement();
-    let span = Span::new(0, shown.find(char::is_whitespace).unwrap_or(shown.len()));
+    let span = scene.first_word(scene.at);
     Some(
         scene
             .finding(&STATEMENT_AFTER_EXCLUSIVE_LOCK, span, message)
@@ -265,7 +264,7 @@ fn left_set(scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 fn several(scene: &Scene<'_>) -> Option<Finding> {
-    if !scene.postgres() || scene.manner.transaction {
+    if !scene.postgres() || scene.transaction {
         return None;
     }
     let lasting = |(_, act): &(usize, &Act)| {
@@ -278,9 +277,8 @@ fn several(scene: &Scene<'_>) -> Option<Finding> {
         };
         act.body.is_none() && !guarded && !matches!(act.fact, Fact::Nothing | Fact::Set { .. } | Fact::Comment { .. })
     };
-    let (at, act) = scene.acts.iter().enumerate().filter(lasting).nth(1)?;
-    let shown = act.span.of(scene.script.text);
-    let word = Span::new(0, shown.find(char::is_whitespace).unwrap_or(shown.len()));
+    let (at, _) = scene.acts.iter().enumerate().filter(lasting).nth(1)?;
+    let word = scene.first_word(at);
     let message = "this file runs without a transaction: if this fails, what stands before it stays";
     Some(
         scene

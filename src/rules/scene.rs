@@ -16,7 +16,7 @@ use crate::sql::alone::alone;
 use crate::sql::directives::directives;
 use crate::sql::facts::{Purpose, head};
 use crate::sql::lex::{Lexer, TokenKind};
-use crate::text::Span;
+use crate::text::{Span, begins};
 
 /// A statement with what it does.
 #[derive(Debug, Clone)]
@@ -27,15 +27,6 @@ pub struct Act {
     pub fact: Fact,
     /// The body that it stands in.
     pub body: Option<Body>,
-}
-
-/// How the file will run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
-    /// Whether the whole file is one transaction.
-    pub transaction: bool,
-    /// Whether the file says how long it waits for locks.
-    pub lock_timeout: bool,
 }
 
 /// One statement in the file that it stands in, and the schema that it meets.
@@ -52,8 +43,8 @@ pub struct Scene<'s> {
     pub at: usize,
     /// The schema as the statement meets it; at the end of the file, as the file leaves it.
     pub schema: &'s Catalogue,
-    /// How the file will run.
-    pub manner: Manner,
+    /// Whether the whole file is one transaction.
+    pub transaction: bool,
 }
 
 impl<'s> Scene<'s> {
@@ -125,6 +116,12 @@ impl<'s> Scene<'s> {
         self.act().span.of(self.script.text)
     }
 
+    /// The place of a statement's first word.
+    pub fn first_word(&self, at: usize) -> Span {
+        let shown = self.acts[at].span.of(self.script.text);
+        Span::new(0, shown.find(char::is_whitespace).unwrap_or(shown.len()))
+    }
+
     /// Says whether a word stands anywhere in the statement, not in quotes.
     pub fn has_word(&self, word: &str) -> bool {
         let text = self.statement();
@@ -163,8 +160,7 @@ fn fact_of(text: &str, flavour: Flavour) -> Option<Fact> {
     if text.len() <= BEGINNING {
         return read(text, flavour);
     }
-    let begins = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-    if begins("INSERT") || begins("REPLACE") {
+    if begins(text, "INSERT") || begins(text, "REPLACE") {
         let end = (0..=BEGINNING).rev().find(|end| text.is_char_boundary(*end))?;
         return read(&text[..end], flavour);
     }
@@ -176,25 +172,25 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
     let Some(flavour) = script.bench.map(|bench| bench.flavour) else { return Vec::new() };
     let mut findings = Vec::new();
     let mut acts = Vec::new();
-    // Where the schema is lost: the first statement that is not understood and may define something.
-    let mut lost = Vec::new();
+    // Where the schema is lost: behind the first statement that is not understood.
+    let mut lost: Option<usize> = None;
     for statement in script.statements.iter().filter(|statement| !statement.client && statement.unclosed.is_none()) {
         let text = statement.span.of(script.text);
         let said = tally.refused.contains(&statement.span.start);
         if said || head(text, flavour).purpose(flavour.dialect) == Purpose::Transaction {
-            lost.extend(said.then_some(acts.len()));
+            lost = lost.or(said.then_some(acts.len()));
             continue;
         }
         let Some(fact) = fact_of(text, flavour) else {
             tally.not_analysed += 1;
-            lost.push(acts.len());
+            lost.get_or_insert(acts.len());
             let why = if text.len() > LONGEST { too_long() } else { "no rule knows this kind of statement" };
             findings.extend(not_analysed(script, statement.span, why));
             continue;
         };
         if dynamic(text, flavour) {
             tally.not_analysed += 1;
-            lost.push(acts.len());
+            lost.get_or_insert(acts.len());
             findings.extend(not_analysed(script, statement.span, "it runs text that it puts together (EXECUTE)"));
         }
         acts.push(Act { span: statement.span, fact, body: None });
@@ -203,7 +199,7 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
     let empty = RefCell::new(Catalogue::default());
     let known = script.known.unwrap_or(&empty);
     known.borrow_mut().begin(script.pending);
-    let manner = manner(script, flavour);
+    let transaction = is_transaction(script, flavour);
     let outline = Outline::of(&acts);
     let mut locked = None;
     for at in 0..acts.len() {
@@ -213,12 +209,12 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
             known.borrow_mut().lose_track("the time for a file was up");
             return findings;
         }
-        if lost.first().is_some_and(|place| *place <= at) {
+        if lost.is_some_and(|place| place <= at) {
             known.borrow_mut().lose_track("a statement was not understood");
         }
         {
             let schema = known.borrow();
-            let scene = Scene { script, acts: &acts, outline: &outline, locked, at, schema: &schema, manner };
+            let scene = Scene { script, acts: &acts, outline: &outline, locked, at, schema: &schema, transaction };
             findings.extend(looks(|looks| matches!(looks, Looks::AtStatement(_)), &scene));
             locked = if running::locks(&scene) { Some(at) } else { locked };
         }
@@ -228,11 +224,11 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
             Some(Body::Called) => {}
         }
     }
-    if !lost.is_empty() {
+    if lost.is_some() {
         known.borrow_mut().lose_track("a statement was not understood");
     }
     let schema = known.borrow();
-    let scene = Scene { script, acts: &acts, outline: &outline, locked, at: acts.len(), schema: &schema, manner };
+    let scene = Scene { script, acts: &acts, outline: &outline, locked, at: acts.len(), schema: &schema, transaction };
     findings.extend(looks(|looks| matches!(looks, Looks::AtEnd(_)), &scene));
     findings
 }
@@ -264,15 +260,13 @@ fn inner_acts(script: &Script<'_>, outer: Span, flavour: Flavour) -> Vec<Act> {
     spans.into_iter().filter_map(act).collect()
 }
 
-/// How the file will run, as its head and its statements say.
-fn manner(script: &Script<'_>, flavour: Flavour) -> Manner {
+/// Says whether a file will run as one transaction, as its head and its statements tell.
+fn is_transaction(script: &Script<'_>, flavour: Flavour) -> bool {
     let text = script.text.trim_start_matches('\u{feff}');
-    let said = directives(text, flavour).0;
     let alone = |span: Span| alone(span.of(script.text), flavour);
-    let transaction = !flavour.is_mysql()
-        && !said.no_transaction
-        && !script.statements.iter().any(|statement| !statement.client && alone(statement.span));
-    Manner { transaction, lock_timeout: said.lock_timeout.is_some() }
+    !flavour.is_mysql()
+        && !directives(text, flavour).0.no_transaction
+        && !script.statements.iter().any(|statement| !statement.client && alone(statement.span))
 }
 
 /// Carries out the statements of a file that is not judged.

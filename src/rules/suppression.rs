@@ -71,8 +71,8 @@ pub fn may_be_suppressed(rule: &Rule) -> bool {
         &statements::TYPE_MISMATCH,
         &statements::NO_TRANSACTION,
     ];
-    let reviews = |family: &&Family| matches!(family.looks, Looks::AtStatement(_) | Looks::AtEnd(_));
-    let mut review = rules::FAMILIES.iter().filter(reviews).flat_map(|family| family.rules.iter().copied());
+    let mut review =
+        rules::FAMILIES.iter().filter(|family| family.looks.reviews()).flat_map(|family| family.rules.iter().copied());
     rule.configurable && (review.any(|other| other == rule) || others.contains(&rule))
 }
 

@@ -18,9 +18,9 @@ use schemagate::config::manifest::{self, Settings};
 use schemagate::finding::{Finding, Report, Rule, Severity};
 use schemagate::migration::{ObjectId, RepoPath};
 use schemagate::render::{Look, ReportFormat};
+use schemagate::rules;
 use schemagate::rules::naming::KnownNames;
 use schemagate::rules::released::Baseline;
-use schemagate::rules::{self, Looks};
 use schemagate::sql::sqlite::Replay;
 use schemagate::text::line_column;
 
@@ -188,8 +188,7 @@ fn found_by(rule: &Rule, report: &Report) -> Vec<String> {
 
 /// The rules that look at what statements do.
 pub(crate) fn reviewed() -> Vec<&'static Rule> {
-    let families =
-        rules::FAMILIES.iter().filter(|family| matches!(family.looks, Looks::AtStatement(_) | Looks::AtEnd(_)));
+    let families = rules::FAMILIES.iter().filter(|family| family.looks.reviews());
     families.flat_map(|family| family.rules.iter().copied()).collect()
 }
 
