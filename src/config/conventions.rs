@@ -5,7 +5,7 @@
 use crate::config::reader::{At, Section};
 use crate::text::{Span, did_you_mean, enumerate};
 
-/// What a name is of, in the order of [`KINDS`].
+/// What a name is of, in the order of `KINDS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the thing that SQL calls so")]
 pub enum Named {
