@@ -3,8 +3,7 @@
 use crate::catalogue::table::renamed;
 use crate::catalogue::{Catalogue, Known};
 use crate::facts::{
-    Alteration, Change, Column, Constraint, Created, Demand, Detail, Dropped, Fact, Ident, Index, Mark, Name, Object,
-    Table, TypeChange, TypeHow,
+    Alteration, Change, Created, Demand, Detail, Dropped, Fact, Index, Name, Object, Table, TypeChange, TypeHow,
 };
 
 impl Catalogue {
@@ -21,37 +20,92 @@ impl Catalogue {
                     self.rename_table(old, new);
                 }
             }
-            Fact::Rename(_, pairs) => {
+            Fact::Rename(what, pairs) => {
                 for (old, new) in pairs {
-                    self.rename_other(old, new);
+                    self.rename_other(*what, old, new);
                 }
             }
             Fact::AlterType(change) => self.alter_type(change),
+            Fact::Set { name, value, .. } if name == "search_path" => {
+                let first = value.split(',').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+                let usual = ["", "public", "pg_catalog", "default", "DEFAULT"].contains(&first) || first.contains('$');
+                self.path = (!usual).then(|| first.to_owned());
+            }
             _ => {}
+        }
+    }
+
+    /// Carries out what a routine does for itself when it is called: its own tables, until `end_routine`.
+    pub fn follow_within(&mut self, fact: &Fact) {
+        match fact {
+            Fact::CreateTable(table) if !self.temporary.contains_key(&table.name.name) => {
+                self.scratch.push(table.name.name.clone());
+                self.temporary.insert(table.name.name.clone(), Known { temporary: true, ..Known::default() });
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets what a routine made for itself.
+    pub fn end_routine(&mut self) {
+        for name in self.scratch.drain(..) {
+            self.temporary.remove(&name);
         }
     }
 
     /// Carries out what a statement may do, or not: what it touches is no longer known for sure.
     pub fn perhaps_follow(&mut self, fact: &Fact) {
-        let touched: Vec<&Name> = match fact {
-            Fact::AlterTable(alteration) => vec![&alteration.table],
-            Fact::Rename(_, pairs) => pairs.iter().map(|(old, _)| old).collect(),
-            Fact::Drop(dropped) => dropped.names.iter().collect(),
-            _ => Vec::new(),
-        };
-        if !matches!(fact, Fact::Drop(_) | Fact::Rename(..)) {
-            self.follow(fact);
+        match fact {
+            Fact::CreateTable(table) if self.table(&table.name).is_some() => self.doubt_table(&table.name),
+            Fact::AlterTable(alteration) => {
+                self.doubt_table(&alteration.table);
+                self.perhaps_alter(alteration);
+            }
+            Fact::Rename(_, pairs) => {
+                for (old, new) in pairs {
+                    self.perhaps_rename(old, new);
+                }
+            }
+            Fact::Drop(dropped) => dropped.names.iter().for_each(|name| self.doubt_table(name)),
+            other => self.follow(other),
         }
-        for name in touched {
-            if let Some(table) = self.tables.get_mut(&name.key()) {
-                table.whole = false;
+    }
+
+    fn doubt_table(&mut self, name: &Name) {
+        if let Some(table) = self.table_mut(name) {
+            table.whole = false;
+        }
+    }
+
+    /// What comes may be there from now on, and what goes may be there still.
+    fn perhaps_alter(&mut self, alteration: &Alteration) {
+        for action in &alteration.actions {
+            match &action.change {
+                Change::RenameTable(new) => self.perhaps_rename(&alteration.table, new),
+                Change::SetSchema(schema) => {
+                    let new = Name { schema: Some(schema.name.clone()), ..alteration.table.clone() };
+                    self.perhaps_rename(&alteration.table, &new);
+                }
+                change @ (Change::AddColumn(_) | Change::AddConstraint(_) | Change::AddIndex(_)) => {
+                    let file = self.file;
+                    if let Some(table) = self.table_mut(&alteration.table) {
+                        table.change(change, &alteration.table.name, file);
+                    }
+                }
+                _ => {}
             }
         }
     }
 
+    fn perhaps_rename(&mut self, old: &Name, new: &Name) {
+        self.doubt_table(old);
+        if let Some(table) = self.table(old).cloned() {
+            self.put(&beside(old, new), table);
+        }
+    }
+
     fn create(&mut self, table: &Table) {
-        let key = table.name.key();
-        if table.if_not_exists && self.tables.contains_key(&key) {
+        if table.if_not_exists && self.table(&table.name).is_some_and(|known| known.temporary == table.temporary) {
             return;
         }
         let mut known = Known {
@@ -60,31 +114,32 @@ impl Catalogue {
             born: self.file,
             whole: !table.from_query && !table.foreign,
             temporary: table.temporary,
-            partitioned: table.partitioned || table.parent.is_some(),
+            partitioned: table.partitioned,
+            part: table.is_part,
             ..Known::default()
         };
-        known.charset = table.options.iter().find(|option| option.name == "CHARSET").map(|option| option.value.clone());
+        let option = |name: &str| table.options.iter().find(|option| option.name == name);
+        known.charset = option("CHARSET").map(|option| option.value.clone());
+        known.collation = option("COLLATE").map(|option| option.value.clone());
         for index in &table.indexes {
             known.add_index(index.clone(), self.file);
         }
+        known.lift_constraints();
         for parent in table.like.iter().chain(&table.parent) {
+            let all = table.is_part || table.like_all && !table.like.is_empty();
             match self.table(parent) {
-                Some(parent) => {
-                    let mut columns = parent.columns.clone();
-                    columns.append(&mut known.columns);
-                    known.columns = columns;
-                    known.whole &= parent.whole;
-                }
+                Some(parent) => known.take_after(parent, all, self.file),
                 None => known.whole = false,
             }
         }
-        self.tables.insert(key, known);
+        known.demand_keys();
+        self.put(&table.name, known);
     }
 
     fn create_index(&mut self, index: &Index) {
         let file = self.file;
-        if let Some(table) = self.tables.get_mut(&index.table.key()) {
-            let there = |other: &Index| other.name.is_some() && other.name == index.name;
+        if let Some(table) = self.table_mut(&index.table) {
+            let there = |other: &Index| other.is_called(index.name.as_ref());
             if !(index.if_not_exists && table.indexes.iter().any(there)) {
                 table.add_index(index.clone(), file);
             }
@@ -111,7 +166,7 @@ impl Catalogue {
         for name in &dropped.names {
             match dropped.what {
                 Object::Table => {
-                    self.tables.remove(&name.key());
+                    self.take(name);
                 }
                 Object::View | Object::MaterializedView => {
                     self.views.remove(&name.key());
@@ -120,7 +175,8 @@ impl Catalogue {
                     self.types.remove(&name.key());
                 }
                 Object::Index => self.drop_index(name, dropped.on.as_ref()),
-                Object::Schema => {
+                Object::Owned => self.lose_track("what a role owned was dropped"),
+                Object::Schema | Object::Database => {
                     let prefix = format!("{}.", name.name);
                     self.tables.retain(|key, _| !key.starts_with(&prefix));
                     self.views.retain(|key, _| !key.starts_with(&prefix));
@@ -131,31 +187,49 @@ impl Catalogue {
     }
 
     fn drop_index(&mut self, name: &Name, on: Option<&Name>) {
-        for (key, table) in &mut self.tables {
-            if on.is_none_or(|on| on.key() == *key) {
-                table.drop_index(&name.name);
+        if let Some(on) = on {
+            if let Some(table) = self.table_mut(on) {
+                table.drop_index(&name.name, &on.name);
             }
+            return;
+        }
+        for (key, table) in self.tables.iter_mut().chain(&mut self.temporary) {
+            table.drop_index(&name.name, key);
         }
     }
 
     fn rename_table(&mut self, old: &Name, new: &Name) {
-        let new = Name { schema: new.schema.clone().or_else(|| old.schema.clone()), ..new.clone() };
-        let Some(table) = self.tables.remove(&old.key()) else { return };
+        let new = beside(old, new);
+        let was = self.key(old);
+        let Some(table) = self.take(old) else { return };
+        if table.temporary {
+            self.put(&new, table);
+            return;
+        }
         for other in self.tables.values_mut() {
-            let own = other.columns.iter_mut().filter_map(|column| column.references.as_deref_mut());
-            let others = other.constraints.iter_mut().filter_map(|constraint| match &mut constraint.demand {
+            let foreign = other.constraints.iter_mut().filter_map(|constraint| match &mut constraint.demand {
                 Demand::Foreign(_, reference) => Some(reference),
                 _ => None,
             });
-            own.chain(others).for_each(|reference| renamed(reference, old, &new));
+            foreign.for_each(|reference| renamed(reference, old, &new));
         }
         for reads in self.views.values_mut() {
-            reads.iter_mut().filter(|read| **read == old.key()).for_each(|read| *read = new.key());
+            reads.iter_mut().filter(|read| **read == was).for_each(|read| *read = new.key());
         }
-        self.tables.insert(new.key(), table);
+        self.put(&new, table);
     }
 
-    fn rename_other(&mut self, old: &Name, new: &Name) {
+    fn rename_other(&mut self, what: Object, old: &Name, new: &Name) {
+        if what == Object::Schema {
+            let (was, is) = (format!("{}.", old.name), format!("{}.", new.name));
+            let keys: Vec<String> = self.tables.keys().filter(|key| key.starts_with(&was)).cloned().collect();
+            for key in keys {
+                let table = self.tables.remove(&key);
+                let moved = format!("{is}{}", &key[was.len()..]);
+                self.tables.extend(table.map(|table| (moved, table)));
+            }
+            return;
+        }
         if let Some(reads) = self.views.remove(&old.key()) {
             self.views.insert(new.key(), reads);
             return;
@@ -166,6 +240,9 @@ impl Catalogue {
     }
 
     fn alter_type(&mut self, change: &TypeChange) {
+        if matches!(change.how, TypeHow::AddConstraint(_)) {
+            self.types.insert(change.name.key(), Vec::new());
+        }
         let Some(values) = self.types.get_mut(&change.name.key()) else { return };
         match &change.how {
             TypeHow::AddValue(value) => values.push(value.clone()),
@@ -196,8 +273,8 @@ impl Catalogue {
                     name = new;
                 }
                 change => {
-                    if let Some(table) = self.tables.get_mut(&name.key()) {
-                        table.change(change, file);
+                    if let Some(table) = self.table_mut(&name) {
+                        table.change(change, &name.name, file);
                     }
                 }
             }
@@ -205,153 +282,7 @@ impl Catalogue {
     }
 }
 
-impl Known {
-    fn add_index(&mut self, index: Index, file: u32) {
-        self.indexes.push(index);
-        self.index_born.push(file);
-    }
-
-    fn drop_index(&mut self, name: &str) {
-        let same = |index: &Index| index.name.as_ref().is_some_and(|own| own.name == name);
-        while let Some(place) = self.indexes.iter().position(same) {
-            self.indexes.remove(place);
-            self.index_born.remove(place);
-        }
-        // In MySQL the index of a unique constraint goes by its name too.
-        self.drop_constraint(name);
-    }
-
-    fn rename_index(&mut self, old: &str, new: &str) {
-        for name in self.indexes.iter_mut().filter_map(|index| index.name.as_mut()) {
-            if name.name == old {
-                new.clone_into(&mut name.name);
-            }
-        }
-    }
-
-    fn drop_constraint(&mut self, name: &str) {
-        self.constraints.retain(|constraint| constraint.name.as_ref().is_none_or(|own| own.name != name));
-    }
-
-    fn at(&mut self, name: &Ident) -> Option<&mut Column> {
-        self.columns.iter_mut().find(|column| column.name.name == name.name)
-    }
-
-    fn change(&mut self, change: &Change, file: u32) {
-        match change {
-            Change::AddColumn(column) => {
-                if self.column(&column.name.name).is_none() {
-                    self.columns.push((**column).clone());
-                    self.column_born.push((column.name.name.clone(), file));
-                }
-            }
-            Change::DropColumn(name, _) => self.drop_column(&name.name),
-            Change::AddConstraint(constraint) => self.add_constraint(constraint),
-            Change::AddIndex(index) => self.add_index(index.clone(), file),
-            Change::DropConstraint(name, _) | Change::DropForeign(name) => self.drop_constraint(&name.name),
-            Change::DropIndex(name) => self.drop_index(&name.name),
-            Change::DropPrimary => {
-                self.constraints.retain(|constraint| !matches!(constraint.demand, Demand::Primary(_)));
-                self.columns.iter_mut().for_each(|column| column.primary = None);
-            }
-            Change::Validate(name) => {
-                let same =
-                    |constraint: &&mut Constraint| constraint.name.as_ref().is_some_and(|own| own.name == name.name);
-                self.constraints.iter_mut().filter(same).for_each(|constraint| constraint.not_valid = false);
-            }
-            Change::RenameColumn(old, new) => self.rename_column(&old.name, &new.name),
-            Change::RenamePart(Object::Index, old, new) => self.rename_index(&old.name, &new.name),
-            Change::RenamePart(_, old, new) => {
-                let names = self.constraints.iter_mut().filter_map(|constraint| constraint.name.as_mut());
-                names.filter(|name| name.name == old.name).for_each(|name| name.name.clone_from(&new.name));
-            }
-            Change::Convert(charset) => self.charset = Some(charset.clone()),
-            other => self.change_column(other),
-        }
-    }
-
-    fn change_column(&mut self, change: &Change) {
-        match change {
-            Change::SetType(name, of, _) => {
-                if let Some(column) = self.at(name) {
-                    column.of = of.clone();
-                }
-            }
-            Change::Redefine(old, new) => {
-                self.rename_column(&old.name, &new.name.name);
-                if let Some(column) = self.at(&new.name) {
-                    let (primary, unique) = (column.primary, column.unique);
-                    *column = (**new).clone();
-                    column.primary = column.primary.or(primary);
-                    column.unique = column.unique.or(unique);
-                }
-            }
-            Change::SetDefault(name, text) => {
-                if let Some(column) = self.at(name) {
-                    column.default = Some(Box::new(text.clone()));
-                }
-            }
-            Change::DropDefault(name) => {
-                if let Some(column) = self.at(name) {
-                    column.default = None;
-                }
-            }
-            Change::SetNotNull(name) => {
-                if let Some(column) = self.at(name) {
-                    column.not_null = Some(Mark::default());
-                }
-            }
-            Change::DropNotNull(name) => {
-                if let Some(column) = self.at(name) {
-                    column.not_null = None;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn add_constraint(&mut self, constraint: &Constraint) {
-        let mut constraint = constraint.clone();
-        // The columns of a constraint that takes an index are those of the index.
-        if let Some(using) = &constraint.using {
-            let found = self.indexes.iter().find(|index| index.name.as_ref().is_some_and(|own| own.name == using.name));
-            let columns = found.map(|index| index.columns.clone()).unwrap_or_default();
-            match &mut constraint.demand {
-                Demand::Primary(list) | Demand::Unique(list) => *list = columns,
-                _ => {}
-            }
-        }
-        if let (Demand::Primary(columns), columns_here) = (&constraint.demand, &mut self.columns) {
-            let in_key = |column: &&mut Column| columns.iter().any(|name| name.name == column.name.name);
-            columns_here.iter_mut().filter(in_key).for_each(|column| {
-                column.not_null.get_or_insert_default();
-            });
-        }
-        self.constraints.push(constraint);
-    }
-
-    fn drop_column(&mut self, name: &str) {
-        self.columns.retain(|column| column.name.name != name);
-        let holds = |columns: &[Ident]| columns.iter().any(|column| column.name == name);
-        self.constraints.retain(|constraint| match &constraint.demand {
-            Demand::Primary(columns) | Demand::Unique(columns) | Demand::Foreign(columns, _) => !holds(columns),
-            _ => true,
-        });
-        while let Some(place) = self.indexes.iter().position(|index| holds(&index.columns)) {
-            self.indexes.remove(place);
-            self.index_born.remove(place);
-        }
-    }
-
-    fn rename_column(&mut self, old: &str, new: &str) {
-        let own = self.columns.iter_mut().map(|column| &mut column.name);
-        let in_indexes = self.indexes.iter_mut().flat_map(|index| index.columns.iter_mut());
-        let in_constraints = self.constraints.iter_mut().flat_map(|constraint| match &mut constraint.demand {
-            Demand::Primary(columns) | Demand::Unique(columns) | Demand::Foreign(columns, _) => columns.iter_mut(),
-            _ => [].iter_mut(),
-        });
-        for name in own.chain(in_indexes).chain(in_constraints).filter(|name| name.name == old) {
-            new.clone_into(&mut name.name);
-        }
-    }
+/// The new name of a thing, which stays in its schema unless another is written.
+fn beside(old: &Name, new: &Name) -> Name {
+    Name { schema: new.schema.clone().or_else(|| old.schema.clone()), ..new.clone() }
 }

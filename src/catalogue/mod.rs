@@ -4,6 +4,7 @@
 //! are there. What could not be read leaves a doubt: of a table, or of all, and who asks is told that it is not known.
 //! Refuses to judge, and never guesses what a database holds that no migration made.
 
+mod change;
 mod follow;
 mod table;
 
@@ -19,6 +20,15 @@ use crate::facts::{Index, Name};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Catalogue {
     tables: BTreeMap<String, Known>,
+    /// Tables that end with the session of the present file: they hide those of the same name.
+    #[serde(skip)]
+    temporary: BTreeMap<String, Known>,
+    /// Those of them that a routine makes for itself.
+    #[serde(skip)]
+    scratch: Vec<String>,
+    /// The schema in which the present file looks first.
+    #[serde(skip)]
+    path: Option<String>,
     /// Views, with the tables that each reads.
     views: BTreeMap<String, Vec<String>>,
     /// Enums with their values; domains with a condition have none.
@@ -36,6 +46,9 @@ impl Catalogue {
     /// Starts a file; `pending` says whether it has run nowhere yet.
     pub fn begin(&mut self, pending: bool) {
         self.file += 1;
+        self.temporary.clear();
+        self.scratch.clear();
+        self.path = None;
         if pending {
             self.pending.insert(self.file);
         }
@@ -58,7 +71,49 @@ impl Catalogue {
 
     /// Returns a table that migrations made.
     pub fn table(&self, name: &Name) -> Option<&Known> {
-        self.tables.get(&name.key())
+        self.temporary(name).or_else(|| self.tables.get(&self.key(name)))
+    }
+
+    fn temporary(&self, name: &Name) -> Option<&Known> {
+        let plain = name.schema.as_deref().is_none_or(is_temporary);
+        self.temporary.get(&name.name).filter(|_| plain)
+    }
+
+    /// The key of a lasting table, in the schema in which the file looks first.
+    fn key(&self, name: &Name) -> String {
+        let sought = self.path.as_ref().filter(|_| name.schema.is_none());
+        let there = sought.map(|schema| format!("{schema}.{}", name.name));
+        there.filter(|key| self.tables.contains_key(key)).unwrap_or_else(|| name.key())
+    }
+
+    fn table_mut(&mut self, name: &Name) -> Option<&mut Known> {
+        if self.temporary(name).is_some() {
+            return self.temporary.get_mut(&name.name);
+        }
+        let key = self.key(name);
+        self.tables.get_mut(&key)
+    }
+
+    /// Takes a table out.
+    fn take(&mut self, name: &Name) -> Option<Known> {
+        if self.temporary(name).is_some() {
+            return self.temporary.remove(&name.name);
+        }
+        let key = self.key(name);
+        self.tables.remove(&key)
+    }
+
+    /// Puts a table in, where its name says.
+    fn put(&mut self, name: &Name, table: Known) {
+        if table.temporary {
+            self.temporary.insert(name.name.clone(), table);
+            return;
+        }
+        let key = match (&self.path, &name.schema) {
+            (Some(schema), None) => format!("{schema}.{}", name.name),
+            _ => name.key(),
+        };
+        self.tables.insert(key, table);
     }
 
     /// Says whether a table has no rows that anybody could miss or wait for: it is made in this file, or by one that has
@@ -79,7 +134,7 @@ impl Catalogue {
 
     /// Finds an index by its name, with the table that it is on.
     pub fn index(&self, name: &Name) -> Option<(&Known, &Index, u32)> {
-        self.tables.values().find_map(|table| {
+        self.temporary.values().chain(self.tables.values()).find_map(|table| {
             let found = table.indexes.iter().zip(&table.index_born);
             let same = |index: &Index| index.name.as_ref().is_some_and(|other| other.name == name.name);
             found.into_iter().find(|(index, _)| same(index)).map(|(index, born)| (table, index, *born))
@@ -103,6 +158,11 @@ impl Catalogue {
     pub fn is_checked_domain(&self, name: &str) -> bool {
         self.types.get(name).is_some_and(Vec::is_empty)
     }
+}
+
+/// Says whether a schema is that of tables that end with their session.
+fn is_temporary(schema: &str) -> bool {
+    schema == "pg_temp" || schema == "temp"
 }
 
 #[cfg(test)]

@@ -23,10 +23,14 @@ pub struct Known {
     pub whole: bool,
     /// Whether it ends with its session.
     pub temporary: bool,
-    /// Whether it is parted, or a part.
+    /// Whether it is parted.
     pub partitioned: bool,
+    /// Whether it is a part of another.
+    pub part: bool,
     /// Its character set, in lower case (MySQL and MariaDB).
     pub charset: Option<String>,
+    /// Its collation, in lower case (MySQL and MariaDB).
+    pub collation: Option<String>,
 }
 
 /// Columns of which no two rows hold the same.
@@ -55,10 +59,9 @@ impl Known {
 
     /// Returns all sets of columns that are unique.
     pub fn uniques(&self) -> Vec<Unique<'_>> {
-        let columns = self.columns.iter().filter(|column| column.primary.is_some() || column.unique.is_some());
-        let mut uniques: Vec<Unique<'_>> = columns
-            .map(|column| Unique { columns: vec![column.name.name.as_str()], primary: column.primary.is_some() })
-            .collect();
+        let columns = self.columns.iter().filter(|column| column.primary.is_some());
+        let mut uniques: Vec<Unique<'_>> =
+            columns.map(|column| Unique { columns: vec![column.name.name.as_str()], primary: true }).collect();
         for constraint in &self.constraints {
             match &constraint.demand {
                 Demand::Primary(columns) => uniques.push(Unique { columns: names(columns), primary: true }),
@@ -90,14 +93,11 @@ impl Known {
 
     /// Returns the foreign keys: their columns and what they refer to.
     pub fn foreign_keys(&self) -> Vec<(Vec<&str>, &Reference)> {
-        let own = self.columns.iter().filter_map(|column| {
-            column.references.as_deref().map(|reference| (vec![column.name.name.as_str()], reference))
-        });
-        let others = self.constraints.iter().filter_map(|constraint| match &constraint.demand {
+        let found = self.constraints.iter().filter_map(|constraint| match &constraint.demand {
             Demand::Foreign(columns, reference) => Some((names(columns), reference)),
             _ => None,
         });
-        own.chain(others).collect()
+        found.collect()
     }
 
     /// Returns the indexes, constraints and keys that use a column, as people call them.
@@ -124,6 +124,11 @@ impl Known {
         uses
     }
 
+    /// Says whether a column refuses null by itself: NOT NULL, or as part of the primary key of an engine where that is so.
+    pub fn refuses_null(&self, column: &str) -> bool {
+        self.column(column).is_some_and(|column| column.not_null.is_some() || column.primary.is_some() || column.in_key)
+    }
+
     /// Says whether a condition that is in force says that a column is not null.
     pub fn is_checked_not_null(&self, column: &str) -> bool {
         self.constraints.iter().filter(|constraint| !constraint.not_valid).any(|constraint| match &constraint.demand {
@@ -138,6 +143,9 @@ impl Known {
         let Some(Demand::Check(text)) = self.constraint(constraint).map(|constraint| &constraint.demand) else {
             return false;
         };
+        if text.text.to_lowercase().contains(" and ") {
+            return false;
+        }
         let mut demanded = self.columns.iter().filter(|column| column.not_null.is_some());
         demanded.any(|column| is_not_null_check(&text.text, &column.name.name))
     }
@@ -148,14 +156,17 @@ impl Known {
     }
 }
 
-/// Says whether a condition is exactly `column IS NOT NULL`.
+/// Says whether a condition holds only where a column is not null: it is `column IS NOT NULL`, alone or behind AND.
 pub(crate) fn is_not_null_check(condition: &str, column: &str) -> bool {
     let words: Vec<String> = condition
         .split(|letter: char| letter.is_whitespace() || matches!(letter, '(' | ')' | '"' | '`'))
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect();
-    words == [column.to_lowercase().as_str(), "is", "not", "null"]
+    if words.iter().any(|word| word == "or" || word == "not" && words.iter().any(|other| other == "between")) {
+        return false;
+    }
+    words.split(|word| word == "and").any(|part| part == [column.to_lowercase().as_str(), "is", "not", "null"])
 }
 
 /// The same table by another name in what refers to it.

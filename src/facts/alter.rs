@@ -233,6 +233,11 @@ fn of_postgres(cursor: &mut Cursor<'_>) -> Option<Change> {
     if cursor.take("SET SCHEMA") {
         return Some(Change::SetSchema(cursor.ident()?));
     }
+    // Takes a lock that lets readers go on.
+    let triggers = ["DISABLE TRIGGER", "ENABLE TRIGGER", "ENABLE REPLICA TRIGGER", "ENABLE ALWAYS TRIGGER"];
+    if cursor.any(&triggers) {
+        return Some(Change::Nothing);
+    }
     let guards = ["DISABLE", "ENABLE", "FORCE ROW LEVEL SECURITY", "NO FORCE ROW LEVEL SECURITY", "REPLICA IDENTITY"];
     if cursor.any(&guards) {
         return Some(Change::Guard);

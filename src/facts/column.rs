@@ -146,7 +146,8 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
         column.not_null = mark(cursor);
     } else if cursor.take("PRIMARY KEY") || cursor.mysql() && cursor.take("KEY") {
         column.primary = mark(cursor);
-        cursor.any(&["ASC", "DESC"]);
+        column.descends = cursor.take("DESC");
+        cursor.any(&["ASC"]);
         column.counts |= cursor.any(&["AUTOINCREMENT", "AUTO_INCREMENT"]);
     } else if cursor.take("UNIQUE") {
         column.unique = mark(cursor);
@@ -266,17 +267,35 @@ pub(super) fn constraint(cursor: &mut Cursor<'_>) -> Option<Constraint> {
         name = Some(cursor.ident()?);
     }
     let (demand, using) = demand(cursor, &mut name)?;
-    let mut constraint = Constraint { name, demand, not_valid: false, using, span: cursor.since(start) };
+    let nulls_alike = cursor.said(cursor.since(start)).to_uppercase().contains("NULLS NOT DISTINCT");
+    let none = Span::default();
+    let (storage, deferral, span) = (none, none, cursor.since(start));
+    let mut constraint = Constraint { name, demand, not_valid: false, using, nulls_alike, storage, deferral, span };
+    let behind = cursor.here();
     while !cursor.over() && !cursor.peek(",") && !cursor.peek(")") {
+        let defers =
+            cursor.peek_any(&["DEFERRABLE", "INITIALLY"]) || cursor.peek("NOT") && cursor.peek_behind(1, "DEFERRABLE");
+        if defers && constraint.deferral == none {
+            constraint.deferral = cursor.here();
+        }
+        if constraint.deferral == none && !cursor.peek_any(&["NOT"]) {
+            constraint.storage = Span::new(behind.start, cursor.here().end);
+        }
         if cursor.take("NOT VALID") {
             constraint.not_valid = true;
         } else if cursor.peek("(") {
             cursor.parentheses()?;
+            if constraint.storage != none && constraint.deferral == none {
+                constraint.storage = cursor.since(constraint.storage);
+            }
         } else {
             cursor.skip();
         }
     }
     constraint.span = cursor.since(start);
+    if constraint.deferral != none {
+        constraint.deferral = cursor.since(constraint.deferral);
+    }
     Some(constraint)
 }
 

@@ -186,6 +186,15 @@ impl<'t> Cursor<'t> {
         }
     }
 
+    /// Goes to the parenthesis that closes this depth, or to the end.
+    pub(super) fn pass_to_close(&mut self) {
+        while !self.over() && !self.peek(")") {
+            if !self.peek("(") || self.parentheses().is_none() {
+                self.skip();
+            }
+        }
+    }
+
     /// A list of names in parentheses; lengths and orders behind names are passed over, and what is computed has no name.
     pub(super) fn names(&mut self) -> Option<Vec<Ident>> {
         if !self.take("(") {

@@ -14,9 +14,30 @@ pub(super) fn delete(cursor: &mut Cursor<'_>) -> Option<Fact> {
     }
     cursor.take("FROM");
     cursor.take("ONLY");
-    let table = before.or_else(|| cursor.name()).unwrap_or_default();
-    let joins = cursor.find("USING").is_some() || cursor.find("JOIN").is_some();
-    Some(Fact::Rows(RowChange { deletes: true, table, verb, reach: reach(cursor, joins), sets: Vec::new() }))
+    let table = match before {
+        Some(before) => called(cursor, before),
+        None => cursor.name().unwrap_or_default(),
+    };
+    Some(Fact::Rows(RowChange { deletes: true, table, verb, reach: reach(cursor), sets: Vec::new() }))
+}
+
+/// The table that a statement calls by another name, as it stands behind FROM.
+fn called(cursor: &Cursor<'_>, other: Name) -> Name {
+    let mut ahead = cursor.clone();
+    while !ahead.over() {
+        let Some(table) = ahead.name() else {
+            ahead.skip();
+            continue;
+        };
+        ahead.take("AS");
+        if ahead.ident().is_some_and(|own| own.name == other.name) {
+            return Name { span: other.span, ..table };
+        }
+        while !ahead.over() && !ahead.take(",") && !ahead.take("JOIN") {
+            ahead.skip();
+        }
+    }
+    other
 }
 
 /// Reads an UPDATE; the cursor stands on the word.
@@ -29,8 +50,7 @@ pub(super) fn update(cursor: &mut Cursor<'_>) -> Option<Fact> {
     }
     cursor.take("ONLY");
     let table = cursor.name().unwrap_or_default();
-    let joins = cursor.find("FROM").is_some() || cursor.find("JOIN").is_some();
-    let reach = reach(cursor, joins);
+    let reach = reach(cursor);
     let sets = assigned(cursor);
     Some(Fact::Rows(RowChange { deletes: false, table, verb, reach, sets }))
 }
@@ -51,11 +71,13 @@ fn assigned(cursor: &Cursor<'_>) -> Vec<Ident> {
     sets
 }
 
-fn reach(cursor: &Cursor<'_>, joins: bool) -> Reach {
+fn reach(cursor: &Cursor<'_>) -> Reach {
     if cursor.find("LIMIT").is_some() {
         return Reach::Some;
     }
     let Some(condition) = cursor.find("WHERE") else {
+        // Only MySQL and MariaDB join the table itself; elsewhere what it is joined with takes no row away.
+        let joins = cursor.mysql() && cursor.find("JOIN").is_some() && cursor.find("LEFT").is_none();
         return if joins { Reach::Some } else { Reach::Every };
     };
     let mut ahead = cursor.clone();
@@ -66,27 +88,80 @@ fn reach(cursor: &Cursor<'_>, joins: bool) -> Reach {
     let start = ahead.here();
     ahead.pass_to_boundary(&["RETURNING", "ORDER", "LIMIT"]);
     let span = ahead.since(start);
-    if always_true(&cursor.said(span)) { Reach::AlwaysTrue(span) } else { Reach::Some }
+    let mut inside = cursor.clone();
+    while !inside.over() && inside.here().start < span.start {
+        inside.skip();
+    }
+    if always_true(&mut inside, span.end) { Reach::AlwaysTrue(span) } else { Reach::Some }
 }
 
-/// Says whether a condition is one of those that are written to mean every row.
-fn always_true(condition: &str) -> bool {
-    let mut plain: String =
-        condition.chars().filter(|letter| !letter.is_whitespace()).collect::<String>().to_lowercase();
-    while plain.starts_with('(') && plain.ends_with(')') {
-        plain = plain[1..plain.len() - 1].to_owned();
+/// Says whether a condition is one of those that are written to mean every row: it is true whatever the row holds.
+fn always_true(cursor: &mut Cursor<'_>, end: usize) -> bool {
+    let mut any = false;
+    loop {
+        let mut all = true;
+        loop {
+            all &= part_is_true(cursor, end);
+            if !cursor.take("AND") {
+                break;
+            }
+        }
+        any |= all;
+        if !cursor.any(&["OR", "||"]) {
+            return any;
+        }
     }
-    let sides = plain.split_once("==").or_else(|| plain.split_once('='));
-    let constant = |side: &str| {
-        side.bytes().all(|byte| byte.is_ascii_digit())
-            || side.len() > 1
-                && side.starts_with('\'')
-                && side.ends_with('\'')
-                && !side[1..side.len() - 1].contains('\'')
-    };
-    plain == "true"
-        || plain == "1"
-        || sides.is_some_and(|(left, right)| !left.is_empty() && left == right && constant(left))
+}
+
+/// The same of what stands between AND and OR; the cursor is left behind it.
+fn part_is_true(cursor: &mut Cursor<'_>, end: usize) -> bool {
+    let denied = cursor.take("NOT");
+    let boundary = ["AND", "OR", "||", "RETURNING", "ORDER"];
+    if cursor.peek("(") {
+        let mut inside = cursor.clone();
+        inside.skip();
+        let whole = cursor.parentheses();
+        let ends = cursor.over() || cursor.here().start >= end || cursor.peek_any(&boundary) || cursor.peek(")");
+        if ends && !denied {
+            return whole.is_some_and(|whole| always_true(&mut inside, whole.end));
+        }
+        pass(cursor, end, &boundary);
+        return false;
+    }
+    let start = cursor.here();
+    pass(cursor, end, &boundary);
+    let said = cursor.said(cursor.since(start)).to_lowercase();
+    if denied {
+        return matches!(said.as_str(), "false" | "0");
+    }
+    let number = |side: &str| side.parse::<f64>().ok();
+    if said == "true" || number(&said).is_some_and(|number| number != 0.0) {
+        return true;
+    }
+    let sides = [" = = ", " == ", " = "].iter().find_map(|equals| said.split_once(equals));
+    if let Some((left, right)) = sides {
+        // A column that is equal to itself is only not null, and nobody writes that to say so.
+        return left == right && !left.contains('(');
+    }
+    let other = [" < > ", " <> ", " ! = ", " != "].iter().find_map(|differs| said.split_once(differs));
+    other.is_some_and(|(left, right)| left != right && is_constant(left) && is_constant(right))
+}
+
+fn pass(cursor: &mut Cursor<'_>, end: usize, boundary: &[&str]) {
+    let between = cursor.find("BETWEEN").is_some();
+    while !cursor.over() && cursor.here().start < end && !cursor.peek(")") {
+        if cursor.peek_any(boundary) && !(between && cursor.peek("AND")) {
+            return;
+        }
+        if !cursor.peek("(") || cursor.parentheses().is_none() {
+            cursor.skip();
+        }
+    }
+}
+
+fn is_constant(side: &str) -> bool {
+    side.parse::<f64>().is_ok()
+        || side.len() > 1 && side.starts_with('\'') && side.ends_with('\'') && !side[1..side.len() - 1].contains('\'')
 }
 
 /// Reads an INSERT or REPLACE; the cursor stands on the word.
@@ -109,11 +184,12 @@ pub(super) fn insert(cursor: &mut Cursor<'_>) -> Option<Fact> {
     let written_out = cursor.peek_any(&["VALUES", "VALUE", "SET", "DEFAULT"]);
     let columns = if cursor.peek_any(&["SET", "DEFAULT"]) { Some(columns.unwrap_or_default()) } else { columns };
     if written_out {
-        return Some(Fact::Insert(Insertion { table, columns, from: None, selected: None, verb }));
+        return Some(Fact::Insert(Insertion { table, columns, from: None, selected: None, filter: None, verb }));
     }
     let from: Vec<Name> = cursor.sources();
+    let filter = ["WHERE", "LIMIT", "HAVING"].into_iter().find_map(|word| cursor.find(word));
     let selected = selected(cursor);
-    Some(Fact::Insert(Insertion { table, columns, from: Some(from), selected, verb }))
+    Some(Fact::Insert(Insertion { table, columns, from: Some(from), selected, filter, verb }))
 }
 
 /// The columns of a plain `SELECT a, b FROM`; an empty name for what is computed.

@@ -20,7 +20,7 @@ pub use parts::{
 };
 pub use read::read;
 pub use types::Type;
-pub use within::{Body, dynamic, within};
+pub use within::{Body, bodies, dynamic, within};
 
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,7 @@ pub enum Object {
     Extension,
     Policy,
     Rule,
+    Owned,
     Column,
     Other,
 }
@@ -102,6 +103,7 @@ impl Object {
             Self::Extension => "EXTENSION",
             Self::Policy => "POLICY",
             Self::Rule => "RULE",
+            Self::Owned => "PROPERTY",
             Self::Column => "COLUMN",
             Self::Other => "OBJECT",
         }
@@ -300,6 +302,8 @@ pub struct Insertion {
     pub from: Option<Vec<Name>>,
     /// The columns that the query selects, where all are plain names.
     pub selected: Option<Vec<Ident>>,
+    /// Where the query says that not all rows are meant.
+    pub filter: Option<Span>,
     /// The first word.
     pub verb: Span,
 }

@@ -14,6 +14,8 @@ pub struct Table {
     pub temporary: bool,
     /// IF NOT EXISTS.
     pub if_not_exists: bool,
+    /// OR REPLACE: what bears its name goes first (MariaDB).
+    pub replaces: bool,
     /// Its columns.
     pub columns: Vec<Column>,
     /// Its constraints, those of columns not among them.
@@ -22,6 +24,8 @@ pub struct Table {
     pub indexes: Vec<Index>,
     /// The tables that it takes columns from: LIKE.
     pub like: Vec<Name>,
+    /// Whether keys, defaults and indexes come with them.
+    pub like_all: bool,
     /// The table that it is a part of: PARTITION OF, INHERITS.
     pub parent: Option<Name>,
     /// Whether it is a partition of its parent.
@@ -66,10 +70,14 @@ pub struct Column {
     pub counts: bool,
     /// The words PRIMARY KEY.
     pub primary: Option<Mark>,
+    /// Whether that key counts down: DESC.
+    pub descends: bool,
     /// The word UNIQUE.
     pub unique: Option<Mark>,
     /// The word CHECK, with the condition.
     pub check: Option<Box<Text>>,
+    /// Whether a primary key of the table holds it.
+    pub in_key: bool,
     /// What it refers to.
     pub references: Option<Box<Reference>>,
     /// Its own character set or collation, in lower case.
@@ -141,6 +149,14 @@ pub struct Constraint {
     pub not_valid: bool,
     /// The index that is taken for it: USING INDEX.
     pub using: Option<Ident>,
+    /// NULLS NOT DISTINCT.
+    pub nulls_alike: bool,
+    /// What stands behind the columns of a key and is about its index: INCLUDE, WITH, USING INDEX TABLESPACE.
+    #[serde(skip)]
+    pub storage: Span,
+    /// When it is looked at: DEFERRABLE and the like.
+    #[serde(skip)]
+    pub deferral: Span,
     /// Where it stands.
     #[serde(skip)]
     pub span: Span,
@@ -182,11 +198,23 @@ pub struct Index {
     pub only: bool,
     /// A condition: only some rows are in it.
     pub partial: bool,
+    /// Whether its columns stand there with nothing behind them: no length, order, collation or class.
+    pub plain: bool,
+    /// How it is built (MySQL and MariaDB): ALGORITHM or LOCK, its word in upper case, and where that stands.
+    #[serde(skip)]
+    pub manner: Vec<(&'static str, String, Span)>,
     /// FULLTEXT, SPATIAL or a method that is not the usual one, in lower case.
     pub method: Option<String>,
     /// The word INDEX.
     #[serde(skip)]
     pub span: Span,
+}
+
+impl Index {
+    /// Says whether it bears a name.
+    pub fn is_called(&self, name: Option<&Name>) -> bool {
+        self.name.as_ref().zip(name).is_some_and(|(own, name)| own.name == name.name)
+    }
 }
 
 /// A change of a table.

@@ -7,16 +7,17 @@ use crate::facts::cursor::Cursor;
 use crate::facts::data::{delete, insert, update};
 use crate::facts::table::{create_index, create_table};
 use crate::facts::upkeep::{comment, maintained, setting};
-use crate::facts::{Created, Detail, Dropped, Fact, Name, Object, TypeChange, TypeHow};
+use crate::facts::{Created, Detail, Dropped, Fact, Name, Object, Table, TypeChange, TypeHow};
 use crate::sql::facts::first_words;
-use crate::text::Span;
 
 /// Reads what a statement does; `None` where that is not known. Spans count in `text`.
 pub fn read(text: &str, flavour: Flavour) -> Option<Fact> {
-    let mut cursor = Cursor::of(text, flavour);
-    let cursor = &mut cursor;
-    if cursor.take("EXPLAIN") {
-        return Some(Fact::Nothing);
+    fact(&mut Cursor::of(text, flavour))
+}
+
+fn fact(cursor: &mut Cursor<'_>) -> Option<Fact> {
+    if let Some(runs) = explained(cursor) {
+        return if runs { fact(cursor) } else { Some(Fact::Nothing) };
     }
     if cursor.peek("WITH") || cursor.peek("(") {
         return behind_with(cursor);
@@ -37,11 +38,76 @@ pub fn read(text: &str, flavour: Flavour) -> Option<Fact> {
         "UPDATE" => update(cursor),
         "INSERT" | "REPLACE" => insert(cursor),
         "SET" | "RESET" | "PRAGMA" => setting(cursor),
+        "SELECT" if cursor.is(Dialect::Postgres) => Some(selected(cursor)),
         "VACUUM" | "CLUSTER" | "OPTIMIZE" | "REINDEX" | "REFRESH" => maintained(cursor),
         "COMMENT" => comment(cursor),
         // Of what else is known by its first word no rule asks.
         word => (word == "XA" || first_words().any(|first| first == word)).then_some(Fact::Nothing),
     }
+}
+
+/// Goes over what stands before a statement that is explained, or that runs under settings of its own: says whether it
+/// runs; `None` where nothing of the kind stands there.
+fn explained(cursor: &mut Cursor<'_>) -> Option<bool> {
+    let mariadb = cursor.is(Dialect::Mariadb);
+    if mariadb && cursor.take("SET STATEMENT") {
+        while !cursor.over() && !cursor.take("FOR") {
+            cursor.skip();
+        }
+        return Some(true);
+    }
+    let verbs = ["SELECT", "UPDATE", "DELETE", "INSERT", "REPLACE", "WITH"];
+    let analysed = mariadb
+        && cursor.peek("ANALYZE")
+        && (verbs.iter().any(|verb| cursor.peek_behind(1, verb)) || cursor.peek_behind(1, "FORMAT"));
+    if !analysed && !cursor.peek("EXPLAIN") {
+        return None;
+    }
+    cursor.skip();
+    let mut runs = analysed;
+    if cursor.peek("(") {
+        let options = cursor.parentheses().map(|inside| cursor.said(inside).to_lowercase()).unwrap_or_default();
+        let said = options.split(',').map(str::trim).rfind(|option| option.starts_with("analy"));
+        runs = said.is_some_and(|said| !["false", "off", "0"].iter().any(|no| said.ends_with(no)));
+    }
+    loop {
+        if cursor.any(&["ANALYZE", "ANALYSE"]) {
+            runs = true;
+        } else if cursor.take("FORMAT") {
+            cursor.take("=");
+            cursor.skip();
+        } else if !cursor.any(&["VERBOSE", "EXTENDED", "PARTITIONS"]) {
+            return Some(runs);
+        }
+    }
+}
+
+/// Reads a SELECT of PostgreSQL, which may make a table or set something.
+fn selected(cursor: &mut Cursor<'_>) -> Fact {
+    let mut ahead = cursor.clone();
+    ahead.skip();
+    ahead.any(&["pg_catalog ."]);
+    if ahead.take("set_config (")
+        && let Some(name) = ahead.string()
+        && ahead.take(",")
+        && let Some(value) = ahead.string()
+    {
+        let local = ahead.take(",") && ahead.peek_any(&["true", "TRUE"]);
+        return Fact::Set { name: name.to_lowercase(), value: value.to_owned(), local };
+    }
+    while !cursor.over() && !cursor.peek_any(&["INTO", "FROM"]) {
+        if !cursor.peek("(") || cursor.parentheses().is_none() {
+            cursor.skip();
+        }
+    }
+    if !cursor.take("INTO") {
+        return Fact::Nothing;
+    }
+    let temporary = cursor.any(&["LOCAL TEMPORARY", "LOCAL TEMP", "TEMPORARY", "TEMP"]);
+    cursor.any(&["UNLOGGED"]);
+    cursor.any(&["TABLE"]);
+    let made = cursor.name().map(|name| Table { name, temporary, from_query: true, ..Table::default() });
+    made.map_or(Fact::Nothing, |table| Fact::CreateTable(Box::new(table)))
 }
 
 /// Finds the verb behind common table expressions.
@@ -145,7 +211,11 @@ fn created(cursor: &mut Cursor<'_>) -> Option<Fact> {
     }
     let start = cursor.here();
     if cursor.take("TABLE") {
-        return create_table(cursor, temporary, foreign);
+        let made = create_table(cursor, temporary, foreign);
+        return made.map(|fact| match fact {
+            Fact::CreateTable(table) => Fact::CreateTable(Box::new(Table { replaces, ..*table })),
+            other => other,
+        });
     }
     if cursor.take("INDEX") {
         return create_index(cursor, unique, method.as_deref(), start);
@@ -199,26 +269,31 @@ fn altered(cursor: &mut Cursor<'_>) -> Option<Fact> {
     if cursor.any(&["TABLE", "FOREIGN TABLE"]) {
         return alter_table(cursor);
     }
-    if cursor.any(&["INDEX", "MATERIALIZED VIEW", "VIEW", "SEQUENCE"]) {
-        return renamed_other(cursor);
-    }
-    if cursor.any(&["TYPE", "DOMAIN"]) {
+    if cursor.peek_any(&["TYPE", "DOMAIN"]) {
+        cursor.skip();
         return altered_type(cursor);
     }
-    kind(cursor)?;
-    Some(Fact::Nothing)
+    let what = if cursor.take("INDEX") { Object::Index } else { kind(cursor)? };
+    if what == Object::Other { Some(Fact::Nothing) } else { renamed_other(cursor, what) }
 }
 
 /// An ALTER of which only another name matters.
-fn renamed_other(cursor: &mut Cursor<'_>) -> Option<Fact> {
+fn renamed_other(cursor: &mut Cursor<'_>, what: Object) -> Option<Fact> {
     if cursor.take("ALL") {
         return Some(Fact::Nothing);
     }
     cursor.any(&["IF EXISTS"]);
     let old = cursor.name()?;
+    // The arguments of a function.
+    if cursor.peek("(") {
+        cursor.parentheses()?;
+    }
     if cursor.take("RENAME TO") {
         let new = cursor.name()?;
-        return Some(Fact::Rename(Object::Index, vec![(old, Name { schema: None, ..new })]));
+        return Some(Fact::Rename(what, vec![(old, Name { schema: None, ..new })]));
+    }
+    if cursor.take("SET TABLESPACE") {
+        return Some(Fact::Rewrite { words: "SET TABLESPACE", tables: vec![old] });
     }
     Some(Fact::Nothing)
 }
@@ -236,8 +311,10 @@ fn altered_type(cursor: &mut Cursor<'_>) -> Option<Fact> {
         TypeHow::RenameValue(old, cursor.string()?.to_owned())
     } else if cursor.take("RENAME TO") {
         TypeHow::Rename(cursor.ident()?.name)
-    } else if cursor.peek("ADD") && cursor.peek_any(&["ADD"]) && (cursor.later("CHECK") || cursor.later("NULL")) {
+    } else if cursor.peek("ADD") && (cursor.later("CHECK") || cursor.later("NULL")) {
         TypeHow::AddConstraint(cursor.later("VALID"))
+    } else if cursor.take("SET NOT NULL") {
+        TypeHow::AddConstraint(false)
     } else {
         TypeHow::Other
     };
@@ -254,10 +331,7 @@ fn dropped(cursor: &mut Cursor<'_>) -> Option<Fact> {
     } else if cursor.take("INDEX") {
         Object::Index
     } else {
-        if cursor.take("OWNED BY") {
-            return Some(drop_of(Object::Schema, Vec::new(), span));
-        }
-        kind(cursor)?
+        if cursor.take("OWNED BY") { Object::Owned } else { kind(cursor)? }
     };
     let concurrently = cursor.take("CONCURRENTLY");
     let if_exists = cursor.take("IF EXISTS");
@@ -282,11 +356,6 @@ fn dropped(cursor: &mut Cursor<'_>) -> Option<Fact> {
     }
     drop.cascade = cursor.find("CASCADE");
     Some(Fact::Drop(drop))
-}
-
-fn drop_of(what: Object, names: Vec<Name>, span: Span) -> Fact {
-    let (concurrently, if_exists, temporary) = (false, false, false);
-    Fact::Drop(Dropped { what, names, on: None, concurrently, if_exists, temporary, cascade: None, span })
 }
 
 fn renamed(cursor: &mut Cursor<'_>) -> Option<Fact> {

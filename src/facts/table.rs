@@ -16,6 +16,7 @@ pub(super) fn create_table(cursor: &mut Cursor<'_>, temporary: bool, foreign: bo
     }
     if cursor.take("LIKE") {
         table.like.push(cursor.name()?);
+        table.like_all = true;
         return Some(Fact::CreateTable(Box::new(table)));
     }
     if cursor.take("PARTITION OF") {
@@ -29,6 +30,7 @@ pub(super) fn create_table(cursor: &mut Cursor<'_>, temporary: bool, foreign: bo
     if cursor.peek("(") && cursor.peek_behind(1, "LIKE") && cursor.mysql() {
         cursor.take("( LIKE");
         table.like.push(cursor.name()?);
+        table.like_all = true;
         return Some(Fact::CreateTable(Box::new(table)));
     }
     if cursor.peek("(") && !cursor.peek_behind(1, "SELECT") && !cursor.peek_behind(1, "WITH") {
@@ -56,7 +58,10 @@ fn elements(cursor: &mut Cursor<'_>, table: &mut Table) -> Option<()> {
         }
         if cursor.is(Dialect::Postgres) && cursor.take("LIKE") {
             table.like.push(cursor.name()?);
+            let start = cursor.here();
             cursor.pass_to_boundary(&[]);
+            let said = cursor.said(cursor.since(start)).to_uppercase();
+            table.like_all |= said.contains("INCLUDING ALL") || said.contains("INCLUDING INDEXES");
         } else if cursor.mysql() && (at_index(cursor) || cursor.peek("PERIOD") && cursor.peek_behind(1, "FOR")) {
             match inline_index(cursor, &table.name) {
                 Some(index) => table.indexes.push(index),
@@ -96,9 +101,19 @@ pub(super) fn inline_index(cursor: &mut Cursor<'_>, table: &Name) -> Option<Inde
     if cursor.take("USING") {
         cursor.skip();
     }
-    index.columns = cursor.names()?;
+    columns_of(cursor, &mut index)?;
     cursor.pass_to_boundary(&[]);
     Some(index)
+}
+
+/// Reads the columns of an index.
+fn columns_of(cursor: &mut Cursor<'_>, index: &mut Index) -> Option<()> {
+    let start = cursor.here();
+    index.columns = cursor.names()?;
+    let said = cursor.said(cursor.since(start));
+    // A name and a comma, or a parenthesis, for each.
+    index.plain = said.split(' ').count() == index.columns.len() * 2 + 1;
+    Some(())
 }
 
 fn options(cursor: &mut Cursor<'_>, table: &mut Table) {
@@ -188,7 +203,19 @@ pub(super) fn create_index(cursor: &mut Cursor<'_>, unique: bool, method: Option
         let method = cursor.ident()?.name;
         index.method = (method != "btree").then_some(method);
     }
-    index.columns = cursor.names()?;
+    columns_of(cursor, &mut index)?;
+    while cursor.mysql() && !cursor.over() {
+        let here = cursor.here();
+        match ["ALGORITHM", "LOCK"].into_iter().find(|word| cursor.take(word)) {
+            Some(what) => {
+                cursor.take("=");
+                let word = cursor.shown().to_uppercase();
+                cursor.skip();
+                index.manner.push((what, word, cursor.since(here)));
+            }
+            None => cursor.skip(),
+        }
+    }
     index.partial = !cursor.mysql() && cursor.find("WHERE").is_some();
     Some(Fact::CreateIndex(index))
 }

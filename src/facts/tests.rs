@@ -62,3 +62,59 @@ fn constructs_of_the_manuals_are_understood() {
     println!("{missed} of {all} constructs not understood");
     assert!(missed * 20 < all);
 }
+
+fn fact(text: &str, dialect: Dialect) -> String {
+    format!("{:?}", read(text, dialect.into()).unwrap())
+}
+
+#[test]
+fn words_between_are_read_and_names_are_found() {
+    let rewrites = [
+        ("VACUUM (FULL, VERBOSE) a, b", "VACUUM FULL", ["a", "b"].as_slice()),
+        ("VACUUM FULL FREEZE VERBOSE ANALYZE a (x)", "VACUUM FULL", &["a"]),
+        ("CLUSTER (VERBOSE) a USING i", "CLUSTER", &["a"]),
+        ("CLUSTER i ON a", "CLUSTER", &["a"]),
+        ("ALTER INDEX i SET TABLESPACE fast", "SET TABLESPACE", &["i"]),
+    ];
+    for (text, words, names) in rewrites {
+        let Some(Fact::Rewrite { words: found, tables }) = read(text, Dialect::Postgres.into()) else {
+            panic!("{text}: {}", fact(text, Dialect::Postgres));
+        };
+        assert_eq!(found, words, "{text}");
+        assert_eq!(tables.iter().map(|table| table.name.as_str()).collect::<Vec<_>>(), names, "{text}");
+    }
+    for nothing in ["VACUUM (FULL off) a", "EXPLAIN (ANALYZE false) DELETE FROM a"] {
+        assert_eq!(fact(nothing, Dialect::Postgres), "Nothing");
+    }
+    assert!(fact("DELETE u FROM a.users AS u JOIN t ON t.id = u.t", Dialect::Mariadb).contains("name: \"users\""));
+}
+
+#[test]
+fn statements_in_others_are_found() {
+    let inside = |text: &str, dialect: Dialect| -> Vec<String> {
+        let spans = within(text, dialect.into()).map(|(_, spans)| spans).unwrap_or_default();
+        spans.into_iter().map(|span| span.of(text).to_owned()).collect()
+    };
+    let postgres = |text: &str| inside(text, Dialect::Postgres);
+    assert_eq!(postgres("DO 'BEGIN DROP TABLE a; END'"), ["DROP TABLE a"]);
+    assert_eq!(
+        postgres("WITH a AS (DELETE FROM b RETURNING (1)), c AS (SELECT 1) INSERT INTO d SELECT * FROM a"),
+        ["DELETE FROM b RETURNING (1)"]
+    );
+    assert_eq!(postgres("DO $$ BEGIN EXECUTE 'DROP TABLE a' USING b; END $$"), ["DROP TABLE a"]);
+    assert_eq!(
+        inside("CREATE TRIGGER t AFTER DELETE ON a FOR EACH ROW BEGIN DELETE FROM b; END", Dialect::Sqlite),
+        ["DELETE FROM b"]
+    );
+    assert_eq!(inside("CREATE FUNCTION f(a INT) RETURNS INT RETURN 1", Dialect::Mariadb), Vec::<String>::new());
+    for (text, dialect) in [
+        ("DO $$ BEGIN EXECUTE format('DROP TABLE %I', a); END $$", Dialect::Postgres),
+        ("DO $$ BEGIN EXECUTE 'DROP TABLE ' || a; END $$", Dialect::Postgres),
+        ("EXECUTE IMMEDIATE concat('DROP TABLE ', @a)", Dialect::Mariadb),
+        ("PREPARE p FROM @a", Dialect::Mariadb),
+        ("BEGIN NOT ATOMIC EXECUTE IMMEDIATE @a; END", Dialect::Mariadb),
+    ] {
+        assert!(dynamic(text, dialect.into()), "{text}");
+    }
+    assert!(!dynamic("PREPARE p FROM 'DELETE FROM a'", Dialect::Mariadb.into()));
+}

@@ -61,6 +61,73 @@ impl Type {
         matches!(self.name.as_str(), "serial" | "bigserial" | "smallserial")
     }
 
+    /// Says whether it is a type that an engine has of its own, and no domain or type of an extension.
+    pub fn is_own(&self) -> bool {
+        const NAMES: [&str; 60] = [
+            "integer",
+            "bigint",
+            "smallint",
+            "mediumint",
+            "tinyint",
+            "serial",
+            "bigserial",
+            "smallserial",
+            "numeric",
+            "decimal",
+            "real",
+            "double precision",
+            "double",
+            "float",
+            "bit",
+            "bit varying",
+            "boolean",
+            "money",
+            "text",
+            "tinytext",
+            "mediumtext",
+            "longtext",
+            "character varying",
+            "character",
+            "varchar",
+            "char",
+            "nchar",
+            "nvarchar",
+            "binary",
+            "varbinary",
+            "blob",
+            "tinyblob",
+            "mediumblob",
+            "longblob",
+            "bytea",
+            "uuid",
+            "inet4",
+            "inet6",
+            "inet",
+            "cidr",
+            "macaddr",
+            "macaddr8",
+            "date",
+            "time",
+            "time with time zone",
+            "timestamp",
+            "timestamp with time zone",
+            "datetime",
+            "year",
+            "interval",
+            "json",
+            "jsonb",
+            "xml",
+            "oid",
+            "name",
+            "point",
+            "enum",
+            "set",
+            "tsvector",
+            "numrange",
+        ];
+        NAMES.contains(&self.name.as_str())
+    }
+
     /// Says whether it is a whole number of less than 64 bits.
     pub fn is_narrow(&self) -> bool {
         matches!(self.name.as_str(), "integer" | "smallint" | "serial" | "smallserial" | "mediumint" | "tinyint")
@@ -107,9 +174,19 @@ pub fn cost_in_postgres(old: Option<&Type>, new: &Type) -> Cost {
     if old.array || new.array {
         return Cost::Rows;
     }
-    let textual = |of: &Type| matches!(of.name.as_str(), "text" | "character varying");
+    // What counts by itself is kept as a plain number.
+    let plain = |of: &Type| match of.name.as_str() {
+        "serial" => "integer".to_owned(),
+        "bigserial" => "bigint".to_owned(),
+        "smallserial" => "smallint".to_owned(),
+        name => name.to_owned(),
+    };
+    if plain(old) == plain(new) && old.is_serial() {
+        return Cost::Catalogue;
+    }
+    let textual = |of: &Type| matches!(of.name.as_str(), "text" | "character varying" | "citext");
     match (old.name.as_str(), new.name.as_str()) {
-        _ if unbounded && textual(old) => Cost::Catalogue,
+        _ if (unbounded || new.name == "citext") && textual(old) => Cost::Catalogue,
         ("character varying", "character varying") | ("bit varying", "bit varying") => {
             wider(old.number(0), new.number(0))
         }
@@ -123,9 +200,11 @@ pub fn cost_in_postgres(old: Option<&Type>, new: &Type) -> Cost {
         },
         // Free of cost only where the session's time zone is UTC.
         ("timestamp", "timestamp with time zone") | ("timestamp with time zone", "timestamp") => Cost::Unknown,
-        ("timestamp", "timestamp") | ("timestamp with time zone", "timestamp with time zone") | ("time", "time") => {
-            wider(old.number(0), new.number(0))
-        }
+        ("interval", "interval")
+        | ("timestamp", "timestamp")
+        | ("timestamp with time zone", "timestamp with time zone")
+        | ("time", "time")
+        | ("time with time zone", "time with time zone") => wider(old.number(0), new.number(0)),
         ("cidr", "inet") => Cost::Catalogue,
         _ => Cost::Rows,
     }

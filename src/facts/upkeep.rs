@@ -51,25 +51,49 @@ pub(super) fn maintained(cursor: &mut Cursor<'_>) -> Option<Fact> {
         return Some(Fact::Reindex { concurrently, system: cursor.later("SYSTEM") });
     }
     if cursor.take("VACUUM") {
-        let listed = cursor.peek("(") && cursor.later("FULL");
-        let full = cursor.take("FULL") || listed;
+        let mut full = false;
         if cursor.peek("(") {
-            cursor.parentheses()?;
+            let options = cursor.parentheses()?;
+            let options = cursor.said(options).to_lowercase();
+            let said = options.split(',').map(str::trim).rfind(|option| option.starts_with("full"));
+            full = said.is_some_and(|said| !["false", "off", "0"].iter().any(|no| said.ends_with(no)));
         }
-        cursor.any(&["FREEZE", "VERBOSE", "ANALYZE"]);
+        full |= cursor.take("FULL");
+        while cursor.any(&["FREEZE", "VERBOSE", "ANALYZE", "ANALYSE"]) {}
         if !full {
             return Some(Fact::Nothing);
         }
-        return Some(Fact::Rewrite { words: "VACUUM FULL", tables: cursor.name().into_iter().collect() });
+        return Some(Fact::Rewrite { words: "VACUUM FULL", tables: listed(cursor) });
     }
     if mysql && cursor.take("OPTIMIZE") {
         cursor.any(&["LOCAL", "NO_WRITE_TO_BINLOG"]);
         cursor.any(&["TABLE", "TABLES"]);
-        return Some(Fact::Rewrite { words: "OPTIMIZE TABLE", tables: cursor.name().into_iter().collect() });
+        return Some(Fact::Rewrite { words: "OPTIMIZE TABLE", tables: listed(cursor) });
     }
     cursor.take("CLUSTER");
+    if cursor.peek("(") {
+        cursor.parentheses()?;
+    }
     cursor.any(&["VERBOSE"]);
-    Some(Fact::Rewrite { words: "CLUSTER", tables: cursor.name().into_iter().collect() })
+    // An older form names the index first.
+    let first = cursor.name();
+    let table = if cursor.take("ON") { cursor.name() } else { first };
+    Some(Fact::Rewrite { words: "CLUSTER", tables: table.into_iter().collect() })
+}
+
+/// Tables with commas between them, each with the columns that may stand behind it.
+fn listed(cursor: &mut Cursor<'_>) -> Vec<Name> {
+    let mut tables = Vec::new();
+    while let Some(table) = cursor.name() {
+        tables.push(table);
+        if cursor.peek("(") && cursor.parentheses().is_none() {
+            break;
+        }
+        if !cursor.take(",") {
+            break;
+        }
+    }
+    tables
 }
 
 /// Reads COMMENT ON.

@@ -52,6 +52,7 @@ fn case(cases: &mut String, finding: &Finding, place: &str) {
 }
 
 fn escaped(text: &str) -> String {
-    let text = sanitize_block(text);
+    // XML knows no such characters, not even written as numbers.
+    let text = sanitize_block(text).replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

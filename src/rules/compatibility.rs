@@ -26,7 +26,7 @@ pub static RENAME_COLUMN: Rule = Rule::new(
 pub static RENAME_OBJECT: Rule = Rule::new(
     "rename-object",
     Severity::Warning,
-    "A schema, type or value of an enum gets another name (PostgreSQL).",
+    "A schema, view, routine, type or value of an enum gets another name (PostgreSQL).",
     "Programs that run at that moment know only the old one and fail.",
 );
 /// Rows may be in the way.
@@ -67,6 +67,9 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Fact::Rename(Object::Table, pairs) => {
             pairs.iter().filter_map(|(old, new)| renamed_table(scene, old, new)).collect()
         }
+        Fact::Rename(what, pairs) if *what != Object::Index => {
+            pairs.iter().filter_map(|(old, new)| renamed_object(scene, *what, old, new)).collect()
+        }
         Fact::CreateIndex(index) if index.unique && !scene.is_new(&index.table) => {
             unique(scene, &index.table, &index.columns, index.span).into_iter().collect()
         }
@@ -87,6 +90,21 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
         },
         _ => Vec::new(),
     }
+}
+
+fn renamed_object(scene: &Scene<'_>, what: Object, old: &Name, new: &Name) -> Option<Finding> {
+    let made_here = scene.earlier(&old.name).any(|act| match &act.fact {
+        Fact::Create(made) => made.what == what && made.name.as_ref().is_some_and(|name| name.name == old.name),
+        _ => false,
+    });
+    let again = scene.later(&old.name).any(|act| match &act.fact {
+        Fact::Create(made) => made.name.as_ref().is_some_and(|name| name.name == old.name),
+        _ => false,
+    });
+    let word = what.word().to_lowercase();
+    let message = format!("programs that name the {word} `{}` fail; it becomes `{}`", old.name, new.name);
+    let finding = scene.finding(&RENAME_OBJECT, new.span, message).label("only the new name is left");
+    (!made_here && !again).then(|| finding.help("keep the old name until no running program uses it"))
 }
 
 /// Says whether the file makes a view under a name.

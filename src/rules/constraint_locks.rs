@@ -209,7 +209,9 @@ fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action, new: b
             }
             findings
         }
-        Change::Validate(name) if scene.transaction && !new => validated(scene, table, name).into_iter().collect(),
+        Change::Validate(name) if (scene.transaction || alteration.actions.len() > 1) && !new => {
+            validated(scene, table, name).into_iter().collect()
+        }
         Change::DetachPartition(part, false) if !new && scene.since(14) => {
             let message = format!("detaching `{}` blocks every reader and writer of `{}`", part.name, table.name);
             let finding = scene.finding(&PARTITION_LOCK, part.span, message).label("ACCESS EXCLUSIVE lock");
@@ -227,7 +229,7 @@ fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action, new: b
 fn set_not_null(scene: &Scene<'_>, table: &Name, column: &Ident) -> Option<Finding> {
     let known = scene.schema.table(table);
     let checked = known.is_some_and(|known| known.is_checked_not_null(&column.name)) && scene.since(12);
-    let added_here = known.is_some_and(|known| known.column(&column.name).is_some_and(|own| own.not_null.is_some()));
+    let added_here = known.is_some_and(|known| known.refuses_null(&column.name));
     if checked || added_here {
         return None;
     }
@@ -297,9 +299,28 @@ pub(super) fn named(
         None => {
             let columns: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
             let between = if columns.is_empty() { String::new() } else { format!("_{}", columns.join("_")) };
-            quoted(&format!("{}{between}_{ending}", table.name))
+            let known = scene.schema.table(table);
+            let like = format!("{}{between}_{ending}", table.name);
+            // A constraint without a name may bear just this one.
+            let taken = |name: &str| {
+                known.is_some_and(|known| {
+                    known.constraint(name).is_some()
+                        || known
+                            .constraints
+                            .iter()
+                            .any(|other| other.name.is_none() && is_check(other) && ending == "check")
+                })
+            };
+            match (taken(&like), known.map(|known| known.constraints.len())) {
+                (true, Some(count)) => quoted(&format!("{like}{}", count + 1)),
+                _ => quoted(&like),
+            }
         }
     }
+}
+
+fn is_check(constraint: &Constraint) -> bool {
+    matches!(constraint.demand, Demand::Check(_))
 }
 
 /// What a constraint says, without its name.
@@ -353,10 +374,16 @@ fn validated(scene: &Scene<'_>, table: &Name, name: &Ident) -> Option<Finding> {
         matches!(&action.change, Change::AddConstraint(constraint)
             if constraint.name.as_ref().is_some_and(|own| own.name == name.name))
     };
-    let here = scene.earlier(&table.name).find(|act| match &act.fact {
+    let adding = |act: &&crate::rules::scene::Act| match &act.fact {
         Fact::AlterTable(other) => other.table.key() == table.key() && other.actions.iter().any(adds),
         _ => false,
-    })?;
+    };
+    let Some(here) = scene.earlier(&table.name).find(adding) else {
+        adding(&scene.act()).then_some(())?;
+        let message = format!("`{}` is added by this very statement, so all rows are read under its lock", name.name);
+        let finding = scene.finding(&VALIDATE_SAME_TRANSACTION, name.span, message);
+        return Some(finding.label("everyone waits for the validation").help("put VALIDATE into the next file"));
+    };
     let message = format!(
         "`{}` was added in this very transaction, which still holds the strong lock on `{}`",
         name.name, table.name

@@ -1,7 +1,7 @@
 //! Rules about what is lost: things and rows that nobody gets back without a backup.
 
 use crate::config::Dialect;
-use crate::facts::{Change, Dropped, Fact, Name, Object, Reach, RowChange};
+use crate::facts::{Change, Dropped, Fact, Name, Object, Reach, RowChange, Table};
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::scene::{Act, Scene};
 use crate::rules::{Family, Looks};
@@ -123,8 +123,26 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
             emptied.chain(cascade.map(|span| cascaded(scene, span, "TRUNCATE"))).collect()
         }
         Fact::Rows(change) => rows(scene, change).into_iter().collect(),
+        Fact::CreateTable(made) if made.replaces && !made.temporary => replaced(scene, made).into_iter().collect(),
+        Fact::Create(made) if made.what == Object::Database && scene.mysql() && scene.has_word("REPLACE") => {
+            let message = "OR REPLACE drops the database of this name and all that it holds first";
+            let span = made.name.as_ref().map_or(made.span, |name| name.span);
+            vec![scene.finding(&DROP_SCHEMA_OR_DATABASE, span, message).help("write IF NOT EXISTS")]
+        }
         _ => Vec::new(),
     }
+}
+
+/// Finds a table that goes because another takes its name (MariaDB).
+fn replaced(scene: &Scene<'_>, made: &Table) -> Option<Finding> {
+    let name = &made.name;
+    let unknown = scene.schema.table(name).is_none();
+    if scene.is_new(name) || unknown && scene.schema.doubt().is_none() {
+        return None;
+    }
+    let there = if unknown { ", if there is one," } else { "" };
+    let message = format!("OR REPLACE drops the table `{}`{there} and every row in it first", name.name);
+    Some(scene.finding(&DROP_TABLE, name.span, message).label("cannot be brought back").help("write IF NOT EXISTS"))
 }
 
 fn cascaded(scene: &Scene<'_>, span: crate::text::Span, what: &str) -> Finding {
@@ -149,6 +167,15 @@ fn dropped(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
             })
             .collect()
         }
+        Object::Owned => {
+            let lost = drop.names.iter().map(|role| {
+                let message = format!("this drops all that `{}` owns in this database, whatever that is", role.name);
+                scene
+                    .finding(&DROP_SCHEMA_OR_DATABASE, role.span, message)
+                    .help("REASSIGN OWNED keeps it; or name what is to go")
+            });
+            lost.collect()
+        }
         Object::Index | Object::Column | Object::Other => Vec::new(),
         _ => drop.names.iter().filter_map(|name| object(scene, drop, name)).collect(),
     };
@@ -163,16 +190,37 @@ fn made_before(scene: &Scene<'_>, what: Object, name: &Name) -> bool {
     })
 }
 
-/// Says whether another table takes the name later in the file: then the table is only rebuilt.
+/// Says whether another table, which has got the rows, takes the name later in the file: then the table is only rebuilt.
 fn is_replaced(scene: &Scene<'_>, name: &Name) -> bool {
-    scene.later(&name.name).any(|act| match &act.fact {
-        Fact::AlterTable(alteration) => alteration
-            .actions
-            .iter()
-            .any(|action| matches!(&action.change, Change::RenameTable(new) if new.name == name.name)),
-        Fact::Rename(Object::Table, pairs) => pairs.iter().any(|(_, new)| new.name == name.name),
+    let same = |old: &Name, new: &Name| {
+        new.name == name.name && new.schema.as_ref().or(old.schema.as_ref()) == name.schema.as_ref()
+    };
+    let heir = scene.later(&name.name).find_map(|act| match &act.fact {
+        Fact::AlterTable(alteration) => {
+            let takes = |change: &Change| matches!(change, Change::RenameTable(new) if same(&alteration.table, new));
+            alteration.actions.iter().any(|action| takes(&action.change)).then_some(&alteration.table)
+        }
+        Fact::Rename(Object::Table, pairs) => pairs.iter().find(|(old, new)| same(old, new)).map(|(old, _)| old),
+        _ => None,
+    });
+    heir.is_some_and(|heir| is_filled_from(scene, heir, name))
+}
+
+/// Says whether a table was filled from another before. Of SQLite its own rule says so, where both are known.
+fn is_filled_from(scene: &Scene<'_>, heir: &Name, name: &Name) -> bool {
+    let whole = |name: &Name| scene.schema.table(name).is_some_and(|table| table.whole);
+    if scene.is(Dialect::Sqlite) && whole(heir) && whole(name) {
+        return true;
+    }
+    let by_query = scene.earlier(&heir.name).any(|act| match &act.fact {
+        Fact::CreateTable(table) if table.from_query && table.name.key() == heir.key() => {
+            let text = act.span.of(scene.script.text).to_lowercase();
+            text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                .any(|word| word == name.name.to_lowercase())
+        }
         _ => false,
-    })
+    });
+    by_query || copies(scene.earlier(&name.name), name).iter().any(|into| into.key() == heir.key())
 }
 
 /// Says whether a table was renamed in this file, and its rows were copied into the one that took its name.
@@ -344,7 +392,7 @@ fn rows(scene: &Scene<'_>, change: &RowChange) -> Option<Finding> {
         Reach::Every => (change.verb, "has no WHERE"),
         Reach::AlwaysTrue(span) => (span, "has a condition that is always true"),
     };
-    if scene.is_new(&change.table) || scene.schema.table(&change.table).is_some_and(|table| table.temporary) {
+    if scene.is_new(&change.table) {
         return None;
     }
     let known = scene.schema.table(&change.table);

@@ -1,5 +1,11 @@
 //! What an expression comes to, as far as its words tell.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::config::Dialect;
+use crate::sql::lex::{Lexer, TokenKind};
+
 /// Whether an expression gives every row the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Volatility {
@@ -11,110 +17,23 @@ pub(super) enum Volatility {
     Unknown(String),
 }
 
-/// Functions of PostgreSQL that differ from call to call (`provolatile = 'v'` in its catalogue).
-const VOLATILE: [&str; 18] = [
-    "clock_timestamp",
-    "random",
-    "random_normal",
-    "gen_random_uuid",
-    "gen_random_bytes",
-    "uuid_generate_v1",
-    "uuid_generate_v1mc",
-    "uuid_generate_v4",
-    "uuidv4",
-    "uuidv7",
-    "nextval",
-    "currval",
-    "lastval",
-    "setval",
-    "timeofday",
-    "pg_sleep",
-    "txid_current",
-    "setseed",
-];
-/// Functions of PostgreSQL that do not, of those that stand in defaults.
-const CONSTANT: [&str; 78] = [
-    "now",
-    "transaction_timestamp",
-    "statement_timestamp",
-    "current_date",
-    "current_time",
-    "current_timestamp",
-    "localtime",
-    "localtimestamp",
-    "current_user",
-    "session_user",
-    "user",
-    "current_setting",
-    "current_database",
-    "current_schema",
-    "coalesce",
-    "nullif",
-    "greatest",
-    "least",
-    "lower",
-    "upper",
-    "initcap",
-    "length",
-    "concat",
-    "concat_ws",
-    "format",
-    "replace",
-    "substring",
-    "substr",
-    "trim",
-    "ltrim",
-    "rtrim",
-    "btrim",
-    "left",
-    "right",
-    "lpad",
-    "rpad",
-    "md5",
-    "sha256",
-    "encode",
-    "decode",
-    "to_char",
-    "to_date",
-    "to_timestamp",
-    "to_number",
-    "to_json",
-    "to_jsonb",
-    "jsonb_build_object",
-    "jsonb_build_array",
-    "json_build_object",
-    "json_build_array",
-    "date_trunc",
-    "date_part",
-    "extract",
-    "age",
-    "timezone",
-    "make_date",
-    "make_time",
-    "make_timestamp",
-    "make_timestamptz",
-    "make_interval",
-    "justify_days",
-    "cast",
-    "array",
-    "row",
-    "array_fill",
-    "string_to_array",
-    "abs",
-    "ceil",
-    "floor",
-    "round",
-    "trunc",
-    "mod",
-    "power",
-    "sqrt",
-    "int4range",
-    "tstzrange",
-    "daterange",
-    "regexp_replace",
-];
+/// The functions of PostgreSQL, a name a line, in the order of their bytes; ` v` behind those that differ from call to
+/// call.
+const FUNCTIONS: &str = include_str!("functions_of_postgres.txt");
+
+/// Says whether a function of PostgreSQL differs from call to call; `None` for what is none of its own.
+fn is_volatile(function: &str) -> Option<bool> {
+    static NAMES: LazyLock<HashMap<&'static str, bool>> = LazyLock::new(|| {
+        let lines = FUNCTIONS.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.strip_suffix(" v").map_or((line, false), |name| (name, true))).collect()
+    });
+    NAMES.get(function).copied()
+}
+
 /// Words that stand before a parenthesis and call nothing: types with a length, and syntax.
-const NO_CALLS: [&str; 18] = [
+const NO_CALLS: [&str; 20] = [
+    "cast",
+    "exists",
     "numeric",
     "decimal",
     "varchar",
@@ -137,33 +56,71 @@ const NO_CALLS: [&str; 18] = [
 
 /// Says whether an expression of PostgreSQL gives every row the same.
 pub(super) fn volatility(expression: &str) -> Volatility {
-    let plain = without_strings(expression).to_lowercase();
     let mut unknown = None;
-    for (at, _) in plain.match_indices('(') {
-        let before = plain[..at].trim_end();
-        let start =
-            before.rfind(|letter: char| !letter.is_alphanumeric() && letter != '_').map_or(0, |place| place + 1);
-        let name = &before[start..];
-        if name.is_empty() || CONSTANT.contains(&name) || NO_CALLS.contains(&name) {
+    let tokens: Vec<(TokenKind, &str)> = Lexer::new(expression, Dialect::Postgres)
+        .filter(|token| token.kind.is_significant())
+        .map(|token| (token.kind, token.span.of(expression)))
+        .collect();
+    for (at, pair) in tokens.windows(2).enumerate() {
+        let [(kind, name), (_, "(")] = *pair else { continue };
+        let name = match kind {
+            TokenKind::Word => name.to_lowercase(),
+            TokenKind::QuotedName => name.trim_matches('"').to_owned(),
+            _ => continue,
+        };
+        let mut before = &tokens[..at];
+        while let [rest @ .., _, (_, ".")] = before {
+            before = rest;
+        }
+        // A type with its length.
+        let cast =
+            before.last().is_some_and(|(_, word)| matches!(*word, ":" | "::") || word.eq_ignore_ascii_case("AS"));
+        if cast || NO_CALLS.contains(&name.as_str()) {
             continue;
         }
-        if VOLATILE.contains(&name) {
-            return Volatility::Volatile(name.to_owned());
+        // A function of another schema is not the server's own.
+        let own = match tokens[..at] {
+            [.., (_, schema), (_, ".")] => {
+                schema.eq_ignore_ascii_case("pg_catalog") || is_volatile(&name) == Some(true)
+            }
+            _ => true,
+        };
+        match is_volatile(&name).filter(|_| own) {
+            Some(true) => return Volatility::Volatile(name),
+            Some(false) => {}
+            None => unknown = unknown.or(Some(name)),
         }
-        unknown.get_or_insert_with(|| name.to_owned());
     }
     unknown.map_or(Volatility::Constant, Volatility::Unknown)
 }
 
-/// The expression with its strings emptied.
-fn without_strings(expression: &str) -> String {
-    expression
-        .split('\'')
-        .enumerate()
-        .filter(|(number, _)| number % 2 == 0)
-        .map(|(_, part)| part)
-        .collect::<Vec<_>>()
-        .join("''")
+/// Functions of MariaDB that differ from row to row, so that a default of them copies the table (measured on 10.11;
+/// other defaults in parentheses do not).
+const VOLATILE_IN_MARIADB: [&str; 8] =
+    ["uuid", "uuid_short", "rand", "sysdate", "nextval", "random_bytes", "sys_guid", "lastval"];
+
+/// Says whether a default of MariaDB differs from row to row.
+pub(super) fn differs_in_mariadb(default: &str) -> bool {
+    let words: Vec<&str> = Lexer::new(default, Dialect::Mariadb)
+        .filter(|token| token.kind.is_significant())
+        .map(|token| token.span.of(default))
+        .collect();
+    words.windows(2).any(|pair| {
+        let called = pair[1] == "(" && VOLATILE_IN_MARIADB.iter().any(|name| pair[0].eq_ignore_ascii_case(name));
+        called || pair[0].eq_ignore_ascii_case("NEXT") && pair[1].eq_ignore_ascii_case("VALUE")
+    })
+}
+
+/// Says whether a default is a literal, in parentheses or not.
+pub(super) fn is_literal(default: &str) -> bool {
+    let mut plain = default.trim();
+    while let Some(inner) = plain.strip_prefix('(').and_then(|plain| plain.strip_suffix(')')) {
+        plain = inner.trim();
+    }
+    let plain = plain.trim_start_matches(['+', '-', ' ']);
+    let tokens: Vec<TokenKind> = Lexer::new(plain, Dialect::Sqlite).map(|token| token.kind).collect();
+    let word = ["NULL", "TRUE", "FALSE"].iter().any(|word| plain.eq_ignore_ascii_case(word));
+    word || matches!(tokens.as_slice(), [TokenKind::Number | TokenKind::Text])
 }
 
 #[cfg(test)]
@@ -183,10 +140,17 @@ mod tests {
             "CURRENT_TIMESTAMP(3)",
             "'x'::varchar(10)",
             "timezone('utc', now())",
+            "E'it\\'s random()'",
+            "$$random()$$",
+            "'1'::my.amount(10)",
+            "CAST('1' AS amount(10))",
+            "txid_current()",
         ] {
             assert_eq!(volatility(constant), Volatility::Constant, "{constant}");
         }
         assert_eq!(volatility("lower(md5(random()::text))"), Volatility::Volatile("random".to_owned()));
+        assert_eq!(volatility("public.uuid_generate_v4()"), Volatility::Volatile("uuid_generate_v4".to_owned()));
+        assert_eq!(volatility("app.now()"), Volatility::Unknown("now".to_owned()));
         assert_eq!(volatility("public.nextid ()"), Volatility::Unknown("nextid".to_owned()));
     }
 }

@@ -3,12 +3,15 @@
 //! Which changes copy the table was measured on MariaDB 10.11 and is asked of a live server by `tests/all/locks.rs`.
 
 use crate::config::Dialect;
-use crate::facts::{Action, Alteration, Change, Column, Constraint, Demand, Fact, Name, Setting, Table};
+use crate::facts::{
+    Action, Alteration, Change, Column, Constraint, Created, Demand, Dropped, Fact, Index, Name, Setting, Table, Text,
+};
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::columns::online;
+use crate::rules::expressions::differs_in_mariadb;
 use crate::rules::scene::Scene;
 use crate::rules::{Family, Looks};
-use crate::text::enumerate;
+use crate::text::{Span, enumerate};
 
 /// A table is copied.
 pub static MYSQL_TABLE_COPY: Rule = Rule::new(
@@ -23,8 +26,9 @@ pub static MYSQL_TABLE_COPY: Rule = Rule::new(
 pub static MYSQL_BLOCKING_OPTION: Rule = Rule::new(
     "mysql-blocking-option",
     Severity::Error,
-    "A change asks for a copy or a lock (MySQL, MariaDB).",
-    "ALGORITHM=COPY and LOCK=SHARED or EXCLUSIVE make others wait even where the server could do without.",
+    "A change makes writers wait, by its words or by its kind (MySQL, MariaDB).",
+    "ALGORITHM=COPY and LOCK=SHARED or EXCLUSIVE make others wait even where the server could do without. A column that counts \
+     by itself and an index of words or places (FULLTEXT, SPATIAL) need LOCK=SHARED: writers wait until all rows are read.",
 );
 /// Rows get something that nobody wrote.
 pub static MYSQL_IMPLICIT_DEFAULT: Rule = Rule::new(
@@ -84,8 +88,38 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
             let new = scene.is_new(&alteration.table);
             alteration.actions.iter().flat_map(|action| of_action(scene, alteration, action, new)).collect()
         }
+        Fact::CreateIndex(index) if !scene.is_new(&index.table) => {
+            let mut findings: Vec<Finding> = searched(scene, index).into_iter().collect();
+            findings.extend(
+                index.manner.iter().filter_map(|(what, word, span)| asked(scene, &index.table, what, word, *span)),
+            );
+            findings
+        }
         _ => Vec::new(),
     }
+}
+
+/// Finds that a manner is asked for which makes others wait.
+fn asked(scene: &Scene<'_>, table: &Name, what: &str, word: &str, span: Span) -> Option<Finding> {
+    let message = format!("{what}={word} makes others wait for `{}`", table.name);
+    matches!(word, "COPY" | "SHARED" | "EXCLUSIVE").then(|| {
+        scene
+            .finding(&MYSQL_BLOCKING_OPTION, span, message)
+            .help("write ALGORITHM=INPLACE, LOCK=NONE; the server refuses it where it cannot be done")
+    })
+}
+
+/// Finds an index of words or places, which is built while writers wait.
+fn searched(scene: &Scene<'_>, index: &Index) -> Option<Finding> {
+    let method = index.method.as_deref().filter(|method| matches!(*method, "fulltext" | "spatial"))?;
+    let message =
+        format!("a {} index of `{}` is built while every writer waits", method.to_uppercase(), index.table.name);
+    Some(
+        scene
+            .finding(&MYSQL_BLOCKING_OPTION, index.span, message)
+            .label("LOCK=SHARED")
+            .help("gh-ost or pt-online-schema-change do it in small steps; or plan a quiet hour"),
+    )
 }
 
 fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action, new: bool) -> Vec<Finding> {
@@ -94,16 +128,17 @@ fn of_action(scene: &Scene<'_>, alteration: &Alteration, action: &Action, new: b
         findings.extend(copied(scene, alteration, action));
     }
     match &action.change {
-        Change::Manner(what, word) if !new && matches!(word.as_str(), "COPY" | "SHARED" | "EXCLUSIVE") => {
-            let message = format!("{what}={word} makes others wait for `{}`", alteration.table.name);
-            findings.push(
-                scene
-                    .finding(&MYSQL_BLOCKING_OPTION, action.span, message)
-                    .help("write ALGORITHM=INPLACE, LOCK=NONE; the server refuses it where it cannot be done"),
-            );
+        Change::Manner(what, word) if !new => {
+            findings.extend(asked(scene, &alteration.table, what, word, action.span));
         }
+        Change::AddIndex(index) if !new && !online(alteration) => findings.extend(searched(scene, index)),
         Change::AddColumn(column) => {
             findings.extend(letters(scene, column));
+            if !new && column.counts && !online(alteration) {
+                let message = format!("every row of `{}` is counted while every writer waits", alteration.table.name);
+                let finding = scene.finding(&MYSQL_BLOCKING_OPTION, column.name.span, message).label("LOCK=SHARED");
+                findings.push(finding.help("gh-ost or pt-online-schema-change do it in small steps"));
+            }
             if !new {
                 findings.extend(invented(scene, &alteration.table, column));
             }
@@ -129,8 +164,11 @@ fn copied(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Option
     let (span, why) = match &action.change {
         Change::AddColumn(column) => match (&column.generated, &column.default) {
             (Some(generated), _) if generated.stored => (generated.span, "a stored computed column"),
-            (_, Some(default)) if computed(&default.text) && scene.is(Dialect::Mariadb) => {
-                (default.span, "a default that is computed")
+            (_, Some(default)) if scene.is(Dialect::Mariadb) && differs_in_mariadb(&default.text) => {
+                (default.span, "a default that differs from row to row")
+            }
+            _ if column.references.is_some() && scene.is(Dialect::Mariadb) && !unchecked(scene) => {
+                (column.references.as_ref()?.span, "a foreign key")
             }
             _ if column.check.is_some() && scene.is(Dialect::Mysql) => (column.check.as_ref()?.span, "a CHECK"),
             _ => return None,
@@ -182,13 +220,6 @@ fn unchecked(scene: &Scene<'_>) -> bool {
     said.is_some_and(|value| matches!(value.to_ascii_uppercase().as_str(), "0" | "OFF" | "FALSE"))
 }
 
-/// Says whether a default is neither a literal nor the present moment.
-fn computed(default: &str) -> bool {
-    let moment =
-        ["current_timestamp", "now (", "localtime"].iter().any(|word| default.to_lowercase().starts_with(word));
-    !moment && default.contains('(') && !default.starts_with('\'')
-}
-
 fn invented(scene: &Scene<'_>, table: &Name, column: &Column) -> Option<Finding> {
     let mark = column.not_null?;
     let filled = scene.later(&table.name).any(|act| match &act.fact {
@@ -222,20 +253,22 @@ fn lost(scene: &Scene<'_>, table: &Name, old: &str, new: &Column) -> Option<Find
     let before = known.and_then(|known| known.column(old))?;
     let in_key =
         known.is_some_and(|known| known.uniques().iter().any(|unique| unique.primary && unique.columns.contains(&old)));
-    let same = |one: &Option<Box<crate::facts::Text>>, other: &Option<Box<crate::facts::Text>>| {
-        one.is_some() && other.is_none()
+    // What the column says and its table says as well is not lost.
+    let other = |one: &Option<Box<Text>>, other: &Option<Box<Text>>, usual: Option<&String>| {
+        one.as_ref().is_some_and(|one| other.is_none() && usual != Some(&one.text))
     };
+    let had_default = before.default.as_ref().is_some_and(|default| !default.text.eq_ignore_ascii_case("NULL"));
     let checks = [
         (
             before.not_null.is_some() && new.not_null.is_none() && !new.null && new.primary.is_none() && !in_key,
             "NOT NULL",
         ),
-        (before.default.is_some() && new.default.is_none() && !new.counts, "DEFAULT"),
+        (had_default && new.default.is_none() && !new.counts, "DEFAULT"),
         (before.counts && !new.counts, "AUTO_INCREMENT"),
         (before.commented && !new.commented, "COMMENT"),
         (before.on_update && !new.on_update, "ON UPDATE"),
-        (same(&before.charset, &new.charset), "CHARACTER SET"),
-        (same(&before.collation, &new.collation), "COLLATE"),
+        (other(&before.charset, &new.charset, known.and_then(|known| known.charset.as_ref())), "CHARACTER SET"),
+        (other(&before.collation, &new.collation, known.and_then(|known| known.collation.as_ref())), "COLLATE"),
     ];
     let gone: Vec<&str> = checks.into_iter().filter(|(gone, _)| *gone).map(|(_, what)| what).collect();
     if gone.is_empty() {
@@ -301,17 +334,12 @@ fn commits(scene: &Scene<'_>) -> Vec<Finding> {
     if !scene.mysql() {
         return Vec::new();
     }
-    let defines = |fact: &Fact| {
-        matches!(
-            fact,
-            Fact::CreateTable(_)
-                | Fact::AlterTable(_)
-                | Fact::CreateIndex(_)
-                | Fact::Create(_)
-                | Fact::Drop(_)
-                | Fact::Rename(..)
-                | Fact::Truncate { .. }
-        )
+    // A table that ends with its session commits nothing.
+    let defines = |fact: &Fact| match fact {
+        Fact::CreateTable(table) => !table.temporary,
+        Fact::Drop(Dropped { temporary, .. }) | Fact::Create(Created { temporary, .. }) => !temporary,
+        Fact::AlterTable(_) | Fact::CreateIndex(_) | Fact::Rename(..) | Fact::Truncate { .. } => true,
+        _ => false,
     };
     let own = scene.acts.iter().enumerate().filter(|(_, act)| act.body.is_none());
     let (definitions, others): (Vec<_>, Vec<_>) = own.partition(|(_, act)| defines(&act.fact));

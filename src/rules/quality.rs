@@ -210,13 +210,15 @@ fn other_type(scene: &Scene<'_>, of: &Type, column: &Ident, reference: &Referenc
     };
     let other = &parent.column(target)?.of;
     let base = |of: &Type| match of.name.as_str() {
+        "serial" if scene.mysql() => "bigint unsigned".to_owned(),
         "serial" => "integer".to_owned(),
         "bigserial" => "bigint".to_owned(),
         "smallserial" => "smallint".to_owned(),
         "character varying" | "text" => "text".to_owned(),
         name => format!("{name} {}", of.attributes.join(" ")).trim().to_owned(),
     };
-    if of.name.is_empty() || other.name.is_empty() || base(of) == base(other) || of.name.contains('.') {
+    // What a domain or a type of an extension is made of is not known.
+    if !of.is_own() || !other.is_own() || base(of) == base(other) {
         return None;
     }
     // SQLite compares by affinity.
@@ -225,7 +227,8 @@ fn other_type(scene: &Scene<'_>, of: &Type, column: &Ident, reference: &Referenc
     }
     let message =
         format!("`{}` is {}, and `{}.{target}` is {}", column.name, of.shown(), reference.table.name, other.shown());
-    Some(scene.finding(&FOREIGN_KEY_TYPE_MISMATCH, column.span, message).help(format!("write {}", other.shown())))
+    let wanted = if other.is_serial() || other.name == "serial" { base(other) } else { other.shown() };
+    Some(scene.finding(&FOREIGN_KEY_TYPE_MISMATCH, column.span, message).help(format!("write {wanted}")))
 }
 
 fn redundant(scene: &Scene<'_>, index: &Index, known: Option<&Known>) -> Option<Finding> {
@@ -234,15 +237,16 @@ fn redundant(scene: &Scene<'_>, index: &Index, known: Option<&Known>) -> Option<
     if index.partial || index.unique || index.method.is_some() || names.iter().any(|name| name.is_empty()) {
         return None;
     }
-    // An order within the index serves what another does not.
-    if ["DESC", "COLLATE", "INCLUDE"].iter().any(|word| scene.has_word(word)) {
+    // An order, a collation, a length or a class serves what another does not; and what is there is not made again.
+    let there = |other: &Index| other.is_called(index.name.as_ref());
+    if !index.plain || scene.has_word("INCLUDE") || index.if_not_exists && known.indexes.iter().any(there) {
         return None;
     }
     let begins = |columns: &[&str]| columns.len() >= names.len() && columns[..names.len()] == names[..];
     let key = known.uniques().into_iter().find(|unique| begins(&unique.columns));
     let other = known.indexes.iter().find(|other| {
         let columns: Vec<&str> = other.columns.iter().map(|column| column.name.as_str()).collect();
-        !other.partial && other.method.is_none() && begins(&columns)
+        !other.partial && other.method.is_none() && other.plain && begins(&columns)
     });
     let what = match (other.and_then(|other| other.name.as_ref()), key) {
         (Some(name), _) => format!("the index `{}`", name.name),

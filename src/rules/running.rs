@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::facts::{Body, Change, Fact, Name, Object};
+use crate::facts::{Body, Change, Demand, Fact, Name, Object};
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::scene::{Act, Scene};
 use crate::rules::{Family, Looks};
@@ -94,10 +94,12 @@ fn milliseconds(value: &str, unit: f64) -> Option<f64> {
     let number: f64 = value[..digits].parse().ok()?;
     let factor = match value[digits..].trim() {
         "" => unit,
+        "us" => 0.001,
         "ms" => 1.0,
         "s" => 1_000.0,
         "min" => 60_000.0,
         "h" => 3_600_000.0,
+        "d" => 86_400_000.0,
         _ => return None,
     };
     Some(number * factor)
@@ -132,7 +134,11 @@ fn endless(scene: &Scene<'_>) -> Option<Finding> {
 /// Says whether a statement locks a table in use against everyone until the end of the transaction.
 pub(super) fn locks(scene: &Scene<'_>) -> bool {
     let Fact::AlterTable(alteration) = scene.fact() else { return false };
-    let quick = |change: &Change| matches!(change, Change::Nothing | Change::Validate(_));
+    let quick = |change: &Change| match change {
+        Change::Nothing | Change::Validate(_) | Change::AttachPartition(_) => true,
+        Change::AddConstraint(constraint) => matches!(constraint.demand, Demand::Foreign(..)),
+        _ => false,
+    };
     let strong = alteration.actions.iter().any(|action| !quick(&action.change));
     strong && !scene.is_new(&alteration.table) && scene.act().body != Some(Body::Called)
 }

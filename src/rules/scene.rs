@@ -218,12 +218,16 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
             findings.extend(looks(|looks| matches!(looks, Looks::AtStatement(_)), &scene));
             locked = if running::locks(&scene) { Some(at) } else { locked };
         }
+        if acts[at].body.is_none() {
+            known.borrow_mut().end_routine();
+        }
         match acts[at].body {
             None => known.borrow_mut().follow(&acts[at].fact),
             Some(Body::Runs) => known.borrow_mut().perhaps_follow(&acts[at].fact),
-            Some(Body::Called) => {}
+            Some(Body::Called) => known.borrow_mut().follow_within(&acts[at].fact),
         }
     }
+    known.borrow_mut().end_routine();
     if lost.is_some() {
         known.borrow_mut().lose_track("a statement was not understood");
     }
@@ -293,3 +297,6 @@ pub fn follow(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

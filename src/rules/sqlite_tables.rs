@@ -4,11 +4,13 @@
 
 use crate::catalogue::Known;
 use crate::config::Dialect;
-use crate::facts::{Alteration, Change, Column, Demand, Dropped, Fact, Insertion, Name, Object, Reach, Table};
+use crate::facts::{Alteration, Change, Column, Demand, Dropped, Fact, Ident, Insertion, Name, Object, Reach, Table};
 use crate::finding::{Finding, Rule, Severity};
+use crate::rules::expressions::is_literal;
 use crate::rules::scene::{Act, Scene};
 use crate::rules::{Family, Looks};
-use crate::text::enumerate;
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::{Span, enumerate};
 
 /// A column that only an empty table takes.
 pub static SQLITE_ADD_COLUMN: Rule = Rule::new(
@@ -57,6 +59,7 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
         Fact::CreateTable(table) => created(scene, table),
         Fact::AlterTable(alteration) => altered(scene, alteration),
         Fact::Drop(drop) if drop.what == Object::Table => rebuilt(scene, drop),
+        Fact::Insert(insertion) if insertion.from.is_none() => texts_in_values(scene),
         _ => Vec::new(),
     }
 }
@@ -69,15 +72,43 @@ fn text_in_double_quotes(scene: &Scene<'_>, column: &Column) -> Option<Finding> 
     Some(scene.finding(&SQLITE_DOUBLE_QUOTED_STRING, default.span, message).help(format!("write '{single}'")))
 }
 
+/// Texts in double quotes among the values of an INSERT, where no name can stand.
+fn texts_in_values(scene: &Scene<'_>) -> Vec<Finding> {
+    let text = scene.statement();
+    if !text.contains('"') {
+        return Vec::new();
+    }
+    let tokens = Lexer::new(text, scene.flavour()).filter(|token| token.kind.is_significant());
+    let values = tokens
+        .skip_while(|token| !token.span.of(text).eq_ignore_ascii_case("VALUES"))
+        .take_while(|token| !["ON", "RETURNING"].iter().any(|word| token.span.of(text).eq_ignore_ascii_case(word)));
+    let quoted = values.filter(|token| token.kind == TokenKind::QuotedName && token.span.of(text).starts_with('"'));
+    let finding = |span: Span| {
+        let shown = span.of(text);
+        let single = shown.trim_matches('"').replace('\'', "''");
+        scene
+            .finding(
+                &SQLITE_DOUBLE_QUOTED_STRING,
+                span,
+                format!("{shown} is a name in double quotes, taken for a text"),
+            )
+            .help(format!("write '{single}'"))
+    };
+    quoted.take(MOST_TEXTS).map(|token| finding(token.span)).collect()
+}
+
+/// How many texts in double quotes are shown of one statement.
+const MOST_TEXTS: usize = 3;
+
 fn created(scene: &Scene<'_>, table: &Table) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         table.columns.iter().filter_map(|column| text_in_double_quotes(scene, column)).collect();
     if table.options.iter().any(|option| matches!(option.name.as_str(), "STRICT" | "WITHOUT ROWID")) {
         return findings;
     }
-    let nullable = |column: &&Column| {
-        column.not_null.is_none() && !(column.of.name == "integer" && column.of.arguments.is_empty())
-    };
+    // Only INTEGER, in so many letters, is the number of the row; and not where it counts down.
+    let row = |column: &Column| scene.shown(column.of.span).eq_ignore_ascii_case("integer") && !column.descends;
+    let nullable = |column: &&Column| column.not_null.is_none() && !row(column);
     let own = table.columns.iter().filter(|column| column.primary.is_some()).filter(nullable);
     let mut keys: Vec<(&Column, crate::text::Span)> =
         own.filter_map(|column| Some((column, column.primary?.span))).collect();
@@ -86,7 +117,7 @@ fn created(scene: &Scene<'_>, table: &Table) -> Vec<Finding> {
             let single = names.len() == 1;
             let of = names.iter().filter_map(|name| {
                 let column = table.columns.iter().find(|column| column.name.name == name.name)?;
-                let rowid = single && column.of.name == "integer";
+                let rowid = single && row(column);
                 (column.not_null.is_none() && !rowid).then_some((column, name.span))
             });
             keys.extend(of);
@@ -119,8 +150,9 @@ fn altered(scene: &Scene<'_>, alteration: &Alteration) -> Vec<Finding> {
 
 fn added(scene: &Scene<'_>, table: &Name, column: &Column) -> Option<Finding> {
     let moment = |text: &str| {
-        let text = text.to_ascii_uppercase();
-        matches!(text.as_str(), "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME") || text.starts_with('(')
+        let word = text.to_ascii_uppercase();
+        matches!(word.as_str(), "CURRENT_TIMESTAMP" | "CURRENT_DATE" | "CURRENT_TIME")
+            || word.starts_with('(') && !is_literal(text)
     };
     let computed = column.default.as_ref().filter(|default| moment(&default.text));
     let (span, what) = match (computed, column.generated) {
@@ -199,7 +231,17 @@ fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, old: &Name, was: 
                 .help("name them in the INSERT and in its SELECT"),
         );
     }
+    if let Some(filter) = insertion.filter {
+        let message = format!("only rows of `{}` that match are copied, and the others are dropped with it", old.name);
+        findings.push(
+            scene
+                .finding_at(at, &SQLITE_TABLE_REBUILD, filter, message)
+                .at_most(Severity::Warning)
+                .help("copy every row, and delete what is not wanted in a statement that says so"),
+        );
+    }
     let Some(selected) = &insertion.selected else { return findings };
+    findings.extend(mixed_up(scene, at, columns, selected, was));
     // What the file has filled before holds no null any more.
     let filled = |name: &str| {
         scene.earlier(&old.name).any(|act| match &act.fact {
@@ -226,6 +268,24 @@ fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, old: &Name, was: 
         }
     }
     findings
+}
+
+/// Finds columns that get the values of another one, or none, although the old table has them.
+fn mixed_up(scene: &Scene<'_>, at: usize, columns: &[Ident], selected: &[Ident], was: &Known) -> Vec<Finding> {
+    let wrong = |(column, source): (&Ident, &Ident)| {
+        was.column(&column.name)?;
+        let text = source.span.shifted(scene.acts[at].span.start).of(scene.script.text);
+        let message = if text.eq_ignore_ascii_case("NULL") {
+            format!("`{}` gets NULL in every row, although the old table has its values", column.name)
+        } else if source.name != column.name && columns.iter().any(|other| other.name == source.name) {
+            format!("`{}` gets the values of `{}`, which is copied too", column.name, source.name)
+        } else {
+            return None;
+        };
+        let finding = scene.finding_at(at, &SQLITE_TABLE_REBUILD, source.span, message);
+        Some(finding.label("its own values are lost").help("put both lists into the same order"))
+    };
+    columns.iter().zip(selected).filter_map(wrong).collect()
 }
 
 /// Finds that the old table is renamed before the new one is made.

@@ -4,6 +4,7 @@
 //! line; `ignore-file` to the whole file. Knows which findings may be suppressed. Refuses to know who wrote what.
 
 use crate::config::flavour::Flavour;
+use crate::facts;
 use crate::finding::{Finding, Place, Rule, Severity, Suppressed};
 use crate::rules::{self, Family, Looks, analysis, statements};
 use crate::sql::lex::{Lexer, TokenKind};
@@ -76,22 +77,75 @@ pub fn may_be_suppressed(rule: &Rule) -> bool {
     rule.configurable && (review.any(|other| other == rule) || others.contains(&rule))
 }
 
-/// The word behind `schemagate:` in a comment, if it is about suppressions, and what follows, with its place.
-fn directive(text: &str, comment: Span) -> Option<(bool, &str, usize)> {
-    let shown = comment.of(text);
-    let inner = shown.trim_start_matches(['-', '#', '/', '*']);
-    let inner = inner.strip_suffix("*/").unwrap_or(inner);
-    let start = inner.as_ptr() as usize - shown.as_ptr() as usize;
-    let rest = inner.trim_start().strip_prefix("schemagate:")?.trim_start();
-    let (file, rest) = match rest.strip_prefix("ignore-file") {
-        Some(rest) => (true, rest),
-        None => (false, rest.strip_prefix("ignore")?),
-    };
-    if !rest.is_empty() && !rest.starts_with(char::is_whitespace) {
-        return None;
+/// What a line of a comment says about suppressions.
+enum Said<'t> {
+    /// `ignore-file`?; what follows, with its place.
+    Ignore(bool, &'t str, usize),
+    /// Something that is meant to be one: the word, with its place.
+    Slip(&'t str, usize),
+}
+
+/// Reads one line of a comment, which begins at a place of the file.
+fn directive(line: &str, start: usize) -> Option<Said<'_>> {
+    let at = |part: &str| start + (part.as_ptr() as usize - line.as_ptr() as usize);
+    let inner = line.trim_start_matches(|letter: char| letter.is_whitespace() || "-#/*".contains(letter));
+    let inner = inner.trim_end().trim_end_matches("*/");
+    let behind = inner.get(.."schemagate".len()).filter(|name| name.eq_ignore_ascii_case("schemagate"));
+    let behind = behind.map(|name| inner[name.len()..].trim_start())?;
+    let rest = behind.strip_prefix(':').unwrap_or(behind).trim_start();
+    let end = rest.find(|letter: char| letter.is_whitespace() || letter == '=').unwrap_or(rest.len());
+    let (word, names) = rest.split_at(end);
+    match word.to_ascii_lowercase().as_str() {
+        whole @ ("ignore" | "ignore-file") if behind.starts_with(':') => {
+            Some(Said::Ignore(whole == "ignore-file", names, at(names)))
+        }
+        other => {
+            let near = did_you_mean(other, ["ignore", "ignore-file"]).is_some() || other.starts_with("ignore");
+            let meant = near || ["suppress", "disable", "allow"].iter().any(|verb| other.starts_with(verb));
+            meant.then(|| Said::Slip(word, at(word)))
+        }
     }
-    let at = rest.as_ptr() as usize - inner.as_ptr() as usize;
-    Some((file, rest, comment.start + start + at))
+}
+
+/// The comments of a file, each with the number of the place in which it stands.
+fn comments(text: &str, places: &[(Span, Vec<Span>)], flavour: Flavour) -> Vec<(Span, usize)> {
+    let mut found = Vec::new();
+    for (number, (place, _)) in places.iter().enumerate() {
+        let tokens = Lexer::new(place.of(text), flavour).filter(|token| token.kind == TokenKind::Comment);
+        found.extend(tokens.map(|token| (token.span.shifted(place.start), number)));
+    }
+    found.sort_by_key(|(comment, _)| comment.start);
+    found
+}
+
+/// The places that hold statements, with these: the file, and the bodies in quotes that speak of suppressions.
+fn places(text: &str, statements: &[Statement], flavour: Flavour) -> Vec<(Span, Vec<Span>)> {
+    let whole = statements.iter().map(|statement| statement.span).collect();
+    let mut found = vec![(Span::new(0, text.len()), whole)];
+    for outer in statements.iter().map(|statement| statement.span) {
+        let shown = outer.of(text);
+        if flavour.is_mysql() || !speaks(shown) {
+            continue;
+        }
+        let inner = facts::within(shown, flavour).map(|(_, spans)| spans).unwrap_or_default();
+        for body in facts::bodies(shown, flavour) {
+            let inside = |span: &Span| body.start <= span.start && span.end <= body.end;
+            let mut own: Vec<Span> =
+                inner.iter().copied().filter(inside).map(|span| span.shifted(outer.start)).collect();
+            // A body of which nothing is known belongs to its statement.
+            if own.is_empty() {
+                own.push(outer);
+            }
+            found.push((body.shifted(outer.start), own));
+        }
+    }
+    found
+}
+
+fn speaks(text: &str) -> bool {
+    // In most files it never stands, so this looks for the rarest letters first.
+    text.contains("gate") && text.to_ascii_lowercase().contains("schemagate")
+        || text.contains("GATE") && text.to_ascii_lowercase().contains("schemagate")
 }
 
 /// Reads the suppressions of a file, and what is wrong with them.
@@ -102,21 +156,38 @@ pub fn suppressions(
     flavour: Flavour,
 ) -> (Vec<Suppression>, Vec<Finding>) {
     let (mut suppressions, mut findings) = (Vec::new(), Vec::new());
-    if !text.contains("schemagate:") {
+    if !speaks(text) {
         return (suppressions, findings);
     }
-    for comment in Lexer::new(text, flavour).filter(|token| token.kind == TokenKind::Comment) {
-        let Some((whole, rest, at)) = directive(text, comment.span) else { continue };
+    let places = places(text, statements, flavour);
+    let comments = comments(text, &places, flavour);
+    let lines = comments
+        .into_iter()
+        .flat_map(|(comment, number)| comment.of(text).split_inclusive('\n').map(move |line| (comment, line, number)));
+    for (comment, line, number) in lines {
+        let among = &places[number].1;
+        let start = line.as_ptr() as usize - text.as_ptr() as usize;
+        let (whole, rest, at) = match directive(line, start) {
+            Some(Said::Ignore(whole, rest, at)) => (whole, rest, at),
+            Some(Said::Slip(word, at)) => {
+                let place = Place::content(name, Span::new(at, at + word.len()));
+                let message = format!("`{}` is no suppression, so nothing is suppressed", sanitize(word));
+                let finding = Finding::new(&UNKNOWN_SUPPRESSION, place, message);
+                findings.push(finding.help("write -- schemagate: ignore RULE -- reason, or ignore-file"));
+                continue;
+            }
+            None => continue,
+        };
         let (names, reason) = rest.split_once("--").unwrap_or((rest, ""));
-        let covers = if whole { Some(Span::new(0, text.len())) } else { bound(text, statements, comment.span) };
+        let covers = if whole { Some(Span::new(0, text.len())) } else { bound(text, among, comment, flavour) };
         let covers = covers.unwrap_or_default();
         if names.trim().is_empty() {
-            let place = Place::content(name, comment.span);
+            let place = Place::content(name, comment);
             let finding = Finding::new(&UNKNOWN_SUPPRESSION, place, "this suppression names no rule");
             findings.push(finding.help("write -- schemagate: ignore RULE -- reason"));
         }
         if reason.trim().is_empty() {
-            let place = Place::content(name, comment.span);
+            let place = Place::content(name, comment);
             let finding = Finding::new(&SUPPRESSION_WITHOUT_REASON, place, "nobody says why this is suppressed");
             findings.push(finding.help("write the reason behind the names, after two dashes"));
         }
@@ -149,18 +220,28 @@ fn unknown(name: &str, shown: &str, span: Span) -> Finding {
     Finding::new(&UNKNOWN_SUPPRESSION, Place::content(name, span), message).help(help)
 }
 
-/// The statement that a comment belongs to: the one around it, the one that ends before it on its line, or the next one.
-fn bound(text: &str, statements: &[Statement], comment: Span) -> Option<Span> {
-    let around = |statement: &&Statement| statement.span.start <= comment.start && comment.end <= statement.span.end;
-    if let Some(statement) = statements.iter().find(around) {
-        return Some(statement.span);
+/// The statement that a comment belongs to: the one around it, the one before it that has not ended yet or ends on its
+/// line, or the next one.
+fn bound(text: &str, statements: &[Span], comment: Span, flavour: Flavour) -> Option<Span> {
+    let behind = statements.partition_point(|span| span.start <= comment.start);
+    let earlier = &statements[..behind];
+    // Statements stand in others only where WITH parts them, and the innermost one begins last.
+    let around = |span: &&Span| comment.end <= span.end;
+    if let Some(span) = earlier.iter().rev().take(DEEPEST).find(around) {
+        return Some(*span);
     }
-    let before = statements.iter().rev().find(|statement| statement.span.end <= comment.start);
-    let on_its_line = before.filter(|statement| !text[statement.span.end..comment.start].contains('\n'));
-    let next = statements.iter().find(|statement| statement.span.start >= comment.end);
+    let before = earlier.last();
+    let on_its_line = before.filter(|span| {
+        let between = &text[span.end..comment.start];
+        !between.contains('\n') || !Lexer::new(between, flavour).any(|token| token.kind.is_significant())
+    });
+    let next = statements.get(behind);
     // Behind the last statement there is nothing else that could be meant.
-    on_its_line.or(next).or(before).map(|statement| statement.span)
+    on_its_line.or(next).or(before).copied()
 }
+
+/// How many statements may begin before a comment in the one around it.
+const DEEPEST: usize = 8;
 
 /// Parts findings into those that stay and those that are suppressed; `locked` says which rules cannot be. What is
 /// suppressed in vain is found, unless nobody is to hear of the rule anyway.
@@ -238,6 +319,18 @@ mod tests {
             covered("SELECT 1;\n-- schemagate: ignore-file drop-table, truncate -- d\nSELECT 2")[1].0,
             "truncate"
         );
+        assert_eq!(
+            covered("DROP TABLE a\n-- schemagate: ignore drop-table -- e\n; SELECT 2"),
+            drop("e", "DROP TABLE a")
+        );
+        assert_eq!(
+            covered("/*\n * Schemagate: ignore drop-table -- f\n */\nDROP TABLE a; SELECT 2"),
+            drop("f", "DROP TABLE a")
+        );
+        assert_eq!(
+            covered("DO $$ BEGIN\n  -- schemagate: ignore drop-table -- g\n  DROP TABLE a; DROP TABLE b;\nEND $$"),
+            drop("g", "DROP TABLE a")
+        );
         assert!(covered("-- schemagate: no-transaction\nSELECT '-- schemagate: ignore drop-table'").is_empty());
     }
 
@@ -249,5 +342,11 @@ mod tests {
             wrong.iter().map(|finding| (finding.rule.name, finding.place.span.unwrap().of(text))).collect();
         assert_eq!(shown[1..], [("unknown-suppression", "drop-tabel"), ("unknown-suppression", "syntax-error")]);
         assert_eq!(shown[0].0, "suppression-without-reason");
+        for slip in ["schemagate: ignore-next-line drop-table", "schemagate ignore drop-table", "schemagate: disable x"]
+        {
+            let text = format!("-- {slip} -- why\nDROP TABLE a");
+            let (_, wrong) = suppressions("a.sql", &text, &split(&text, Dialect::Postgres), Dialect::Postgres.into());
+            assert_eq!(wrong[0].rule.name, "unknown-suppression", "{slip}");
+        }
     }
 }

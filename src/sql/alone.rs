@@ -54,7 +54,9 @@ fn postgres(words: &[&str]) -> bool {
         ["CREATE", "INDEX", "CONCURRENTLY", ..]
         | ["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY", ..]
         | ["DROP", "INDEX", "CONCURRENTLY", ..]
-        | ["CREATE" | "DROP" | "ALTER", "DATABASE" | "TABLESPACE" | "SUBSCRIPTION", ..]
+        | ["CREATE" | "DROP", "DATABASE" | "TABLESPACE", ..]
+        | ["ALTER", "DATABASE", _, "SET", "TABLESPACE", ..]
+        | ["CREATE" | "DROP" | "ALTER", "SUBSCRIPTION", ..]
         | ["ALTER", "SYSTEM", ..]
         | ["VACUUM", ..]
         | ["REINDEX", "DATABASE" | "SYSTEM" | "SCHEMA", ..]
@@ -106,6 +108,7 @@ mod tests {
             "VACUUM FULL t",
             "ALTER SYSTEM SET work_mem = '1MB'",
             "CREATE DATABASE d",
+            "ALTER DATABASE d SET TABLESPACE fast",
             "ALTER TABLE IF EXISTS ONLY long_schema.t DETACH PARTITION long_schema.p CONCURRENTLY",
         ];
         let no = [
@@ -115,6 +118,8 @@ mod tests {
             "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
             "ALTER TABLE t DETACH PARTITION p",
             "REINDEX TABLE t",
+            "ALTER DATABASE d SET work_mem = '1MB'",
+            "ALTER TABLESPACE fast OWNER TO o",
             "CREATE TABLE concurrently (a INT)",
         ];
         for text in yes {
