@@ -1,7 +1,11 @@
 //! Which construct of a statement is newer than the release that a target declares.
 //!
-//! The parser in use is that of release 18; a target may be older. Knows how the patterns of the edges are matched.
-//! Strings, and so bodies, are not looked into.
+//! The parser in use is that of release 18; a target may be older. Knows how the patterns of the edges are matched: each
+//! word that they hold has a number, and an edge of which a statement lacks a word is not looked for. Strings, and so
+//! bodies, are not looked into.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
@@ -9,22 +13,138 @@ use crate::sql::lex::{Lexer, TokenKind};
 use crate::sql::postgres::edges::EDGES;
 use crate::text::Span;
 
-/// A significant token: its kind, place and, for words and symbols, its text in upper case.
+/// The number of a word of the patterns; 0 is every other.
+type Number = u16;
+
+/// A significant token.
 struct Word {
-    kind: TokenKind,
     span: Span,
-    upper: String,
+    number: Number,
+    /// Whether it is a number with a radix or underscores.
+    spelt: bool,
 }
 
 /// Longest statement that is searched, in tokens: what is longer holds rows, not constructs.
 const LONGEST: usize = 20_000;
 
+/// One element of a pattern, see `edges.rs`.
+enum Element {
+    Anything,
+    Group,
+    Query,
+    Any,
+    Spelt,
+    Not(Vec<Number>),
+    /// One of these, or the end.
+    One(Vec<Number>, bool),
+}
+
+/// An edge as it is looked for.
+struct Edge {
+    release: u16,
+    name: &'static str,
+    head: Vec<Element>,
+    place: Vec<Element>,
+}
+
+/// The edges, and the numbers of the words in them.
+struct Table {
+    numbers: HashMap<&'static str, Number>,
+    longest: usize,
+    edges: Vec<Edge>,
+}
+
+/// Words that patterns speak of without writing them.
+const FIXED: [&str; 6] = ["(", ")", "SELECT", "VALUES", "WITH", "TABLE"];
+const OPEN: Number = 1;
+const CLOSE: Number = 2;
+const QUERIES: std::ops::RangeInclusive<Number> = 3..=6;
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut numbers = HashMap::new();
+    let number = |numbers: &mut HashMap<_, _>, word: &'static str| -> Number {
+        let next = Number::try_from(numbers.len() + 1).unwrap_or(Number::MAX);
+        *numbers.entry(word).or_insert(next)
+    };
+    for word in FIXED {
+        number(&mut numbers, word);
+    }
+    let mut elements = |text: &'static str| -> Vec<Element> {
+        let element = |element: &'static str| match element {
+            "..." => Element::Anything,
+            "()" => Element::Group,
+            "(q)" => Element::Query,
+            "_" => Element::Any,
+            "#" => Element::Spelt,
+            _ => {
+                let words = element.strip_prefix('~').unwrap_or(element).split('|');
+                let list = words.clone().filter(|word| *word != "$").map(|word| number(&mut numbers, word)).collect();
+                if element.starts_with('~') {
+                    Element::Not(list)
+                } else {
+                    Element::One(list, words.clone().any(|word| word == "$"))
+                }
+            }
+        };
+        text.split_whitespace().map(element).collect()
+    };
+    let edge = |(release, pattern, name): &(u16, &'static str, &'static str)| {
+        let (head, place) = pattern.split_once('@').unwrap_or((pattern, ""));
+        Edge { release: *release, name, head: elements(head), place: elements(place) }
+    };
+    let edges = EDGES.iter().map(edge).collect();
+    let longest = numbers.keys().map(|word| word.len()).max().unwrap_or_default();
+    Table { numbers, longest, edges }
+});
+
+impl Table {
+    fn number(&self, shown: &str) -> Number {
+        let mut upper = [0_u8; 32];
+        let Some(upper) = upper.get_mut(..shown.len()).filter(|_| shown.len() <= self.longest) else { return 0 };
+        upper.copy_from_slice(shown.as_bytes());
+        upper.make_ascii_uppercase();
+        std::str::from_utf8(upper).ok().and_then(|upper| self.numbers.get(upper)).copied().unwrap_or(0)
+    }
+}
+
+/// Which words of the patterns a statement holds.
+struct Held {
+    words: [u64; 8],
+    spelt: bool,
+}
+
+impl Held {
+    fn of(words: &[Word]) -> Self {
+        let mut held = Self { words: [0; 8], spelt: false };
+        for word in words {
+            held.words[usize::from(word.number / 64) % 8] |= 1 << (word.number % 64);
+            held.spelt |= word.spelt;
+        }
+        held
+    }
+
+    fn holds(&self, number: Number) -> bool {
+        self.words[usize::from(number / 64) % 8] & (1 << (number % 64)) != 0
+    }
+
+    /// Says whether a pattern can be found at all.
+    fn may_match(&self, edge: &Edge) -> bool {
+        edge.head.iter().chain(&edge.place).all(|element| match element {
+            Element::One(list, end) => *end || list.iter().any(|number| self.holds(*number)),
+            Element::Spelt => self.spelt,
+            Element::Group | Element::Query => self.holds(OPEN),
+            _ => true,
+        })
+    }
+}
+
 /// Finds the first construct that is newer than the declared release: its place and what to say of it.
 pub fn newer(text: &str, flavour: Flavour) -> Option<(Span, String)> {
     let declared = flavour.release.filter(|release| release.major < 18)?;
     let words = words(text);
-    let newer = EDGES.iter().filter(|(release, ..)| *release > declared.major);
-    let found = newer.filter_map(|(release, pattern, name)| Some((find(&words, pattern)?, *release, *name)));
+    let held = Held::of(&words);
+    let newer = TABLE.edges.iter().filter(|edge| edge.release > declared.major && held.may_match(edge));
+    let found = newer.filter_map(|edge| Some((find(&words, edge)?, edge.release, edge.name)));
     let (place, release, name) = found.min_by_key(|(place, release, _)| (*place, std::cmp::Reverse(*release)))?;
     let span = words.get(place).map_or(Span::new(0, 1), |word| word.span);
     Some((span, format!("{name}: this needs PostgreSQL {release}; this target says {declared}")))
@@ -33,73 +153,62 @@ pub fn newer(text: &str, flavour: Flavour) -> Option<(Span, String)> {
 fn words(text: &str) -> Vec<Word> {
     let significant = Lexer::new(text, Dialect::Postgres).filter(|token| token.kind.is_significant());
     let word = |token: crate::sql::lex::Token| {
-        let shown = matches!(token.kind, TokenKind::Word | TokenKind::Symbol | TokenKind::Number);
-        let upper = if shown { token.span.of(text).to_ascii_uppercase() } else { String::new() };
-        Word { kind: token.kind, span: token.span, upper }
+        let shown = token.span.of(text);
+        let number = if matches!(token.kind, TokenKind::Word | TokenKind::Symbol) { TABLE.number(shown) } else { 0 };
+        let radix = || matches!(shown.as_bytes(), [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
+        let spelt = token.kind == TokenKind::Number && (shown.contains('_') || radix());
+        Word { span: token.span, number, spelt }
     };
     significant.take(LONGEST).map(word).collect()
 }
 
 /// Returns the token where a pattern begins that the words hold.
-fn find(words: &[Word], pattern: &str) -> Option<usize> {
-    let (head, place) = pattern.split_once('@').unwrap_or((pattern, ""));
-    let head: Vec<&str> = head.split_whitespace().collect();
-    let place: Vec<&str> = place.split_whitespace().collect();
-    let behind = follow(words, 0, &head)?;
-    if place.is_empty() {
+fn find(words: &[Word], edge: &Edge) -> Option<usize> {
+    let behind = follow(words, 0, &edge.head)?;
+    if edge.place.is_empty() {
         return Some(0);
     }
     // A token that must not be something may also be missing: the place may be the first one.
-    (behind..words.len()).find(|start| follow(words, *start, &place).is_some())
+    (behind..words.len()).find(|start| follow(words, *start, &edge.place).is_some())
 }
 
 /// Follows the elements of a pattern from a token on; returns the token behind them.
-fn follow(words: &[Word], at: usize, pattern: &[&str]) -> Option<usize> {
+fn follow(words: &[Word], at: usize, pattern: &[Element]) -> Option<usize> {
     let Some((element, rest)) = pattern.split_first() else { return Some(at) };
-    match *element {
-        "..." => {
+    match element {
+        Element::Anything => {
             let mut depth = 0_usize;
             for place in at..words.len() {
                 if let Some(end) = follow(words, place, rest) {
                     return Some(end);
                 }
-                match words[place].upper.as_str() {
-                    "(" => depth += 1,
-                    ")" => depth = depth.checked_sub(1)?,
+                match words[place].number {
+                    OPEN => depth += 1,
+                    CLOSE => depth = depth.checked_sub(1)?,
                     _ => {}
                 }
             }
             None
         }
-        "()" | "(q)" => {
+        Element::Group | Element::Query => {
             let end = group(words, at)?;
-            let begins = words.get(at + 1).map_or("", |word| word.upper.as_str());
-            let query = ["SELECT", "VALUES", "WITH", "TABLE"].contains(&begins);
-            if *element == "(q)" && !query { None } else { follow(words, end, rest) }
+            let query = words.get(at + 1).is_some_and(|word| QUERIES.contains(&word.number));
+            if matches!(element, Element::Query) && !query { None } else { follow(words, end, rest) }
         }
-        _ => {
-            if fits(words.get(at), element) {
-                follow(words, at + 1, rest)
-            } else {
-                None
-            }
-        }
+        element if fits(words.get(at), element) => follow(words, at + 1, rest),
+        _ => None,
     }
 }
 
-fn fits(word: Option<&Word>, element: &str) -> bool {
-    let Some(word) = word else { return element.split('|').any(|one| one == "$") || element.starts_with('~') };
-    match element {
-        "_" => true,
-        "#" => {
-            let number = word.upper.as_str();
-            let radix = ["0X", "0O", "0B"].iter().any(|radix| number.starts_with(radix));
-            word.kind == TokenKind::Number && (radix || number.contains('_'))
-        }
-        _ => match element.strip_prefix('~') {
-            Some(others) => others.split('|').all(|other| other != word.upper),
-            None => element.split('|').any(|one| one == word.upper),
-        },
+fn fits(word: Option<&Word>, element: &Element) -> bool {
+    match (element, word) {
+        (Element::One(_, end), None) => *end,
+        (Element::Not(_), None) => true,
+        (_, None) => false,
+        (Element::Spelt, Some(word)) => word.spelt,
+        (Element::Not(list), Some(word)) => !list.contains(&word.number),
+        (Element::One(list, _), Some(word)) => list.contains(&word.number),
+        _ => true,
     }
 }
 
@@ -107,9 +216,9 @@ fn fits(word: Option<&Word>, element: &str) -> bool {
 fn group(words: &[Word], at: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (place, word) in words.iter().enumerate().skip(at) {
-        match word.upper.as_str() {
-            "(" => depth += 1,
-            ")" => depth = depth.checked_sub(1)?,
+        match word.number {
+            OPEN => depth += 1,
+            CLOSE => depth = depth.checked_sub(1)?,
             _ => {}
         }
         if depth == 0 {
