@@ -6,6 +6,7 @@ use crate::text::Span;
 
 impl Known {
     pub(super) fn add_index(&mut self, index: Index, file: u32) {
+        self.indexes.reserve_exact(1);
         self.indexes.push(index);
         self.index_born.push(file);
     }
@@ -139,8 +140,11 @@ impl Known {
                 if self.column(&column.name.name).is_none() {
                     let mut column = (**column).clone();
                     self.lift(&mut column);
-                    self.columns.push(column.clone());
+                    // Tables are many, and what is added to each of them is little.
+                    self.columns.reserve_exact(1);
+                    self.column_born.reserve_exact(1);
                     self.column_born.push((column.name.name.clone(), file));
+                    self.columns.push(column);
                 }
             }
             Change::DropColumn(name, _) => self.drop_column(&name.name),

@@ -171,7 +171,7 @@ fn fact_of(text: &str, flavour: Flavour) -> Option<Fact> {
 pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
     let Some(flavour) = script.bench.map(|bench| bench.flavour) else { return Vec::new() };
     let mut findings = Vec::new();
-    let mut acts = Vec::new();
+    let mut acts = Vec::with_capacity(script.statements.len());
     // Where the schema is lost: behind the first statement that is not understood.
     let mut lost: Option<usize> = None;
     for statement in script.statements.iter().filter(|statement| !statement.client && statement.unclosed.is_none()) {

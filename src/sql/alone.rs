@@ -7,6 +7,10 @@ use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::sql::facts::{Purpose, head};
 use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::begins;
+
+/// How many bytes of a statement say how it runs.
+const LONGEST_HEAD: usize = 4096;
 
 /// Says whether a statement must run outside of any transaction.
 ///
@@ -15,18 +19,26 @@ use crate::sql::lex::{Lexer, TokenKind};
 /// but changes of rows, questions and settings of the session (manual, "Statements That Cause an Implicit Commit").
 pub fn alone(text: &str, flavour: impl Into<Flavour>) -> bool {
     let flavour = flavour.into();
-    let words: Vec<String> = Lexer::new(text, flavour)
+    // Most statements of a large file change rows, and no engine lets these run alone.
+    if !flavour.is_mysql() && ["INSERT", "UPDATE", "DELETE", "SELECT"].iter().any(|word| begins(text, word)) {
+        return false;
+    }
+    let end = (0..=text.len().min(LONGEST_HEAD)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    let upper = text[..end].to_ascii_uppercase();
+    let words: Vec<&str> = Lexer::new(text, flavour)
         .filter(|token| token.kind.is_significant())
         .take(40)
-        .map(|token| {
-            if token.kind == TokenKind::Word {
-                token.span.of(text).to_ascii_uppercase()
-            } else {
-                "'".to_owned() + token.span.of(text)
-            }
+        .take_while(|token| token.span.end <= end)
+        .map(|token| match (token.kind, token.span.of(&upper)) {
+            (TokenKind::Word, word) => word,
+            (_, "(") => "'(",
+            (_, ".") => "'.",
+            (_, ",") => "',",
+            (_, "=") => "'=",
+            (_, "@") => "'@",
+            _ => "'",
         })
         .collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match flavour.dialect {
         Dialect::Postgres => postgres(&words),
         Dialect::Sqlite => sqlite(&words),
