@@ -1,5 +1,7 @@
 //! Carrying out what is done to one table.
 
+use std::rc::Rc;
+
 use crate::catalogue::Known;
 use crate::facts::{Change, Column, Constraint, Demand, Ident, Index, Mark, Object, Text};
 use crate::text::Span;
@@ -54,15 +56,17 @@ impl Known {
             (None, Demand::Exclude) => true,
         });
         if chosen("pkey", &[]) {
-            self.columns.iter_mut().for_each(|column| column.primary = None);
+            for column in self.columns.iter_mut().filter(|column| column.primary.is_some()) {
+                Rc::make_mut(column).primary = None;
+            }
         }
     }
 
     /// Makes the constraints that stand at columns constraints of the table, so that each is found in one place.
     pub(super) fn lift_constraints(&mut self) {
         let mut columns = std::mem::take(&mut self.columns);
-        for column in &mut columns {
-            self.lift(column);
+        for column in columns.iter_mut().filter(|column| holds_constraints(column)) {
+            self.lift(Rc::make_mut(column));
         }
         self.columns = columns;
     }
@@ -120,7 +124,8 @@ impl Known {
                 self.add_index(Index { name: None, ..index.clone() }, file);
             }
         } else {
-            for column in &mut columns {
+            for column in columns.iter_mut().filter(|column| column.primary.is_some() || column.default.is_some()) {
+                let column = Rc::make_mut(column);
                 (column.primary, column.default) = (None, None);
             }
         }
@@ -130,7 +135,7 @@ impl Known {
     }
 
     fn at(&mut self, name: &Ident) -> Option<&mut Column> {
-        self.columns.iter_mut().find(|column| column.name.name == name.name)
+        self.columns.iter_mut().find(|column| column.name.name == name.name).map(Rc::make_mut)
     }
 
     /// Carries out one action of an ALTER TABLE; `table` is the name under which it is known.
@@ -138,8 +143,10 @@ impl Known {
         match change {
             Change::AddColumn(column) => {
                 if self.column(&column.name.name).is_none() {
-                    let mut column = (**column).clone();
-                    self.lift(&mut column);
+                    let mut column = Rc::clone(column);
+                    if holds_constraints(&column) {
+                        self.lift(Rc::make_mut(&mut column));
+                    }
                     // Tables are many, and what is added to each of them is little.
                     self.columns.reserve_exact(1);
                     self.column_born.reserve_exact(1);
@@ -156,7 +163,8 @@ impl Known {
             Change::DropIndex(name) => self.drop_index(&name.name, table),
             Change::DropPrimary => {
                 self.constraints.retain(|constraint| !matches!(constraint.demand, Demand::Primary(_)));
-                for column in &mut self.columns {
+                for column in self.columns.iter_mut().filter(|column| column.primary.is_some() || column.in_key) {
+                    let column = Rc::make_mut(column);
                     (column.primary, column.in_key) = (None, false);
                 }
             }
@@ -255,7 +263,9 @@ impl Known {
         if old == new {
             return;
         }
-        let own = self.columns.iter_mut().map(|column| &mut column.name);
+        if let Some(column) = self.columns.iter_mut().find(|column| column.name.name == old) {
+            new.clone_into(&mut Rc::make_mut(column).name.name);
+        }
         let in_indexes = self.indexes.iter_mut().flat_map(|index| index.columns.iter_mut());
         let in_constraints = self.constraints.iter_mut().flat_map(|constraint| match &mut constraint.demand {
             Demand::Primary(columns) | Demand::Unique(columns) | Demand::Foreign(columns, _) => columns.iter_mut(),
@@ -266,7 +276,7 @@ impl Known {
             }
             Demand::Exclude => [].iter_mut(),
         });
-        for name in own.chain(in_indexes).chain(in_constraints).filter(|name| name.name == old) {
+        for name in in_indexes.chain(in_constraints).filter(|name| name.name == old) {
             new.clone_into(&mut name.name);
         }
         for (column, _) in self.column_born.iter_mut().filter(|(column, _)| column == old) {
@@ -284,4 +294,9 @@ fn words(condition: &str) -> Vec<&str> {
 fn rename_in(condition: &mut Text, old: &str, new: &str) {
     let renamed = words(&condition.text).into_iter().map(|word| if word == old { new } else { word });
     condition.text = renamed.collect::<Vec<_>>().join(" ");
+}
+
+/// Says whether a column has constraints of its own that belong to the table.
+fn holds_constraints(column: &Column) -> bool {
+    column.unique.is_some() || column.check.is_some() || column.references.is_some() || !column.names.is_empty()
 }

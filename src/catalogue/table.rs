@@ -1,5 +1,7 @@
 //! A table as it is known.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Column, Constraint, Demand, Ident, Index, Name, Reference};
@@ -8,7 +10,7 @@ use crate::facts::{Column, Constraint, Demand, Ident, Index, Name, Reference};
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Known {
     /// Its columns, in order.
-    pub columns: Vec<Column>,
+    pub columns: Vec<Rc<Column>>,
     /// Its constraints, those of columns not among them.
     pub constraints: Vec<Constraint>,
     /// Its indexes, those of constraints not among them.
@@ -49,7 +51,7 @@ fn names(idents: &[Ident]) -> Vec<&str> {
 impl Known {
     /// Returns a column.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|column| column.name.name == name)
+        self.columns.iter().map(Rc::as_ref).find(|column| column.name.name == name)
     }
 
     /// Returns the file that added a column, or made the table.

@@ -1,5 +1,7 @@
 //! `ALTER TABLE`.
 
+use std::rc::Rc;
+
 use crate::config::Dialect;
 use crate::facts::column::{at_constraint, column, constraint, expression, type_of};
 use crate::facts::cursor::Cursor;
@@ -40,6 +42,8 @@ pub(super) fn alter_table(cursor: &mut Cursor<'_>) -> Option<Fact> {
             break;
         }
     }
+    // A file may hold very many of them.
+    actions.shrink_to_fit();
     cursor.over().then_some(Fact::AlterTable(Alteration { table, actions }))
 }
 
@@ -55,7 +59,7 @@ fn several_columns(cursor: &mut Cursor<'_>, actions: &mut Vec<Action>) -> Option
         let change = if at_constraint(cursor) {
             Change::AddConstraint(Box::new(constraint(cursor)?))
         } else {
-            Change::AddColumn(Box::new(column(cursor)?))
+            Change::AddColumn(Rc::new(column(cursor)?))
         };
         actions.push(Action { change, span: cursor.since(here), verb: start });
         if !cursor.take(",") {
@@ -107,7 +111,7 @@ fn added(cursor: &mut Cursor<'_>, table: &Name) -> Option<Change> {
     }
     cursor.any(&["COLUMN"]);
     cursor.any(&["IF NOT EXISTS"]);
-    Some(Change::AddColumn(Box::new(column(cursor)?)))
+    Some(Change::AddColumn(Rc::new(column(cursor)?)))
 }
 
 fn dropped(cursor: &mut Cursor<'_>) -> Option<Change> {

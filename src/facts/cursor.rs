@@ -215,6 +215,7 @@ impl<'t> Cursor<'t> {
                 break;
             }
         }
+        names.shrink_to_fit();
         self.take(")").then_some(names)
     }
 

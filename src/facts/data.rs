@@ -68,6 +68,7 @@ fn assigned(cursor: &Cursor<'_>) -> Vec<Ident> {
         }
         ahead.pass_to_boundary(&["WHERE", "FROM", "RETURNING", "ORDER", "LIMIT"]);
     }
+    sets.shrink_to_fit();
     sets
 }
 

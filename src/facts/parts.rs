@@ -1,5 +1,7 @@
 //! What a table is made of, and what is done to it.
 
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Ident, Name, Object, Type};
@@ -16,8 +18,8 @@ pub struct Table {
     pub if_not_exists: bool,
     /// OR REPLACE: what bears its name goes first (MariaDB).
     pub replaces: bool,
-    /// Its columns.
-    pub columns: Vec<Column>,
+    /// Its columns, which the catalogue shares.
+    pub columns: Vec<Rc<Column>>,
     /// Its constraints, those of columns not among them.
     pub constraints: Vec<Constraint>,
     /// Its indexes (MySQL and MariaDB).
@@ -241,7 +243,7 @@ pub struct Action {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A column comes.
-    AddColumn(Box<Column>),
+    AddColumn(Rc<Column>),
     /// A column goes.
     DropColumn(Ident, Option<Span>),
     /// A constraint comes.

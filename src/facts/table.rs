@@ -1,5 +1,7 @@
 //! `CREATE TABLE` and `CREATE INDEX`.
 
+use std::rc::Rc;
+
 use crate::config::Dialect;
 use crate::facts::column::{at_constraint, column, constraint};
 use crate::facts::cursor::Cursor;
@@ -70,7 +72,7 @@ fn elements(cursor: &mut Cursor<'_>, table: &mut Table) -> Option<()> {
         } else if at_constraint(cursor) {
             table.constraints.push(constraint(cursor)?);
         } else {
-            table.columns.push(column(cursor)?);
+            table.columns.push(Rc::new(column(cursor)?));
         }
         if !cursor.take(",") && !cursor.peek(")") {
             // SQLite takes constraints without a comma between them.

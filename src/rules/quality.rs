@@ -1,6 +1,7 @@
 //! Rules about schemas that work, and will not always.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::catalogue::Known;
 use crate::config::Dialect;
@@ -339,7 +340,7 @@ fn foreign_keys(act: &Act) -> Vec<(Vec<String>, Span, Name)> {
     };
     let (found, table): (Vec<_>, &Name) = match &act.fact {
         Fact::CreateTable(table) => {
-            let own = table.columns.iter().filter_map(of_column);
+            let own = table.columns.iter().map(Rc::as_ref).filter_map(of_column);
             (own.chain(table.constraints.iter().filter_map(of_constraint)).collect(), &table.name)
         }
         Fact::AlterTable(alteration) => {

@@ -152,17 +152,39 @@ impl<'s> Scene<'s> {
 
 /// Longest statement that is read whole, in bytes; of longer ones that add rows only the beginning is.
 const LONGEST: usize = 1 << 20;
-/// How much of these is read.
+/// How much of these is read, in bytes, where no VALUES comes.
 const BEGINNING: usize = 16 << 10;
 
-/// Reads a statement; of long lists of rows only the beginning.
-fn fact_of(text: &str, flavour: Flavour) -> Option<Fact> {
-    if text.len() <= BEGINNING {
-        return read(text, flavour);
+/// Where the rows of an INSERT begin; where they are a query, its end.
+fn up_to_values(text: &str, flavour: Flavour) -> usize {
+    let mut depth = 0_usize;
+    let mut before = "";
+    for token in Lexer::new(text, flavour).filter(|token| token.kind.is_significant()) {
+        // A table may be called so.
+        let named = before.eq_ignore_ascii_case("INTO");
+        before = token.span.of(text);
+        match before {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            word if depth == 0
+                && !named
+                && (word.eq_ignore_ascii_case("VALUES") || word.eq_ignore_ascii_case("VALUE")) =>
+            {
+                return token.span.end;
+            }
+            word if word.eq_ignore_ascii_case("SELECT") => break,
+            _ if token.span.end > BEGINNING => return token.span.start,
+            _ => {}
+        }
     }
+    let end = if text.len() > LONGEST { BEGINNING } else { text.len() };
+    (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
+}
+
+/// Reads a statement; of lists of rows only what stands before them.
+fn fact_of(text: &str, flavour: Flavour) -> Option<Fact> {
     if begins(text, "INSERT") || begins(text, "REPLACE") {
-        let end = (0..=BEGINNING).rev().find(|end| text.is_char_boundary(*end))?;
-        return read(&text[..end], flavour);
+        return read(&text[..up_to_values(text, flavour)], flavour);
     }
     if text.len() > LONGEST { None } else { read(text, flavour) }
 }

@@ -2,6 +2,8 @@
 //!
 //! What its parser refuses, and what names make it refuse, its own library says: see `syntax-error` and `schema-error`.
 
+use std::rc::Rc;
+
 use crate::catalogue::Known;
 use crate::config::Dialect;
 use crate::facts::{Alteration, Change, Column, Demand, Dropped, Fact, Ident, Insertion, Name, Object, Reach, Table};
@@ -109,14 +111,15 @@ fn created(scene: &Scene<'_>, table: &Table) -> Vec<Finding> {
     // Only INTEGER, in so many letters, is the number of the row; and not where it counts down.
     let row = |column: &Column| scene.shown(column.of.span).eq_ignore_ascii_case("integer") && !column.descends;
     let nullable = |column: &&Column| column.not_null.is_none() && !row(column);
-    let own = table.columns.iter().filter(|column| column.primary.is_some()).filter(nullable);
+    let keys = table.columns.iter().map(Rc::as_ref).filter(|column| column.primary.is_some());
+    let own = keys.filter(nullable);
     let mut keys: Vec<(&Column, crate::text::Span)> =
         own.filter_map(|column| Some((column, column.primary?.span))).collect();
     for constraint in &table.constraints {
         if let Demand::Primary(names) = &constraint.demand {
             let single = names.len() == 1;
             let of = names.iter().filter_map(|name| {
-                let column = table.columns.iter().find(|column| column.name.name == name.name)?;
+                let column = table.columns.iter().map(Rc::as_ref).find(|column| column.name.name == name.name)?;
                 let rowid = single && row(column);
                 (column.not_null.is_none() && !rowid).then_some((column, name.span))
             });

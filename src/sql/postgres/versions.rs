@@ -50,7 +50,8 @@ struct Edge {
 /// The edges, and the numbers of the words in them.
 struct Table {
     numbers: HashMap<&'static str, Number>,
-    longest: usize,
+    /// By the first byte of a word: its lengths, a bit each, so that most words are not looked for.
+    lengths: [u64; 128],
     edges: Vec<Edge>,
 }
 
@@ -93,14 +94,19 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
         Edge { release: *release, name, head: elements(head), place: elements(place) }
     };
     let edges = EDGES.iter().map(edge).collect();
-    let longest = numbers.keys().map(|word| word.len()).max().unwrap_or_default();
-    Table { numbers, longest, edges }
+    let mut lengths = [0_u64; 128];
+    for word in numbers.keys() {
+        lengths[usize::from(word.as_bytes()[0]) % 128] |= 1 << (word.len() % 64);
+    }
+    Table { numbers, lengths, edges }
 });
 
 impl Table {
     fn number(&self, shown: &str) -> Number {
-        let mut upper = [0_u8; 32];
-        let Some(upper) = upper.get_mut(..shown.len()).filter(|_| shown.len() <= self.longest) else { return 0 };
+        let mut upper = [0_u8; 48];
+        let first = shown.as_bytes().first().map_or(0, u8::to_ascii_uppercase);
+        let known = first < 128 && self.lengths[usize::from(first)] & (1 << (shown.len() % 64)) != 0;
+        let Some(upper) = upper.get_mut(..shown.len()).filter(|_| known) else { return 0 };
         upper.copy_from_slice(shown.as_bytes());
         upper.make_ascii_uppercase();
         std::str::from_utf8(upper).ok().and_then(|upper| self.numbers.get(upper)).copied().unwrap_or(0)
