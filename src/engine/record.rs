@@ -38,15 +38,20 @@ pub(super) fn new_name() -> String {
 /// Writes a text as a literal.
 ///
 /// SQLite knows no escapes but the doubled quote. PostgreSQL reads `E''` alike whatever `standard_conforming_strings`
-/// says. MySQL and MariaDB read hexadecimal digits alike whatever `sql_mode` says.
+/// says. MySQL and MariaDB read hexadecimal digits alike whatever `sql_mode` says, and letters and digits as well.
 pub(super) fn text(value: &str, dialect: Dialect) -> String {
     let value = value.replace('\0', "");
     match dialect {
         Dialect::Sqlite => format!("'{}'", value.replace('\'', "''")),
         Dialect::Postgres => format!("E'{}'", value.replace('\\', "\\\\").replace('\'', "''")),
-        Dialect::Mysql | Dialect::Mariadb if value.is_empty() => "''".to_owned(),
+        Dialect::Mysql | Dialect::Mariadb if value.bytes().all(is_plain) => format!("'{value}'"),
         Dialect::Mysql | Dialect::Mariadb => format!("_utf8mb4 x'{}'", hex(value.as_bytes())),
     }
+}
+
+/// Says whether a byte means itself between quotes, whatever is set.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b" .,:;_-+/#@=".contains(&byte)
 }
 
 /// Writes history statements for one engine.
