@@ -22,8 +22,10 @@ use crate::migration::{FileMode, Migration, RepoPath};
 use crate::rules::scene::follow;
 use crate::rules::suppression::{self, suppressions};
 use crate::rules::{self, File, Script, Tally, bytes, naming};
+use crate::sql::split::Statement;
 use crate::sql::sqlite::Replay;
 use crate::sql::verdict::{Answer, Bench};
+use crate::text::Span;
 
 /// A file whose content is to be judged.
 #[derive(Debug, Clone)]
@@ -116,7 +118,14 @@ impl<'a> Judge<'a> {
         });
         let text = masked.as_deref();
         match text.filter(|_| fit).map(|text| sql_of(&file.migration.path, text)) {
-            Some(Ok(sql)) => findings.extend(self.script(file, &name, &sql, court, &mut report)),
+            Some(Ok(sql)) => {
+                let mut found = self.script(file, &name, &sql, court, &mut report);
+                // Edits are of SQL that stands in the file as it is.
+                if text != Some(&*sql) {
+                    found.iter_mut().for_each(|finding| (finding.certain, finding.edit) = (false, None));
+                }
+                findings.extend(found);
+            }
             Some(Err(mistake)) => {
                 findings.push(bytes::data_change(&name, &mistake));
                 lose_track(court);
@@ -135,6 +144,17 @@ impl<'a> Judge<'a> {
     fn is_wanted(&self, file: &ToRead, rule: &'static Rule) -> bool {
         let environment = file.migration.environment.as_ref();
         self.severity(rule, self.project_of(file), environment) > Severity::Off
+    }
+
+    /// The conventions for a file: those of its project, and what held before this change as well.
+    fn conventions(&self, file: &ToRead) -> Conventions {
+        let Some(project) = self.project_of(file) else { return Conventions::default() };
+        let before: Vec<&Project> = match (self.earlier(project), self.before) {
+            (Some(earlier), _) => vec![earlier],
+            (None, Some(before)) => before.projects.iter().collect(),
+            (None, None) => Vec::new(),
+        };
+        before.into_iter().fold(project.conventions.clone(), |conventions, other| conventions.and(&other.conventions))
     }
 
     fn project_of(&self, file: &ToRead) -> Option<&'a Project> {
@@ -197,7 +217,7 @@ impl<'a> Judge<'a> {
         let mark = if text.as_bytes().starts_with(bytes::MARK) { bytes::MARK.len() } else { 0 };
         let begun = (court.clock)();
         let late = || (court.clock)().saturating_sub(begun) > file.limits.time;
-        let none = Conventions::default();
+        let conventions = self.conventions(file);
         let mut findings = Vec::new();
         for flavour in file.flavour_before.map(Some).into_iter().chain([file.flavour]) {
             let statements = statements(text, mark, flavour);
@@ -214,7 +234,6 @@ impl<'a> Judge<'a> {
             let kind = file.migration.kind;
             let known = court.known.filter(|_| present);
             let pending = file.pending;
-            let conventions = self.project_of(file).map_or(&none, |project| &project.conventions);
             let wanted = |rule: &'static Rule| self.is_wanted(file, rule);
             let script = Script {
                 name,
@@ -224,15 +243,13 @@ impl<'a> Judge<'a> {
                 statements: &statements,
                 known,
                 pending,
-                conventions,
+                conventions: &conventions,
                 wanted: &wanted,
                 late: &late,
             };
             let mut tally = Tally::default();
             findings.extend(rules::look_at_script(&script, &mut tally));
-            // Only a new file may be written anew, and only one that holds nothing else.
-            let alone = file.pending && statements.iter().filter(|one| !one.client).count() == 1;
-            findings.iter_mut().for_each(|finding| finding.certain &= alone);
+            settle_edits(&mut findings, &statements, text, file.pending);
             if statements.is_empty() {
                 findings.push(bytes::empty(name));
             }
@@ -240,6 +257,25 @@ impl<'a> Judge<'a> {
             report.not_analysed = tally.not_analysed;
         }
         findings
+    }
+}
+
+/// Only a new file may be written anew; a safe way stands for a statement only where the file holds nothing else.
+fn settle_edits(findings: &mut [Finding], statements: &[Statement], text: &str, pending: bool) {
+    let only = match statements {
+        [only] if !only.client => Some(only.span),
+        _ => None,
+    };
+    for finding in findings {
+        let inside = |statement: &Span| {
+            finding.place.span.is_some_and(|place| statement.start <= place.start && place.end <= statement.end)
+        };
+        let replaced = only.filter(inside).zip(finding.safe.first()).filter(|_| finding.certain).map(|(span, safe)| {
+            let ended = usize::from(text[span.end..].starts_with(';'));
+            (Span::new(span.start, span.end + ended), safe.trim_end().to_owned())
+        });
+        finding.edit = finding.edit.take().or(replaced).filter(|_| pending);
+        finding.certain = finding.edit.is_some();
     }
 }
 

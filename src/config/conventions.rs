@@ -35,10 +35,10 @@ const KINDS: [(&str, &[&str]); 8] = [
 ];
 
 /// The conventions of a project.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Conventions {
-    /// Templates of names, by [`Named`].
-    naming: [Option<String>; 8],
+    /// Templates of names, by [`Named`]: a name must match each of them.
+    naming: [Vec<String>; 8],
     /// Columns that every table has.
     pub required_columns: Vec<String>,
     /// The only types that are wanted; all where it is empty.
@@ -62,17 +62,59 @@ pub struct Conventions {
 }
 
 impl Conventions {
-    /// Returns the pattern that a name must match, its placeholders filled; `None` where any will do.
-    pub fn pattern(&self, kind: Named, fill: &dyn Fn(&str) -> String) -> Option<(regex::Regex, String)> {
-        let template = self.naming[kind as usize].as_ref()?;
-        let (filled, shown) = filled(template, fill);
-        regex::Regex::new(&filled).ok().map(|pattern| (pattern, shown))
+    /// Returns the patterns that a name must match, their placeholders filled, each as people read it too.
+    pub fn patterns(&self, kind: Named, fill: &dyn Fn(&str) -> String) -> Vec<(regex::Regex, String)> {
+        let filled = self.naming[kind as usize].iter().map(|template| filled(template, fill));
+        filled.filter_map(|(filled, shown)| regex::Regex::new(&filled).ok().map(|pattern| (pattern, shown))).collect()
     }
 
     /// Says whether names of a kind are held against anything.
     pub fn names(&self, kind: Named) -> bool {
-        self.naming[kind as usize].is_some()
+        !self.naming[kind as usize].is_empty()
     }
+
+    /// Returns what respects these conventions and others as well.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        if self == others {
+            return self.clone();
+        }
+        let mut both = self.clone();
+        for (mine, theirs) in both.naming.iter_mut().zip(&others.naming) {
+            join(mine, theirs);
+        }
+        join(&mut both.required_columns, &others.required_columns);
+        join(&mut both.denied_types, &others.denied_types);
+        join(&mut both.denied_statements, &others.denied_statements);
+        both.allowed_types = common(&self.allowed_types, &others.allowed_types);
+        both.charsets = common(&self.charsets, &others.charsets);
+        both.collations = common(&self.collations, &others.collations);
+        both.extensions = common(&self.extensions, &others.extensions);
+        let least = |mine: Option<usize>, theirs: Option<usize>| mine.into_iter().chain(theirs).min();
+        both.most_indexes = least(self.most_indexes, others.most_indexes);
+        both.most_index_columns = least(self.most_index_columns, others.most_index_columns);
+        both.longest_name = least(self.longest_name, others.longest_name);
+        both
+    }
+}
+
+/// Adds what a list lacks.
+fn join(list: &mut Vec<String>, others: &[String]) {
+    for other in others {
+        if !list.contains(other) {
+            list.push(other.clone());
+        }
+    }
+}
+
+/// What both lists allow; an empty one allows everything.
+fn common(list: &[String], others: &[String]) -> Vec<String> {
+    if list.is_empty() || others.is_empty() {
+        return list.iter().chain(others).cloned().collect();
+    }
+    let both: Vec<String> = list.iter().filter(|one| others.contains(one)).cloned().collect();
+    // Where they have nothing in common, nothing is allowed; what was there before says what.
+    if both.is_empty() { others.to_vec() } else { both }
 }
 
 /// Fills the placeholders of a template: as a pattern, and as people read it.
@@ -96,8 +138,8 @@ pub(super) fn conventions(section: &Section<'_>) -> Conventions {
     let mut conventions = Conventions::default();
     if let Some(naming) = table.section("naming") {
         for (at, (key, placeholders)) in KINDS.into_iter().enumerate() {
-            conventions.naming[at] =
-                naming.string(key).filter(|written| usable(&naming, key, written, placeholders)).map(|text| text.value);
+            let written = naming.string(key).filter(|written| usable(&naming, key, written, placeholders));
+            conventions.naming[at] = written.map(|text| text.value).into_iter().collect();
         }
         naming.finish();
     }
@@ -159,5 +201,38 @@ fn place(written: &At<String>, part: &str) -> Span {
     match written.value.find(part).filter(|_| exact) {
         Some(at) => Span::new(written.span.start + 1 + at, written.span.start + 1 + at + part.len()),
         None => written.span,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_conventions_together_allow_what_both_allow() {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let one = Conventions {
+            naming: std::array::from_fn(|at| if at == 0 { texts(&["t_.*"]) } else { Vec::new() }),
+            required_columns: texts(&["id"]),
+            allowed_types: texts(&["int", "text"]),
+            most_indexes: Some(4),
+            ..Conventions::default()
+        };
+        let other = Conventions {
+            naming: std::array::from_fn(|at| if at == 0 { texts(&[".*_x"]) } else { Vec::new() }),
+            required_columns: texts(&["born", "id"]),
+            allowed_types: texts(&["text", "uuid"]),
+            most_indexes: Some(3),
+            longest_name: Some(30),
+            ..Conventions::default()
+        };
+        let both = one.and(&other);
+        let patterns = both.patterns(Named::Table, &|_| String::new());
+        let matches = |name: &str| patterns.iter().all(|(pattern, _)| pattern.is_match(name));
+        assert!(matches("t_a_x") && !matches("t_a") && !matches("a_x"));
+        assert_eq!(both.required_columns, texts(&["id", "born"]));
+        assert_eq!(both.allowed_types, texts(&["text"]));
+        assert_eq!((both.most_indexes, both.longest_name), (Some(3), Some(30)));
+        assert_eq!(one.and(&one), one);
     }
 }

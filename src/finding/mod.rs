@@ -154,6 +154,8 @@ pub struct Finding {
     pub safe: Vec<String>,
     /// Whether the first file of the safe way says the same as the statement that is found, and may be written for it.
     pub certain: bool,
+    /// What is certain to be better, as an edit: the place in the file and its new text.
+    pub edit: Option<(Span, String)>,
     /// Further lines that explain, in their own layout.
     pub notes: Vec<String>,
     /// Other places.
@@ -173,6 +175,7 @@ impl Finding {
             help: None,
             safe: Vec::new(),
             certain: false,
+            edit: None,
             notes: Vec::new(),
             related: Vec::new(),
         }

@@ -157,8 +157,8 @@ fn named(scene: &Scene<'_>, subject: &Subject<'_>, findings: &mut Vec<Finding>) 
         "referenced_column" => subject.referenced.as_ref().map_or_else(String::new, |(_, columns)| columns.clone()),
         _ => subject.table.to_owned(),
     };
-    let Some((pattern, shown)) = conventions.pattern(subject.kind, &fill) else { return };
-    if !pattern.is_match(subject.name) {
+    let patterns = conventions.patterns(subject.kind, &fill);
+    if let Some((_, shown)) = patterns.iter().find(|(pattern, _)| !pattern.is_match(subject.name)) {
         let message = format!("`{}` does not follow the convention {shown}", subject.name);
         findings.push(scene.finding(&NAMING_CONVENTION, subject.span, message).help(format!("it must match {shown}")));
     }

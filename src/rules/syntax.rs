@@ -1,10 +1,13 @@
 //! Rules about the form of statements: is each one what the engine would accept?
 
+use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::rules::{Family, Looks, Script, Tally};
-use crate::sql::split::Statement;
-use crate::sql::verdict::{Verdict, judge};
-use crate::text::{Span, sanitize};
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::sql::split::{Statement, split};
+use crate::sql::verdict::{Bench, Verdict, judge};
+use crate::text::{Span, enumerate, sanitize};
 
 /// Not well formed.
 pub static SYNTAX_ERROR: Rule = Rule {
@@ -106,9 +109,96 @@ fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         if matches!(verdict, Verdict::Unknown { .. }) {
             tally.not_analysed += 1;
         }
-        findings.extend(finding(script, verdict, &bench.flavour.title()));
+        let reserved = match &verdict {
+            Verdict::Rejected { span, .. } => reserved(script, statement, bench, *span),
+            _ => None,
+        };
+        findings.extend(finding(script, verdict, &bench.flavour.title()).map(|finding| match reserved {
+            Some((help, edit)) => Finding { help: Some(help), certain: true, edit: Some(edit), ..finding },
+            None => finding,
+        }));
     }
     findings
+}
+
+/// Most names of a statement that are put into quotes.
+const MOST_NAMES: usize = 8;
+
+/// Words that begin a constraint or an option where a name might stand: never taken for names.
+const NO_NAMES: [&str; 14] = [
+    "PRIMARY",
+    "UNIQUE",
+    "CHECK",
+    "FOREIGN",
+    "CONSTRAINT",
+    "KEY",
+    "INDEX",
+    "EXCLUDE",
+    "LIKE",
+    "NOT",
+    "NULL",
+    "DEFAULT",
+    "REFERENCES",
+    "PERIOD",
+];
+
+/// A reserved word that stands where only a name can stand, so that the statement is well formed once it is in quotes:
+/// what to say of it, and the statement with these quotes.
+fn reserved(
+    script: &Script<'_>,
+    statement: &Statement,
+    bench: Bench<'_>,
+    at: Span,
+) -> Option<(String, (Span, String))> {
+    let flavour = bench.flavour;
+    let alone = Bench { replay: None, server: None, ..bench };
+    let mut text = statement.span.of(script.text).to_owned();
+    let mut at = Span::new(at.start.checked_sub(statement.span.start)?, at.end.checked_sub(statement.span.start)?);
+    let mut names = Vec::new();
+    while names.len() < MOST_NAMES {
+        let word = text.get(at.start..at.end)?.to_owned();
+        if !names_something(&text, at, flavour) {
+            return None;
+        }
+        let name = if flavour.dialect == Dialect::Postgres { word.to_lowercase() } else { word };
+        let quoted = if flavour.is_mysql() { format!("`{name}`") } else { format!("\"{name}\"") };
+        text.replace_range(at.start..at.end, &quoted);
+        names.push(quoted);
+        let again = split(&text, flavour);
+        let [only] = again.as_slice() else { return None };
+        match judge(&text, only, alone) {
+            Verdict::Rejected { span, .. } => at = span,
+            Verdict::TooMuch { .. } | Verdict::Unknown { .. } => return None,
+            _ => {
+                let help = format!("a reserved word is a name only in quotes: {}", enumerate(&names, MOST_NAMES));
+                return Some((help, (statement.span, text)));
+            }
+        }
+    }
+    None
+}
+
+/// Says whether a word stands where a definition has nothing but the name of a table or column.
+fn names_something(text: &str, at: Span, flavour: Flavour) -> bool {
+    let tokens: Vec<_> = Lexer::new(text, flavour).filter(|token| token.kind.is_significant()).collect();
+    let Some(place) = tokens.iter().position(|token| token.span == at && token.kind == TokenKind::Word) else {
+        return false;
+    };
+    let is = |number: usize, word: &str| {
+        tokens.get(number).is_some_and(|token| token.span.of(text).eq_ignore_ascii_case(word))
+    };
+    let before = |words: &[&str]| place > 0 && words.iter().any(|word| is(place - 1, word));
+    let creates = is(0, "CREATE") && (1..5).any(|number| is(number, "TABLE"));
+    let alters = is(0, "ALTER") && is(1, "TABLE");
+    let depth = tokens[..place].iter().fold(0_usize, |depth, token| match token.span.of(text) {
+        "(" => depth + 1,
+        ")" => depth.saturating_sub(1),
+        _ => depth,
+    });
+    let column = creates && depth == 1 && before(&["(", ","]) || alters && before(&["ADD", "COLUMN", "EXISTS"]);
+    let table = (creates || alters) && depth == 0 && before(&["TABLE", "EXISTS"]);
+    let denied = NO_NAMES.iter().any(|word| is(place, word));
+    (column || table) && !denied && !is(place + 1, ",") && !(column && is(place + 1, ")"))
 }
 
 fn too_many(script: &Script<'_>, most: usize) -> Finding {

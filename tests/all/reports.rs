@@ -226,6 +226,68 @@ fn weights_differ_by_environment_and_begin_with_a_version() {
 }
 
 #[test]
+fn reserved_words_are_put_into_quotes() {
+    let cases = [
+        (
+            Engine::Postgres,
+            "CREATE TABLE User (id bigint PRIMARY KEY, \"group\" text, Order int); -- x\nALTER TABLE a ADD COLUMN limit int;\n",
+            "CREATE TABLE \"user\" (id bigint PRIMARY KEY, \"group\" text, \"order\" int); -- x\nALTER TABLE a ADD COLUMN limit int;\n",
+        ),
+        (
+            Engine::Mariadb,
+            "CREATE TABLE b (id BIGINT PRIMARY KEY, order INT, `group` INT);\n",
+            "CREATE TABLE b (id BIGINT PRIMARY KEY, `order` INT, `group` INT);\n",
+        ),
+        (
+            Engine::Sqlite,
+            "CREATE TABLE b (id INTEGER PRIMARY KEY, group TEXT);\n",
+            "CREATE TABLE b (id INTEGER PRIMARY KEY, \"group\" TEXT);\n",
+        ),
+    ];
+    for (engine, text, fixed) in cases {
+        let database = engine.database();
+        let world = database.world();
+        world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        world.send("table").ok();
+        let path = world.migration("2", text);
+        let read = || std::fs::read_to_string(world.clone_().join(&path)).unwrap();
+        world.sg(&["check"]).says(&["error[syntax-error]", "a reserved word is a name only in quotes"]);
+        world.sg(&["check", "--fix"]).says(&["fixed[syntax-error]"]);
+        assert_eq!(read(), fixed);
+        // Each run mends the first of them.
+        world.sg(&["check", "--fix"]);
+        let done = world.sg(&["check"]);
+        assert!(!done.text.contains("syntax-error"), "{}", done.text);
+        world.send("fixed").says(&["1 applied now"]).ok();
+    }
+    // Where a constraint or a query might be meant, nobody guesses.
+    let world = World::new(&manifest("sqlite", ""), "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n");
+    for text in ["CREATE TABLE c (a INT, UNIQUE);\n", "SELECT a, FROM c;\n", "CREATE TABLE d (a INT, group);\n"] {
+        let path = world.migration("1", text);
+        world.sg(&["check", "--fix"]);
+        assert_eq!(std::fs::read_to_string(world.clone_().join(&path)).unwrap(), text);
+    }
+}
+
+#[test]
+fn conventions_are_not_loosened_by_the_push_that_needs_it() {
+    let law = |more: &str| manifest("sqlite", &format!("[project.rules]\nnaming-convention = \"error\"\n{more}"));
+    let strict = law("[project.conventions.naming]\ntable = \"t_[a-z]+\"\n");
+    let world = World::new(&strict, "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n");
+    world.migration("1", "CREATE TABLE t_a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").ok();
+    world.file("schemagate.toml", &law(""));
+    world.migration("2", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+    world.send("both").refused(&["`b` does not follow the convention t_[a-z]+"]);
+    // The manifest first, in a push of its own.
+    std::fs::remove_file(world.clone_().join("db/shop/2##ddl##change.sql")).unwrap();
+    world.in_clone(&["reset", "-q", "--soft", "HEAD~1"]).ok();
+    world.send("looser").ok();
+    world.migration("2", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+    world.send("table").ok();
+}
+
+#[test]
 fn what_is_certain_is_fixed_and_applies() {
     let database = Engine::Postgres.database();
     let world = database.world();
