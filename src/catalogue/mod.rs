@@ -26,6 +26,9 @@ pub struct Catalogue {
     /// Those of them that a routine makes for itself.
     #[serde(skip)]
     scratch: Vec<String>,
+    /// The name of the database where names may begin with it (MySQL and MariaDB), in lower case.
+    #[serde(skip)]
+    own: Option<String>,
     /// The schema in which the present file looks first.
     #[serde(skip)]
     path: Option<String>,
@@ -54,6 +57,11 @@ impl Catalogue {
         }
     }
 
+    /// Says by which name the database may be called in its own files.
+    pub fn belongs_to(&mut self, database: Option<&str>) {
+        self.own = database.map(str::to_lowercase);
+    }
+
     /// Says that a file that was followed, by its number from 0, has run nowhere yet.
     pub fn has_not_run(&mut self, number: usize) {
         self.pending.extend(u32::try_from(number + 1));
@@ -75,15 +83,22 @@ impl Catalogue {
     }
 
     fn temporary(&self, name: &Name) -> Option<&Known> {
-        let plain = name.schema.as_deref().is_none_or(is_temporary);
+        let plain = name.schema.as_deref().is_none_or(|schema| is_temporary(schema) || self.is_own(schema));
         self.temporary.get(&name.name).filter(|_| plain)
     }
 
     /// The key of a lasting table, in the schema in which the file looks first.
     fn key(&self, name: &Name) -> String {
+        if name.schema.as_deref().is_some_and(|schema| self.is_own(schema)) {
+            return name.name.clone();
+        }
         let sought = self.path.as_ref().filter(|_| name.schema.is_none());
         let there = sought.map(|schema| format!("{schema}.{}", name.name));
         there.filter(|key| self.tables.contains_key(key)).unwrap_or_else(|| name.key())
+    }
+
+    fn is_own(&self, schema: &str) -> bool {
+        self.own.as_deref() == Some(schema)
     }
 
     fn table_mut(&mut self, name: &Name) -> Option<&mut Known> {
@@ -111,6 +126,7 @@ impl Catalogue {
         }
         let key = match (&self.path, &name.schema) {
             (Some(schema), None) => format!("{schema}.{}", name.name),
+            (_, Some(schema)) if self.is_own(schema) => name.name.clone(),
             _ => name.key(),
         };
         self.tables.insert(key, table);

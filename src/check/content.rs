@@ -239,6 +239,7 @@ impl<'a> Judge<'a> {
                 name,
                 text,
                 kind,
+                database: file.migration.database.as_ref().map(|name| name.as_str()),
                 bench,
                 statements: &statements,
                 known,

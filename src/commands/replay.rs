@@ -36,6 +36,8 @@ pub struct Lineage {
     pub pending: BTreeSet<RepoPath>,
     /// The product; none where the database is not known, and then nothing is followed.
     flavour: Option<Flavour>,
+    /// The database, as paths spell it.
+    database: Option<String>,
 }
 
 /// One migration of a lineage.
@@ -51,7 +53,7 @@ const WORTH_KEEPING: usize = 50;
 /// Snapshots that are kept.
 const MOST_SNAPSHOTS: usize = 16;
 /// Counts up when what a snapshot holds changes.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Parts files by the database that they are for.
 pub fn lineages(judge: &Judge<'_>, states: &States, files: Vec<ToRead>) -> Vec<Lineage> {
@@ -68,7 +70,9 @@ fn in_order(all: Vec<Migration>, files: Vec<ToRead>) -> Lineage {
     let flavour = files.first().and_then(|file| file.flavour);
     let mut judged: BTreeMap<RepoPath, ToRead> =
         files.into_iter().map(|file| (file.migration.path.clone(), file)).collect();
-    let mut lineage = Lineage { before: Vec::new(), steps: Vec::new(), pending: BTreeSet::new(), flavour };
+    let database = all.first().and_then(|migration| migration.database.as_ref()).map(|name| name.as_str().to_owned());
+    let (before, steps, pending) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let mut lineage = Lineage { before, steps, pending, flavour, database };
     for migration in all {
         match judged.remove(&migration.path) {
             Some(file) => lineage.steps.push(Step::Judge(Box::new(file))),
@@ -99,13 +103,16 @@ impl Lineage {
     /// If SQLite has no memory.
     pub fn schema(&self, cache: Option<&Path>, read: Read<'_>) -> Result<Option<Schema>> {
         let Some(flavour) = self.flavour else { return Ok(None) };
-        let chain = chain(&self.before, flavour);
+        let chain = chain(&self.before, flavour, self.database.as_deref());
         let cache = cache.filter(|_| self.before.len() >= WORTH_KEEPING).map(|folder| folder.join("replay"));
         let kept = cache.as_deref().and_then(|folder| newest(folder, &chain, flavour));
         let (done, schema) = match kept {
             Some((done, schema)) => (done, schema),
             None => (0, started(flavour, None, Catalogue::default()).map_err(anyhow::Error::msg)?),
         };
+        if flavour.is_mysql() {
+            schema.known.borrow_mut().belongs_to(self.database.as_deref());
+        }
         for (number, migration) in self.before[..done].iter().enumerate() {
             if self.pending.contains(&migration.path) {
                 schema.known.borrow_mut().has_not_run(number);
@@ -158,10 +165,14 @@ fn restored(bytes: &[u8], flavour: Flavour) -> Option<Schema> {
 const STRIDE: usize = 32;
 
 /// Keys for beginnings of the list, made of the blobs in order: how many migrations, and the key.
-fn chain(migrations: &[Migration], flavour: Flavour) -> Vec<(usize, String)> {
+fn chain(migrations: &[Migration], flavour: Flavour, database: Option<&str>) -> Vec<(usize, String)> {
     let mut hash = Sha256::new();
     hash.update([FORMAT]);
     hash.update(format!("{flavour:?} {} {}", library_version(), env!("CARGO_PKG_VERSION")));
+    if flavour.is_mysql() {
+        // Names may begin with that of the database.
+        hash.update(database.unwrap_or_default());
+    }
     let mut keys = Vec::new();
     for (number, migration) in migrations.iter().enumerate() {
         hash.update(migration.blob.as_str());

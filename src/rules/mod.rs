@@ -10,6 +10,7 @@ pub mod compatibility;
 pub mod config;
 pub mod constraint_locks;
 pub mod conventions;
+pub mod databases;
 pub mod destructive;
 mod expressions;
 pub mod index_locks;
@@ -95,6 +96,7 @@ pub static FAMILIES: &[Family] = &[
     quality::FILES,
     running::FAMILY,
     running::FILES,
+    databases::FAMILY,
     conventions::FAMILY,
     conventions::FILES,
     suppression::FAMILY,
@@ -126,6 +128,8 @@ pub struct Script<'f> {
     pub text: &'f str,
     /// What its path says it holds.
     pub kind: Kind,
+    /// The database that its path names.
+    pub database: Option<&'f str>,
     /// By whom it is judged; `None` when the database is unknown.
     pub bench: Option<Bench<'f>>,
     /// Its statements.

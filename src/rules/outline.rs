@@ -40,43 +40,43 @@ impl Outline {
     }
 }
 
-fn names(fact: &Fact, say: &mut dyn FnMut(&str)) {
-    let all = |names: &[Name], say: &mut dyn FnMut(&str)| names.iter().for_each(|name| say(&name.name));
+/// The names that a statement is about, in order; for a setting or an added value only a word.
+pub(super) fn names_of<'f>(fact: &'f Fact, say: &mut dyn FnMut(&'f Name)) {
     match fact {
-        Fact::CreateTable(table) => say(&table.name.name),
+        Fact::CreateTable(table) => say(&table.name),
         Fact::AlterTable(alteration) => {
-            say(&alteration.table.name);
+            say(&alteration.table);
             for action in &alteration.actions {
                 if let Change::RenameTable(new) = &action.change {
-                    say(&new.name);
+                    say(new);
                 }
             }
         }
-        Fact::CreateIndex(index) => say(&index.table.name),
-        Fact::Create(made) => made.name.iter().for_each(|name| say(&name.name)),
-        Fact::Drop(drop) => all(&drop.names, say),
-        Fact::Rename(_, pairs) => {
-            for (old, new) in pairs {
-                say(&old.name);
-                say(&new.name);
-            }
-        }
-        Fact::AlterType(change) => {
-            say(&change.name.name);
-            match &change.how {
-                TypeHow::Rename(new) => say(new),
-                TypeHow::AddValue(_) => say(ADDED_VALUES),
-                _ => {}
-            }
-        }
-        Fact::Truncate { tables, .. } => all(tables, say),
-        Fact::Rows(change) => say(&change.table.name),
+        Fact::CreateIndex(index) => say(&index.table),
+        Fact::Create(made) => made.name.iter().for_each(say),
+        Fact::Drop(drop) => drop.names.iter().for_each(say),
+        Fact::Rename(_, pairs) => pairs.iter().flat_map(|(old, new)| [old, new]).for_each(say),
+        Fact::AlterType(change) => say(&change.name),
+        Fact::Truncate { tables, .. } | Fact::Rewrite { tables, .. } => tables.iter().for_each(say),
+        Fact::Rows(change) => say(&change.table),
         Fact::Insert(insertion) => {
-            say(&insertion.table.name);
-            all(insertion.from.as_deref().unwrap_or_default(), say);
+            say(&insertion.table);
+            insertion.from.iter().flatten().for_each(say);
         }
+        Fact::Comment { name, .. } | Fact::Refresh { name, .. } => say(name),
+        Fact::Set { .. } | Fact::Reindex { .. } | Fact::Nothing => {}
+    }
+}
+
+fn names(fact: &Fact, say: &mut dyn FnMut(&str)) {
+    names_of(fact, &mut |name| say(&name.name));
+    match fact {
+        Fact::AlterType(change) => match &change.how {
+            TypeHow::Rename(new) => say(new),
+            TypeHow::AddValue(_) => say(ADDED_VALUES),
+            _ => {}
+        },
         Fact::Set { name, .. } => say(name),
-        Fact::Comment { name, .. } => say(&name.name),
-        Fact::Rewrite { .. } | Fact::Reindex { .. } | Fact::Refresh { .. } | Fact::Nothing => {}
+        _ => {}
     }
 }

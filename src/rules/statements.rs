@@ -40,9 +40,10 @@ pub static OTHER_DATABASE: Rule = Rule {
     name: "other-database",
     severity: Severity::Error,
     configurable: true,
-    summary: "A migration opens or selects another database.",
-    explanation: "The path says which database a file is for; ATTACH, DETACH and USE would reach another one, past its \
-                  own order and history. Put the statements under that database's path.",
+    summary: "A migration opens or selects another database, or names something of one.",
+    explanation: "The path says which database a file is for; ATTACH, DETACH, USE and, in MySQL and MariaDB, names that \
+                  begin with another database would reach another one, past its own order and history. Put the statements \
+                  under that database's path. `information_schema` and the like may be read.",
 };
 
 /// Leaves the transaction.

@@ -226,6 +226,20 @@ fn weights_differ_by_environment_and_begin_with_a_version() {
 }
 
 #[test]
+fn names_of_other_databases_are_found_and_its_own_is_known() {
+    let world = World::new(&manifest("mariadb", ""), "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n");
+    world.migration("1", "CREATE TABLE shop.a (id BIGINT PRIMARY KEY);\n");
+    let text = "INSERT INTO a (id) SELECT id FROM crm.people;\nDROP TABLE `Shop`.a;\nCREATE TABLE b (id BIGINT PRIMARY KEY);\n\
+                INSERT INTO b (id) SELECT count(*) FROM information_schema.tables;\n";
+    world.migration("2", text);
+    let done = world.sg(&["check"]);
+    assert_eq!(done.text.matches("error[other-database]").count(), 1, "{}", done.text);
+    assert!(done.text.contains("`people` is of the database `crm`"), "{}", done.text);
+    // The table is that of the file before, which has run nowhere.
+    assert!(!done.text.contains("drop-table"), "{}", done.text);
+}
+
+#[test]
 fn reserved_words_are_put_into_quotes() {
     let cases = [
         (

@@ -20,6 +20,7 @@ fn what_was_not_reviewed_for_lack_of_time_is_never_a_pass() {
             name: "a.sql",
             text,
             kind: Kind::Ddl,
+            database: None,
             bench: Some(Bench { flavour, limits: Limits::default(), replay: None, server: None }),
             statements: &statements,
             known: Some(&known),
