@@ -156,7 +156,7 @@ fn dropped(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
         drop.temporary || drop.names.iter().all(|name| scene.schema.table(name).is_some_and(|t| t.temporary));
     let mut findings: Vec<Finding> = match drop.what {
         Object::Table if temporary => return Vec::new(),
-        Object::Table => drop.names.iter().filter_map(|name| table(scene, name)).collect(),
+        Object::Table => drop.names.iter().filter_map(|name| table(scene, name, drop.if_exists)).collect(),
         Object::Schema | Object::Database => {
             let lost = drop.names.iter().filter(|name| !made_before(scene, drop.what, name));
             lost.map(|name| {
@@ -191,12 +191,14 @@ fn made_before(scene: &Scene<'_>, what: Object, name: &Name) -> bool {
     })
 }
 
-fn table(scene: &Scene<'_>, name: &Name) -> Option<Finding> {
+fn table(scene: &Scene<'_>, name: &Name, if_exists: bool) -> Option<Finding> {
     if scene.is_new(name) || is_rebuilt(scene, name) {
         return None;
     }
+    // No migration has made it; the database may hold it all the same.
+    let perhaps = if if_exists && scene.schema.table(name).is_none() { ", if it is there," } else { "" };
     let finding = scene
-        .finding(&DROP_TABLE, name.span, format!("this drops the table `{}` and every row in it", name.name))
+        .finding(&DROP_TABLE, name.span, format!("this drops the table `{}`{perhaps} and every row in it", name.name))
         .label("cannot be brought back")
         .help("first release what no longer uses it; then drop it, with a backup at hand, and suppress this with the reason");
     let views = scene.schema.views_of(&name.name).collect::<Vec<_>>();
