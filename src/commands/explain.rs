@@ -19,7 +19,7 @@ use crate::migration::{Migration, ObjectId, RepoPath};
 use crate::render::{Format, json::text};
 use crate::rules::naming::{KnownNames, mismatch, names};
 use crate::rules::{self, order};
-use crate::text::wrap;
+use crate::text::{did_you_mean, wrap};
 
 /// Explains how a path is read, or what a rule is about.
 ///
@@ -233,6 +233,12 @@ fn not_a_migration(manifest: &Manifest, path: &RepoPath, reading: &Reading<'_>, 
         console.say(&text(&json!({ "migration": false, "path": shown, "why": why, "notes": notes, "help": help })));
     } else {
         console.say(&format!("{shown} is not a migration: {why}\n"));
+        // A name without a folder or ending may be meant for a rule.
+        let rule =
+            if shown.contains(['/', '.']) { None } else { did_you_mean(&shown, rules::all().map(|rule| rule.name)) };
+        if let Some(rule) = rule {
+            console.say(&format!("there is no rule of that name either; did you mean `{rule}`?\n"));
+        }
         if let Some(finding) = finding {
             let mut report = Report::default();
             report.push(finding);

@@ -17,7 +17,9 @@ use crate::engine::record::text;
 use crate::engine::run::Runner;
 use crate::engine::verify::place;
 use crate::engine::watch::{answer, wait};
-use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts};
+use crate::engine::wire::{
+    Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
+};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
@@ -294,9 +296,7 @@ fn explain(fault: &Fault) -> Trouble {
         }
         "1290" | "1836" => "the server is read-only; let the URL name the primary server",
         "1021" | "1114" => "the disk of the server is full; free some space and run schemagate sync",
-        "" if fault.message.starts_with("TLS") => {
-            "check the certificate of the server and ssl-mode and ssl-ca of the URL"
-        }
+        "" if is_about_tls(&fault.message) => "check the certificate of the server and ssl-mode and ssl-ca of the URL",
         "" if fault.class == Class::Lost => {
             "check host and port of the URL and whether the server runs; then run schemagate sync"
         }

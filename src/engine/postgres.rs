@@ -18,7 +18,9 @@ use crate::engine::record::text;
 use crate::engine::run::Runner;
 use crate::engine::trace::index_made;
 use crate::engine::watch::{answer, wait};
-use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts};
+use crate::engine::wire::{
+    Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
+};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// First key of the advisory lock: tells our locks from those of other programs.
@@ -377,7 +379,7 @@ fn explain(fault: &Fault) -> Trouble {
         "25006" => "the server or its transactions are read-only; let the URL name the primary server",
         "53100" => "the disk of the server is full; free some space and run schemagate sync",
         "57P03" | "57P01" | "57P02" => "the server is starting or stopping; run schemagate sync when it is up",
-        "" if fault.message.starts_with("TLS") => {
+        "" if is_about_tls(&fault.message) => {
             "check the certificate of the server and sslmode and sslrootcert of the URL"
         }
         "" if fault.class == Class::Lost => {

@@ -255,6 +255,12 @@ macro_rules! texts {
 }
 pub(super) use texts;
 
+/// Says whether a connection came to nothing because of its certificates: the TLS library says so inside of an error of
+/// the network.
+pub(super) fn is_about_tls(message: &str) -> bool {
+    message.starts_with("TLS") || message.contains("certificate")
+}
+
 /// The methods of a [`Wire`] that are the same over every connection of `sqlx`. The type has `runtime`, `connection`,
 /// `options`, `process` and `settings`; its module has `open`, `alive`, `fault` and `explain`.
 macro_rules! over_sqlx {

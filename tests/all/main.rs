@@ -9,6 +9,7 @@ mod bad_input;
 mod cli;
 mod committing;
 mod configuration;
+mod connections;
 mod corpus;
 mod databases;
 mod doubt;

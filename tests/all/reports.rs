@@ -120,6 +120,8 @@ fn rules_are_listed_and_explained() {
     let text = world.run(world.path(), &["rules"]).ok();
     assert_eq!(text.lines().count(), rules.len());
     world.run(world.path(), &["explain", "set-not-null"]).says(&["ACCESS EXCLUSIVE", "severity: error"]).ok();
+    world.file("schemagate.toml", &manifest("sqlite", ""));
+    world.sg(&["explain", "droptable"]).says(&["did you mean `drop-table`?"]);
 }
 
 #[test]

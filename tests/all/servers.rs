@@ -120,11 +120,30 @@ pub(crate) fn postgres() -> &'static Server {
 
 /// Another PostgreSQL, for a test that harms its server.
 pub(crate) fn start_postgres(room: Room) -> Server {
+    start_postgres_with(room, &[], |_| {})
+}
+
+/// A read-only copy of a PostgreSQL that follows it.
+pub(crate) fn standby_of(primary: &Server) -> Server {
+    let socket = primary.folder.display().to_string();
+    start_postgres_with(Room::Usual, &[], |data| {
+        std::fs::remove_dir_all(data).unwrap();
+        let mut copy = Command::new(drop_rights()[0]);
+        copy.args(&drop_rights()[1..]).arg(postgres_program("pg_basebackup"));
+        succeed(copy.args(["-h", &socket, "-U", "postgres", "-R", "-c", "fast", "--no-sync", "-D"]).arg(data));
+    })
+}
+
+/// What stands before a command of PostgreSQL: the server refuses to run as root.
+fn drop_rights() -> &'static [&'static str] {
+    if as_root() { &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] } else { &["env"] }
+}
+
+/// Another PostgreSQL with settings of its own; `make` may put other data in place of the new ones.
+pub(crate) fn start_postgres_with(room: Room, settings: &[&str], make: impl Fn(&Path)) -> Server {
     {
         let folder = folder("pg");
-        // The server refuses to run as root.
-        let drop: &[&str] =
-            if as_root() { &["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] } else { &["env"] };
+        let drop = drop_rights();
         if as_root() {
             succeed(Command::new("chown").arg("postgres").arg(&folder));
         }
@@ -132,6 +151,7 @@ pub(crate) fn start_postgres(room: Room) -> Server {
         let mut initdb = Command::new(drop[0]);
         initdb.args(&drop[1..]).arg(postgres_program("initdb")).arg("-D").arg(&data);
         succeed(initdb.args(["-U", "postgres", "-A", "trust", "--no-sync", "--locale=C.UTF-8", "-E", "UTF8"]));
+        make(&data);
         let (program, data, socket) =
             (postgres_program("postgres"), self::data(&folder, room), folder.display().to_string());
         let mut words: Vec<&str> = drop.to_vec();
@@ -142,6 +162,7 @@ pub(crate) fn start_postgres(room: Room) -> Server {
             words.extend(["-c", "log_destination=csvlog", "-c", "log_filename=all", "-c", "log_rotation_size=0"]);
         }
         words.extend(["-c", "max_connections=200"]);
+        words.extend(settings.iter().flat_map(|setting| ["-c", setting]));
         let child = watched(&folder, room, &words);
         let psql = |sql: &str| {
             let mut command = Command::new("psql");
@@ -153,7 +174,8 @@ pub(crate) fn start_postgres(room: Room) -> Server {
                 .success()
         };
         wait_for("PostgreSQL", || psql("SELECT 1"));
-        assert!(psql("CREATE ROLE checker LOGIN"));
+        // A copy has it already.
+        let _ = psql("CREATE ROLE checker LOGIN");
         Server {
             checker_url: format!("postgres://checker@localhost/postgres?host={socket}"),
             process: folder.join("process"),
