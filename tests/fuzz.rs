@@ -1,5 +1,5 @@
-//! Throws broken SQL at the splitter and the verdicts for some seconds: no panic, no hang, places in bounds, every
-//! significant token in exactly one statement.
+//! Throws broken SQL at the splitter, the verdicts and the review for some seconds: no panic, no hang, places in bounds,
+//! every significant token in exactly one statement.
 //!
 //! `cargo test --test fuzz` runs for three seconds; `SCHEMAGATE_FUZZ_SECONDS=60` for a minute, as `./test.sh` does. The
 //! seed is printed; `SCHEMAGATE_FUZZ_SEED` repeats a run. Inputs are the cases of `fixtures/verdict`, cut, joined and
@@ -8,14 +8,22 @@
 #![expect(clippy::disallowed_methods, reason = "its length and seed are variables")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
+use schemagate::catalogue::Catalogue;
 use schemagate::config::Dialect;
+use schemagate::config::conventions::Conventions;
 use schemagate::config::flavour::{Flavour, Release};
 use schemagate::config::limits::Limits;
+use schemagate::facts;
+use schemagate::migration::Kind;
+use schemagate::rules::suppression::suppressions;
+use schemagate::rules::{Script, Tally, look_at_script};
 use schemagate::sql::lex::{Lexer, TokenKind};
-use schemagate::sql::split::split;
+use schemagate::sql::split::{Statement, split};
 use schemagate::sql::verdict::{Bench, Verdict, judge};
+use schemagate::text::Span;
 
 /// Longest time for one input of some kilobytes.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,7 +44,7 @@ impl Seed {
     }
 }
 
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 52] = [
     "'",
     "\"",
     "`",
@@ -81,15 +89,23 @@ const PIECES: [&str; 44] = [
     "CREATE TRIGGER",
     "CREATE PROCEDURE p()",
     "NOT NOT NOT",
+    "-- schemagate: ignore drop-table, x -- y\n",
+    "/* Schemagate: ignore-file",
+    "WITH a AS (DELETE FROM",
+    "EXPLAIN ANALYZE",
+    "EXECUTE IMMEDIATE '",
+    "DO $$ BEGIN",
+    "ALGORITHM",
+    "ALTER TABLE a ADD",
 ];
 
 fn cases() -> Vec<String> {
-    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/verdict");
-    let mut files: Vec<_> = std::fs::read_dir(top)
-        .expect("cases")
-        .flat_map(|folder| std::fs::read_dir(folder.expect("a folder").path()).expect("cases"))
-        .map(|file| file.expect("a file").path())
-        .collect();
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let files = |folder: std::path::PathBuf| {
+        std::fs::read_dir(folder).expect("cases").map(|file| file.expect("a file").path()).collect::<Vec<_>>()
+    };
+    let mut files: Vec<_> =
+        files(top.join("verdict")).into_iter().flat_map(files).chain(files(top.join("rules"))).collect();
     files.sort();
     let texts: Vec<String> = files.iter().map(|file| std::fs::read_to_string(file).expect("text")).collect();
     texts
@@ -171,7 +187,48 @@ fn look(text: &str, flavour: Flavour) {
             assert!(span.start < span.end && span.end <= text.len(), "{verdict:?}");
         }
     }
+    review(text, &statements, flavour);
     assert!(begun.elapsed() < PATIENCE, "{:?} for {} bytes", begun.elapsed(), text.len());
+}
+
+/// Reads the facts of all statements, also of those that no engine takes, and reviews the whole.
+fn review(text: &str, statements: &[Statement], flavour: Flavour) {
+    let known = RefCell::new(Catalogue::default());
+    let whole = |shown: &str, span: Span| assert!(shown.get(span.start..span.end).is_some(), "{span:?} of {shown}");
+    for statement in statements {
+        let shown = statement.span.of(text);
+        if let Some(fact) = facts::read(shown, flavour) {
+            known.borrow_mut().follow(&fact);
+            known.borrow_mut().perhaps_follow(&fact);
+            known.borrow_mut().follow_within(&fact);
+        }
+        let inner = facts::within(shown, flavour).map(|(_, spans)| spans).unwrap_or_default();
+        for span in inner {
+            whole(shown, span);
+            let _ = facts::read(span.of(shown), flavour);
+        }
+        let _ = facts::dynamic(shown, flavour);
+    }
+    known.borrow_mut().end_routine();
+    let script = Script {
+        name: "a.sql",
+        text,
+        kind: Kind::Ddl,
+        database: Some("a"),
+        bench: Some(Bench { flavour, limits: Limits::default(), replay: None, server: None }),
+        statements,
+        known: Some(&known),
+        pending: true,
+        conventions: &Conventions::default(),
+        wanted: &|_| true,
+        late: &|| false,
+    };
+    for finding in look_at_script(&script, &mut Tally::default()) {
+        finding.place.span.into_iter().for_each(|span| whole(text, span));
+    }
+    let (suppressions, wrong) = suppressions("a.sql", text, statements, flavour);
+    suppressions.iter().for_each(|one| whole(text, one.span));
+    wrong.iter().filter_map(|finding| finding.place.span).for_each(|span| whole(text, span));
 }
 
 fn run(seconds: u64, first: u64) {

@@ -60,8 +60,9 @@ impl<'t> Cursor<'t> {
         self.at >= self.tokens.len()
     }
 
+    /// Goes on by one token; at the end it stays there.
     pub(super) fn skip(&mut self) {
-        self.at += 1;
+        self.at = (self.at + 1).min(self.tokens.len());
     }
 
     /// Says whether the present token is this word or symbol, not in quotes.

@@ -166,12 +166,7 @@ fn up_to_values(text: &str, flavour: Flavour) -> usize {
         match before {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
-            word if depth == 0
-                && !named
-                && (word.eq_ignore_ascii_case("VALUES") || word.eq_ignore_ascii_case("VALUE")) =>
-            {
-                return token.span.end;
-            }
+            word if depth == 0 && !named && begins_rows(word, flavour) => return token.span.end,
             word if word.eq_ignore_ascii_case("SELECT") => break,
             _ if token.span.end > BEGINNING => return token.span.start,
             _ => {}
@@ -179,6 +174,10 @@ fn up_to_values(text: &str, flavour: Flavour) -> usize {
     }
     let end = if text.len() > LONGEST { BEGINNING } else { text.len() };
     (0..=end).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0)
+}
+
+fn begins_rows(word: &str, flavour: Flavour) -> bool {
+    word.eq_ignore_ascii_case("VALUES") || flavour.is_mysql() && word.eq_ignore_ascii_case("VALUE")
 }
 
 /// Reads a statement; of lists of rows only what stands before them.
