@@ -136,8 +136,16 @@ impl Catalogue {
         self.put(&table.name, known);
     }
 
+    /// A table that no migration made gets a place for what is done to it from now on; it is never new.
+    fn mention(&mut self, name: &Name) {
+        if self.table(name).is_none() && !self.views.contains_key(&name.key()) {
+            self.put(name, Known::default());
+        }
+    }
+
     fn create_index(&mut self, index: &Index) {
         let file = self.file;
+        self.mention(&index.table);
         if let Some(table) = self.table_mut(&index.table) {
             let there = |other: &Index| other.is_called(index.name.as_ref());
             if !(index.if_not_exists && table.indexes.iter().any(there)) {
@@ -260,6 +268,7 @@ impl Catalogue {
 
     fn alter(&mut self, alteration: &Alteration) {
         let file = self.file;
+        self.mention(&alteration.table);
         let mut name = alteration.table.clone();
         for action in &alteration.actions {
             match &action.change {

@@ -26,7 +26,7 @@ pub struct Catalogue {
     /// Those of them that a routine makes for itself.
     #[serde(skip)]
     scratch: Vec<String>,
-    /// The name of the database where names may begin with it (MySQL and MariaDB), in lower case.
+    /// The name of the database where names may begin with it (MySQL and MariaDB).
     #[serde(skip)]
     own: Option<String>,
     /// The schema in which the present file looks first.
@@ -59,7 +59,7 @@ impl Catalogue {
 
     /// Says by which name the database may be called in its own files.
     pub fn belongs_to(&mut self, database: Option<&str>) {
-        self.own = database.map(str::to_lowercase);
+        self.own = database.map(str::to_owned);
     }
 
     /// Says that a file that was followed, by its number from 0, has run nowhere yet.

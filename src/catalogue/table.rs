@@ -17,7 +17,7 @@ pub struct Known {
     pub indexes: Vec<Index>,
     /// The files that made these indexes.
     pub index_born: Vec<u32>,
-    /// The file that made it.
+    /// The file that made it; 0 for none that is known.
     pub born: u32,
     /// The files that added columns to it, by name.
     pub column_born: Vec<(String, u32)>,
@@ -49,6 +49,11 @@ fn names(idents: &[Ident]) -> Vec<&str> {
 }
 
 impl Known {
+    /// Says whether a migration made it.
+    pub fn is_made(&self) -> bool {
+        self.born > 0
+    }
+
     /// Returns a column.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().map(Rc::as_ref).find(|column| column.name.name == name)

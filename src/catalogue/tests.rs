@@ -40,7 +40,7 @@ fn tables_follow_what_is_done_to_them() {
 #[test]
 fn mysql_definitions_are_followed() {
     let catalogue = after(
-        "CREATE TABLE `Shop`.`t` (a INT NOT NULL AUTO_INCREMENT, b VARCHAR(20) CHARACTER SET latin1 DEFAULT 'x' COMMENT 'c',
+        "CREATE TABLE `shop`.`t` (a INT NOT NULL AUTO_INCREMENT, b VARCHAR(20) CHARACTER SET latin1 DEFAULT 'x' COMMENT 'c',
            PRIMARY KEY (a), KEY by_b (b(10)), CONSTRAINT f FOREIGN KEY (b) REFERENCES u (c) ON DELETE CASCADE) ENGINE=InnoDB
            DEFAULT CHARSET=utf8mb4;
          ALTER TABLE shop.t DROP FOREIGN KEY f, DROP INDEX by_b, CHANGE b d VARCHAR(30) NOT NULL, ADD (e INT, g INT);",
@@ -50,6 +50,19 @@ fn mysql_definitions_are_followed() {
     assert_eq!(table.columns.iter().map(|column| column.name.name.as_str()).collect::<Vec<_>>(), ["a", "d", "e", "g"]);
     assert!(table.foreign_keys().is_empty() && table.indexes.is_empty() && table.has_primary());
     assert_eq!(table.charset.as_deref(), Some("utf8mb4"));
+}
+
+#[test]
+fn what_is_done_to_a_table_that_nobody_made_is_known() {
+    let catalogue = after(
+        "ALTER TABLE Old ADD COLUMN nid CHAR(36); CREATE UNIQUE INDEX a ON Old (nid); ALTER TABLE old ADD x INT;",
+        Dialect::Mariadb,
+    );
+    let old = catalogue.table(&name("Old")).unwrap();
+    assert!(!old.whole && !old.is_made() && !catalogue.is_new(&name("Old")));
+    assert_eq!(old.column("nid").unwrap().of.name, "char");
+    assert!(old.column("x").is_none(), "names of tables keep their case there");
+    assert_eq!(old.uniques().len(), 1);
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn option(cursor: &mut Cursor<'_>, column: &mut Column) -> Option<()> {
 /// The name of a character set or collation, in quotes or not.
 fn word(cursor: &mut Cursor<'_>) -> Option<String> {
     let quoted = cursor.string().map(str::to_lowercase);
-    quoted.or_else(|| cursor.name().map(|name| name.name))
+    quoted.or_else(|| cursor.name().map(|name| name.name.to_lowercase()))
 }
 
 fn generated(cursor: &mut Cursor<'_>, column: &mut Column, start: Span) -> Option<()> {

@@ -137,13 +137,30 @@ impl<'t> Cursor<'t> {
         Some(Ident { name, span: token.span })
     }
 
+    /// Takes the name of something else than a table or view: MySQL and MariaDB know no case in these.
+    pub(super) fn folded(&mut self) -> Option<Name> {
+        let name = self.name()?;
+        Some(if self.mysql() { Name { name: name.name.to_lowercase(), ..name } } else { name })
+    }
+
+    /// A part of the name of a table: MySQL and MariaDB keep its case, as their files do (`lower_case_table_names = 0`).
+    fn part(&mut self) -> Option<Ident> {
+        let shown = self.shown();
+        let ident = self.ident()?;
+        if !self.mysql() {
+            return Some(ident);
+        }
+        let name = if shown.starts_with(['`', '"']) { unquoted(shown) } else { shown.to_owned() };
+        Some(Ident { name, ..ident })
+    }
+
     /// Takes a name with the schema that may stand before it; of three parts the last two count.
     pub(super) fn name(&mut self) -> Option<Name> {
-        let mut parts = vec![self.ident()?];
+        let mut parts = vec![self.part()?];
         let start = parts[0].span;
         while self.peek(".") && parts.len() < 3 {
             self.skip();
-            parts.push(self.ident()?);
+            parts.push(self.part()?);
         }
         let last = parts.pop()?;
         let usual = ["public", "main", "dbo"];

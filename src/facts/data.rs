@@ -30,7 +30,7 @@ fn called(cursor: &Cursor<'_>, other: Name) -> Name {
             continue;
         };
         ahead.take("AS");
-        if ahead.ident().is_some_and(|own| own.name == other.name) {
+        if ahead.ident().is_some_and(|own| own.name.eq_ignore_ascii_case(&other.name)) {
             return Name { span: other.span, ..table };
         }
         while !ahead.over() && !ahead.take(",") && !ahead.take("JOIN") {
@@ -63,7 +63,7 @@ fn assigned(cursor: &Cursor<'_>) -> Vec<Ident> {
     }
     let mut sets = Vec::new();
     while ahead.take("SET") || ahead.take(",") {
-        if let Some(name) = ahead.name() {
+        if let Some(name) = ahead.folded() {
             sets.push(Ident { name: name.name, span: name.span });
         }
         ahead.pass_to_boundary(&["WHERE", "FROM", "RETURNING", "ORDER", "LIMIT"]);
@@ -204,7 +204,7 @@ fn selected(cursor: &Cursor<'_>) -> Option<Vec<Ident>> {
     let mut names = Vec::new();
     loop {
         let start = ahead.here();
-        let name = if ahead.peek("(") || ahead.is_string() { None } else { ahead.name() };
+        let name = if ahead.peek("(") || ahead.is_string() { None } else { ahead.folded() };
         let alone = ahead.peek_any(&[",", "FROM", "AS", "COLLATE"]);
         ahead.pass_to_boundary(&["FROM"]);
         let span: Span = ahead.since(start);

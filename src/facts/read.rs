@@ -228,6 +228,14 @@ fn created(cursor: &mut Cursor<'_>) -> Option<Fact> {
     Some(Fact::Create(made))
 }
 
+/// Takes the name of a thing of a kind.
+fn named(cursor: &mut Cursor<'_>, what: Object) -> Option<Name> {
+    match what {
+        Object::Table | Object::View | Object::Database | Object::Schema => cursor.name(),
+        _ => cursor.folded(),
+    }
+}
+
 fn at_kind(cursor: &Cursor<'_>) -> bool {
     cursor.peek_any(&["VIEW", "FUNCTION", "PROCEDURE", "TRIGGER", "EVENT", "SQL", "AGGREGATE", "PACKAGE"])
 }
@@ -236,7 +244,7 @@ fn at_kind(cursor: &Cursor<'_>) -> bool {
 fn describe(cursor: &mut Cursor<'_>, made: &mut Created) {
     let _ = cursor.take("CONCURRENTLY");
     made.replaces |= cursor.take("IF NOT EXISTS");
-    made.name = cursor.name();
+    made.name = named(cursor, made.what);
     match made.what {
         Object::View | Object::MaterializedView => made.reads = cursor.sources(),
         Object::Type if cursor.take("AS ENUM") => {
@@ -283,13 +291,13 @@ fn renamed_other(cursor: &mut Cursor<'_>, what: Object) -> Option<Fact> {
         return Some(Fact::Nothing);
     }
     cursor.any(&["IF EXISTS"]);
-    let old = cursor.name()?;
+    let old = named(cursor, what)?;
     // The arguments of a function.
     if cursor.peek("(") {
         cursor.parentheses()?;
     }
     if cursor.take("RENAME TO") {
-        let new = cursor.name()?;
+        let new = named(cursor, what)?;
         return Some(Fact::Rename(what, vec![(old, Name { schema: None, ..new })]));
     }
     if cursor.take("SET TABLESPACE") {
@@ -342,7 +350,7 @@ fn dropped(cursor: &mut Cursor<'_>) -> Option<Fact> {
         return Some(Fact::Drop(drop));
     }
     loop {
-        drop.names.push(cursor.name()?);
+        drop.names.push(named(cursor, what)?);
         // The arguments of a function.
         if cursor.peek("(") {
             cursor.parentheses()?;

@@ -97,7 +97,7 @@ pub(super) fn inline_index(cursor: &mut Cursor<'_>, table: &Name) -> Option<Inde
     let mut index = Index { table: table.clone(), method: method.map(str::to_owned), ..Index::default() };
     index.if_not_exists = cursor.take("IF NOT EXISTS");
     if !cursor.peek("(") && !cursor.peek("USING") {
-        index.name = Some(cursor.name()?);
+        index.name = Some(cursor.folded()?);
     }
     index.span = cursor.since(start);
     if cursor.take("USING") {
@@ -191,7 +191,7 @@ pub(super) fn create_index(cursor: &mut Cursor<'_>, unique: bool, method: Option
     index.concurrently = cursor.is(Dialect::Postgres) && cursor.take("CONCURRENTLY");
     index.if_not_exists = cursor.take("IF NOT EXISTS");
     if !cursor.peek("ON") {
-        index.name = Some(cursor.name()?);
+        index.name = Some(cursor.folded()?);
     }
     if cursor.take("USING") {
         cursor.skip();

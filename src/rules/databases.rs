@@ -19,11 +19,12 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
     if !scene.mysql() {
         return Vec::new();
     }
-    let own = scene.script.database.map(str::to_lowercase);
+    let own = scene.script.database;
     let mut findings = Vec::new();
     names_of(scene.fact(), &mut |name: &Name| {
         let Some(other) = &name.schema else { return };
-        if own.as_ref() == Some(other) || SERVERS_OWN.contains(&other.as_str()) || name.span.start == name.span.end {
+        let servers = SERVERS_OWN.iter().any(|name| other.eq_ignore_ascii_case(name));
+        if own == Some(other.as_str()) || servers || name.span.start == name.span.end {
             return;
         }
         let message = format!("`{}` is of the database `{other}`, past its own order and history", name.name);

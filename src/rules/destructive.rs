@@ -1,12 +1,14 @@
 //! Rules about what is lost: things and rows that nobody gets back without a backup.
 
+use crate::catalogue::Known;
 use crate::config::Dialect;
 use crate::facts::{Change, Dropped, Fact, Name, Object, Reach, RowChange, Table};
 use crate::finding::{Finding, Rule, Severity};
+use crate::rules::demands::{takes_null, unique_index};
 use crate::rules::rebuilds::is_rebuilt;
 use crate::rules::scene::Scene;
 use crate::rules::{Family, Looks};
-use crate::text::enumerate;
+use crate::text::{Span, enumerate};
 
 /// A table goes.
 pub static DROP_TABLE: Rule = Rule::new(
@@ -137,7 +139,7 @@ fn look(scene: &Scene<'_>) -> Vec<Finding> {
 /// Finds a table that goes because another takes its name (MariaDB).
 fn replaced(scene: &Scene<'_>, made: &Table) -> Option<Finding> {
     let name = &made.name;
-    let unknown = scene.schema.table(name).is_none();
+    let unknown = !scene.schema.table(name).is_some_and(Known::is_made);
     if scene.is_new(name) || unknown && scene.schema.doubt().is_none() {
         return None;
     }
@@ -146,7 +148,7 @@ fn replaced(scene: &Scene<'_>, made: &Table) -> Option<Finding> {
     Some(scene.finding(&DROP_TABLE, name.span, message).label("cannot be brought back").help("write IF NOT EXISTS"))
 }
 
-fn cascaded(scene: &Scene<'_>, span: crate::text::Span, what: &str) -> Finding {
+fn cascaded(scene: &Scene<'_>, span: Span, what: &str) -> Finding {
     let message = format!("CASCADE lets this {what} remove whatever depends on it, and does not say what");
     scene.finding(&DROP_CASCADE, span, message).label("unseen").help("leave CASCADE out and name what is to go")
 }
@@ -177,7 +179,10 @@ fn dropped(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
             });
             lost.collect()
         }
-        Object::Index | Object::Column | Object::Other => Vec::new(),
+        Object::Index => {
+            drop.names.iter().filter_map(|name| unique_index(scene, drop.on.as_ref(), name, name.span)).collect()
+        }
+        Object::Column | Object::Other => Vec::new(),
         _ => drop.names.iter().filter_map(|name| object(scene, drop, name)).collect(),
     };
     findings.extend(drop.cascade.map(|span| cascaded(scene, span, "DROP")));
@@ -196,7 +201,8 @@ fn table(scene: &Scene<'_>, name: &Name, if_exists: bool) -> Option<Finding> {
         return None;
     }
     // No migration has made it; the database may hold it all the same.
-    let perhaps = if if_exists && scene.schema.table(name).is_none() { ", if it is there," } else { "" };
+    let perhaps =
+        if if_exists && !scene.schema.table(name).is_some_and(Known::is_made) { ", if it is there," } else { "" };
     let finding = scene
         .finding(&DROP_TABLE, name.span, format!("this drops the table `{}`{perhaps} and every row in it", name.name))
         .label("cannot be brought back")
@@ -253,6 +259,11 @@ fn altered(scene: &Scene<'_>, table: &Name) -> Vec<Finding> {
                 findings.extend(cascade.map(|span| cascaded(scene, span, "DROP CONSTRAINT")));
             }
             Change::DropForeign(name) => findings.extend(constraint(scene, table, name)),
+            Change::DropIndex(name) => {
+                let index = Name { schema: None, name: name.name.clone(), span: name.span };
+                findings.extend(unique_index(scene, Some(table), &index, name.span));
+            }
+            Change::Redefine(old, new) => findings.extend(takes_null(scene, table, old, new)),
             Change::DropPrimary => {
                 let again = alteration.actions.iter().any(|other| is_primary(&other.change));
                 let message = format!("this drops the primary key of `{}`", table.name);

@@ -188,12 +188,23 @@ fn copied(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Option
     };
     let table = &alteration.table.name;
     let message = format!("{why} makes the server copy `{table}`; every writer waits until that is done");
-    Some(
-        scene
-            .finding(&MYSQL_TABLE_COPY, first_words(scene, span), message)
-            .label("ALGORITHM=COPY, LOCK=SHARED")
-            .help("gh-ost or pt-online-schema-change do it in small steps; or plan a quiet hour"),
-    )
+    let finding =
+        scene.finding(&MYSQL_TABLE_COPY, first_words(scene, span), message).label("ALGORITHM=COPY, LOCK=SHARED");
+    let parent = match &action.change {
+        Change::AddColumn(column) => column.references.as_ref().map(|reference| &reference.table),
+        Change::AddConstraint(constraint) => match &constraint.demand {
+            Demand::Foreign(_, reference) => Some(&reference.table),
+            _ => None,
+        },
+        _ => None,
+    };
+    Some(match parent {
+        Some(parent) => finding.note(format!("writers of `{}` wait as well", parent.name)).help(
+            "pt-online-schema-change does it in small steps; with SET foreign_key_checks = 0 before it the server adds the \
+             key at once, and looks at no row",
+        ),
+        None => finding.help("gh-ost or pt-online-schema-change do it in small steps; or plan a quiet hour"),
+    })
 }
 
 /// The first line of a place, so that not a whole definition is underlined.
@@ -358,9 +369,15 @@ fn commits(scene: &Scene<'_>) -> Vec<Finding> {
         1 => "this definition commits: if a statement behind it fails, it stays".to_owned(),
         many => format!("each of the {many} definitions of this file commits: if one fails, those before it stay"),
     };
-    vec![
-        scene
-            .finding_at(second.0, &IMPLICIT_COMMIT, word, message)
-            .help("one definition a file; the versions may follow each other"),
-    ]
+    // Several changes of one table are one definition, if they are written as one.
+    let mut tables = definitions.iter().map(|(_, act)| match &act.fact {
+        Fact::AlterTable(alteration) => Some(&alteration.table.name),
+        _ => None,
+    });
+    let first = tables.next().flatten();
+    let help = match first.is_some() && definitions.len() > 1 && tables.all(|table| table == first) {
+        true => "write them as one ALTER TABLE, which commits once; or one definition a file",
+        false => "one definition a file; the versions may follow each other",
+    };
+    vec![scene.finding_at(second.0, &IMPLICIT_COMMIT, word, message).help(help)]
 }

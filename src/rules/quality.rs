@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use crate::catalogue::Known;
 use crate::config::Dialect;
-use crate::facts::{Change, Constraint, Demand, Fact, Ident, Index, Insertion, Name, Reference, Table, Type};
+use crate::facts::{Change, Constraint, Demand, Fact, Ident, Insertion, Name, Reference, Table, Type};
 use crate::finding::{Finding, Rule, Severity};
+use crate::rules::redundancy::{REDUNDANT_INDEX, redundant};
 use crate::rules::scene::{Act, Scene};
 use crate::rules::{Family, Looks};
 use crate::text::{Span, enumerate};
@@ -38,13 +39,6 @@ pub static FOREIGN_KEY_TYPE_MISMATCH: Rule = Rule::new(
     Severity::Warning,
     "A column refers to one of another type.",
     "Where the server takes it at all, every comparison converts, and a value may fit one side only.",
-);
-/// One index too many.
-pub static REDUNDANT_INDEX: Rule = Rule::new(
-    "redundant-index",
-    Severity::Warning,
-    "An index begins like another one that is there.",
-    "The longer one serves all that the shorter one could; each of them costs every write.",
 );
 /// A name that is cut.
 pub static IDENTIFIER_TOO_LONG: Rule = Rule::new(
@@ -167,6 +161,10 @@ fn changed(scene: &Scene<'_>, table: &Name, change: &Change, findings: &mut Vec<
             if let Some(reference) = &column.references {
                 findings.extend(other_type(scene, &column.of, &column.name, reference, 0));
             }
+            let counts = column.counts || column.of.is_serial();
+            if column.primary.is_some() && counts && column.of.is_narrow() && !scene.is(Dialect::Sqlite) {
+                findings.push(narrow(scene, table, &column.name, &column.of));
+            }
         }
         Change::AddConstraint(constraint) => {
             let columns: Vec<(&str, &Type)> = known
@@ -230,34 +228,6 @@ fn other_type(scene: &Scene<'_>, of: &Type, column: &Ident, reference: &Referenc
         format!("`{}` is {}, and `{}.{target}` is {}", column.name, of.shown(), reference.table.name, other.shown());
     let wanted = if other.is_serial() || other.name == "serial" { base(other) } else { other.shown() };
     Some(scene.finding(&FOREIGN_KEY_TYPE_MISMATCH, column.span, message).help(format!("write {wanted}")))
-}
-
-fn redundant(scene: &Scene<'_>, index: &Index, known: Option<&Known>) -> Option<Finding> {
-    let known = known?;
-    let names: Vec<&str> = index.columns.iter().map(|column| column.name.as_str()).collect();
-    if index.partial || index.unique || index.method.is_some() || names.iter().any(|name| name.is_empty()) {
-        return None;
-    }
-    // An order, a collation, a length or a class serves what another does not; and what is there is not made again.
-    let there = |other: &Index| other.is_called(index.name.as_ref());
-    if !index.plain || scene.has_word("INCLUDE") || index.if_not_exists && known.indexes.iter().any(there) {
-        return None;
-    }
-    let begins = |columns: &[&str]| columns.len() >= names.len() && columns[..names.len()] == names[..];
-    let key = known.uniques().into_iter().find(|unique| begins(&unique.columns));
-    let other = known.indexes.iter().find(|other| {
-        let columns: Vec<&str> = other.columns.iter().map(|column| column.name.as_str()).collect();
-        !other.partial && other.method.is_none() && other.plain && begins(&columns)
-    });
-    let what = match (other.and_then(|other| other.name.as_ref()), key) {
-        (Some(name), _) => format!("the index `{}`", name.name),
-        (None, Some(unique)) if unique.primary => "the primary key".to_owned(),
-        (None, Some(unique)) => format!("the unique key on {}", enumerate(&unique.columns, 8)),
-        (None, None) => return None,
-    };
-    let message = format!("{what} begins with {} already", enumerate(&names, 8));
-    let span = index.name.as_ref().map_or(index.span, |name| name.span);
-    Some(scene.finding(&REDUNDANT_INDEX, span, message).label("costs every write").help("leave it out"))
 }
 
 fn too_long(scene: &Scene<'_>, name: &str, span: Span) -> Option<Finding> {

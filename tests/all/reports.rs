@@ -231,7 +231,7 @@ fn weights_differ_by_environment_and_begin_with_a_version() {
 fn names_of_other_databases_are_found_and_its_own_is_known() {
     let world = World::new(&manifest("mariadb", ""), "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n");
     world.migration("1", "CREATE TABLE shop.a (id BIGINT PRIMARY KEY);\n");
-    let text = "INSERT INTO a (id) SELECT id FROM crm.people;\nDROP TABLE `Shop`.a;\nCREATE TABLE b (id BIGINT PRIMARY KEY);\n\
+    let text = "INSERT INTO a (id) SELECT id FROM crm.people;\nDROP TABLE `shop`.a;\nCREATE TABLE b (id BIGINT PRIMARY KEY);\n\
                 INSERT INTO b (id) SELECT count(*) FROM information_schema.tables;\n";
     world.migration("2", text);
     let done = world.sg(&["check"]);
