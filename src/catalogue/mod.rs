@@ -32,6 +32,8 @@ pub struct Catalogue {
     /// The schema in which the present file looks first.
     #[serde(skip)]
     path: Option<String>,
+    /// Tables that were there and are no more.
+    gone: BTreeSet<String>,
     /// Views, with the tables that each reads.
     views: BTreeMap<String, Vec<String>>,
     /// Enums with their values; domains with a condition have none.
@@ -115,7 +117,14 @@ impl Catalogue {
             return self.temporary.remove(&name.name);
         }
         let key = self.key(name);
-        self.tables.remove(&key)
+        let table = self.tables.remove(&key)?;
+        self.gone.insert(key);
+        Some(table)
+    }
+
+    /// Says whether a migration has dropped or renamed a table of that name, and none has made it again.
+    pub fn is_gone(&self, name: &Name) -> bool {
+        self.gone.contains(&self.key(name)) && self.table(name).is_none()
     }
 
     /// Puts a table in, where its name says.
@@ -129,6 +138,7 @@ impl Catalogue {
             (_, Some(schema)) if self.is_own(schema) => name.name.clone(),
             _ => name.key(),
         };
+        self.gone.remove(&key);
         self.tables.insert(key, table);
     }
 

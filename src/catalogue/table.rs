@@ -8,30 +8,42 @@ use crate::facts::{Column, Constraint, Demand, Ident, Index, Name, Reference};
 
 /// A table that migrations made.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Known {
     /// Its columns, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<Rc<Column>>,
     /// Its constraints, those of columns not among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub constraints: Vec<Constraint>,
     /// Its indexes, those of constraints not among them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub indexes: Vec<Index>,
     /// The files that made these indexes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub index_born: Vec<u32>,
     /// The file that made it; 0 for none that is known.
     pub born: u32,
     /// The files that added columns to it, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub column_born: Vec<(String, u32)>,
     /// Whether all of its columns are known.
+    #[serde(skip_serializing_if = "crate::facts::is_false")]
     pub whole: bool,
     /// Whether it ends with its session.
+    #[serde(skip_serializing_if = "crate::facts::is_false")]
     pub temporary: bool,
     /// Whether it is parted.
+    #[serde(skip_serializing_if = "crate::facts::is_false")]
     pub partitioned: bool,
     /// Whether it is a part of another.
+    #[serde(skip_serializing_if = "crate::facts::is_false")]
     pub part: bool,
     /// Its character set, in lower case (MySQL and MariaDB).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub charset: Option<String>,
     /// Its collation, in lower case (MySQL and MariaDB).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub collation: Option<String>,
 }
 

@@ -15,6 +15,7 @@ pub mod types;
 mod upkeep;
 mod within;
 
+pub(crate) use parts::is_false;
 pub use parts::{
     Action, Alteration, Change, Column, Constraint, Demand, Generated, Index, Mark, Reference, Setting, Table, Text,
 };
@@ -38,8 +39,10 @@ pub struct Ident {
 
 /// The name of a thing that may stand in a schema.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Name {
     /// The schema, where it is written and not the usual one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// The name, as the engine compares it.
     pub name: String,

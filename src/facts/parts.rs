@@ -55,43 +55,59 @@ pub struct Setting {
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Column {
     /// Its name.
     pub name: Ident,
     /// Its type.
     pub of: Type,
     /// The words NOT NULL.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub not_null: Option<Mark>,
     /// Whether it is said to take null, by NULL or by a default of null.
+    #[serde(skip_serializing_if = "is_false")]
     pub null: bool,
     /// Its default.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Box<Text>>,
     /// Whether it is computed, and kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub generated: Option<Generated>,
     /// Whether it counts by itself: identity, AUTO_INCREMENT.
+    #[serde(skip_serializing_if = "is_false")]
     pub counts: bool,
     /// The words PRIMARY KEY.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub primary: Option<Mark>,
     /// Whether that key counts down: DESC.
+    #[serde(skip_serializing_if = "is_false")]
     pub descends: bool,
     /// The word UNIQUE.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unique: Option<Mark>,
     /// The word CHECK, with the condition.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub check: Option<Box<Text>>,
     /// Whether a primary key of the table holds it.
+    #[serde(skip_serializing_if = "is_false")]
     pub in_key: bool,
     /// What it refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub references: Option<Box<Reference>>,
     /// Its own character set or collation, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub charset: Option<Box<Text>>,
     /// Its own collation, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub collation: Option<Box<Text>>,
     /// The names of its own constraints, each with what it demands, by its first word.
     #[serde(skip)]
     pub names: Vec<(Ident, &'static str)>,
     /// Whether it is commented.
+    #[serde(skip_serializing_if = "is_false")]
     pub commented: bool,
     /// Whether ON UPDATE gives it a value.
+    #[serde(skip_serializing_if = "is_false")]
     pub on_update: bool,
     /// The whole definition.
     #[serde(skip)]
@@ -128,12 +144,15 @@ pub struct Generated {
 
 /// What a foreign key refers to.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reference {
     /// The table.
     pub table: Name,
     /// The columns; none for the primary key.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<Ident>,
     /// ON DELETE CASCADE or ON UPDATE CASCADE.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cascade: Option<Mark>,
     /// Where the reference stands.
     #[serde(skip)]
@@ -144,14 +163,18 @@ pub struct Reference {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Constraint {
     /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Ident>,
     /// What it demands.
     pub demand: Demand,
     /// Whether old rows are not looked at: NOT VALID.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub not_valid: bool,
     /// The index that is taken for it: USING INDEX.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub using: Option<Ident>,
     /// NULLS NOT DISTINCT.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub nulls_alike: bool,
     /// What stands behind the columns of a key and is about its index: INCLUDE, WITH, USING INDEX TABLESPACE.
     #[serde(skip)]
@@ -183,29 +206,39 @@ pub enum Demand {
 
 /// An index.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Index {
     /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
     /// The table.
     pub table: Name,
     /// Its columns; an empty name for what is computed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<Ident>,
     /// Whether no two rows may be alike in it.
+    #[serde(skip_serializing_if = "is_false")]
     pub unique: bool,
     /// Without blocking.
+    #[serde(skip_serializing_if = "is_false")]
     pub concurrently: bool,
     /// IF NOT EXISTS.
+    #[serde(skip_serializing_if = "is_false")]
     pub if_not_exists: bool,
     /// ON ONLY.
+    #[serde(skip_serializing_if = "is_false")]
     pub only: bool,
     /// A condition: only some rows are in it.
+    #[serde(skip_serializing_if = "is_false")]
     pub partial: bool,
     /// Whether its columns stand there with nothing behind them: no length, order, collation or class.
+    #[serde(skip_serializing_if = "is_false")]
     pub plain: bool,
     /// How it is built (MySQL and MariaDB): ALGORITHM or LOCK, its word in upper case, and where that stands.
     #[serde(skip)]
     pub manner: Vec<(&'static str, String, Span)>,
     /// FULLTEXT, SPATIAL or a method that is not the usual one, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The word INDEX.
     #[serde(skip)]
@@ -300,4 +333,10 @@ pub enum Change {
     Guard,
     /// Nothing that a rule asks for.
     Nothing,
+}
+
+/// Whether a field says nothing, so that it need not be kept.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) fn is_false(field: &bool) -> bool {
+    !*field
 }

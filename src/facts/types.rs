@@ -11,14 +11,18 @@ use crate::text::Span;
 
 /// A type as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Type {
     /// Its name: lower case, synonyms made one; empty where none is written.
     pub name: String,
     /// What stands in its parentheses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
     /// Words behind it that belong to it: `unsigned`, `zerofill`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
     /// Whether it is an array.
+    #[serde(skip_serializing_if = "crate::facts::is_false")]
     pub array: bool,
     /// Where it stands.
     #[serde(skip)]

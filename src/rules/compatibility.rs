@@ -129,7 +129,12 @@ fn renamed_table(scene: &Scene<'_>, old: &Name, new: &Name) -> Option<Finding> {
         Fact::Rename(_, pairs) => pairs.iter().any(|(_, to)| to.name == old.name),
         _ => false,
     };
-    if scene.is_new(old) || replaces || swapped || pairs_back || keeps_view(scene, old) {
+    // One that goes in the same file is found as that.
+    let goes = scene.later(&new.name).any(|act| match &act.fact {
+        Fact::Drop(drop) => drop.what == Object::Table && drop.names.iter().any(|name| name.name == new.name),
+        _ => false,
+    });
+    if scene.is_new(old) || replaces || swapped || pairs_back || goes || keeps_view(scene, old) {
         return None;
     }
     let message = format!("programs that know only `{}` fail from that moment on", old.name);
@@ -137,8 +142,8 @@ fn renamed_table(scene: &Scene<'_>, old: &Name, new: &Name) -> Option<Finding> {
     let (was, is) = (scene.named(old), scene.named(new));
     let finding =
         finding.help("keep a view under the old name in the same file, and drop it when no program uses it any more");
-    // In MySQL and MariaDB the two are no one step.
-    if scene.mysql() {
+    // In MySQL and MariaDB the two are no one step; a view of SQLite takes no rows, and is in the way of later changes.
+    if !scene.postgres() {
         return Some(finding);
     }
     Some(finding.safe(format!("ALTER TABLE {was} RENAME TO {is};\nCREATE VIEW {was} AS SELECT * FROM {is};\n")))
@@ -201,6 +206,18 @@ fn renamed_column(scene: &Scene<'_>, table: &Name, old: &Ident, new: &Ident) -> 
     if added_here || view || old.name == new.name {
         return None;
     }
+    let again = scene.later(&table.name).any(|act| match &act.fact {
+        Fact::AlterTable(alteration) => alteration
+            .actions
+            .iter()
+            .any(|action| matches!(&action.change, Change::AddColumn(column) if column.name.name == old.name)),
+        _ => false,
+    });
+    if again {
+        let message = format!("`{}.{}` is another column from that moment on", table.name, old.name);
+        let finding = scene.finding(&RENAME_COLUMN, new.span, message).label("the old name means something else");
+        return Some(finding.help("give the new column a name of its own: running programs read it as the old one"));
+    }
     let message = format!("programs that know only `{}.{}` fail from that moment on", table.name, old.name);
     let finding = scene.finding(&RENAME_COLUMN, new.span, message).label("only the new name is left");
     Some(finding.help("add a column, let programs write both, fill it, read the new one, drop the old one last"))
@@ -219,8 +236,12 @@ fn unique(scene: &Scene<'_>, table: &Name, columns: &[Ident], span: crate::text:
     }
     let shown: Vec<&str> = columns.iter().map(|column| scene.shown(column.span)).collect();
     let message = format!("fails if two rows of `{}` agree in {}", table.name, enumerate(&names, 8));
+    // Rows with null agree with none.
+    let nullable = columns.iter().filter(|column| !known.is_some_and(|known| known.refuses_null(&column.name)));
+    let filled: Vec<String> = nullable.map(|column| format!("{} IS NOT NULL", scene.shown(column.span))).collect();
+    let filled = if filled.is_empty() { String::new() } else { format!(" WHERE {}", filled.join(" AND ")) };
     let query = format!(
-        "SELECT {list}, count(*) FROM {} GROUP BY {list} HAVING count(*) > 1",
+        "SELECT {list}, count(*) FROM {}{filled} GROUP BY {list} HAVING count(*) > 1",
         scene.named(table),
         list = shown.join(", ")
     );

@@ -200,13 +200,20 @@ fn table(scene: &Scene<'_>, name: &Name, if_exists: bool) -> Option<Finding> {
     if scene.is_new(name) || is_rebuilt(scene, name) {
         return None;
     }
-    // No migration has made it; the database may hold it all the same.
-    let perhaps =
-        if if_exists && !scene.schema.table(name).is_some_and(Known::is_made) { ", if it is there," } else { "" };
+    // No migration has made it; the database may hold it all the same, unless one has dropped or renamed it.
+    let unmade = if_exists && !scene.schema.table(name).is_some_and(Known::is_made);
+    if unmade && scene.schema.is_gone(name) {
+        return None;
+    }
+    let perhaps = if unmade { ", if it is there," } else { "" };
     let finding = scene
         .finding(&DROP_TABLE, name.span, format!("this drops the table `{}`{perhaps} and every row in it", name.name))
         .label("cannot be brought back")
         .help("first release what no longer uses it; then drop it, with a backup at hand, and suppress this with the reason");
+    let finding = match unmade && scene.schema.doubt().is_none() {
+        true => finding.at_most(Severity::Warning),
+        false => finding,
+    };
     let views = scene.schema.views_of(&name.name).collect::<Vec<_>>();
     Some(match views.as_slice() {
         [] => finding,

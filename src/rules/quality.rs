@@ -280,6 +280,7 @@ fn at_end(scene: &Scene<'_>) -> Vec<Finding> {
             let indexed = known.is_none_or(|known| {
                 known.is_indexed(&columns.iter().map(String::as_str).collect::<Vec<_>>())
                     || !columns.iter().all(|column| known.column(column).is_some())
+                    || !known.foreign_keys().iter().any(|(own, _)| *own == columns)
             });
             if scene.mysql() || indexed || !seen.insert((table.key(), columns.clone())) {
                 continue;
@@ -287,7 +288,9 @@ fn at_end(scene: &Scene<'_>) -> Vec<Finding> {
             let message = format!("no index of `{}` begins with {}", table.name, enumerate(&columns, 8));
             let finding = scene.finding_at(at, &FOREIGN_KEY_WITHOUT_INDEX, span, message);
             findings.push(finding.label("every DELETE in the parent reads this table").help(format!(
-                "CREATE INDEX ON {} ({})",
+                "CREATE INDEX {}_{}_idx ON {} ({})",
+                table.name,
+                columns.join("_"),
                 table.name,
                 columns.join(", ")
             )));

@@ -185,10 +185,24 @@ fn successor<'s>(mut later: impl Iterator<Item = &'s Act>, old: &Name) -> Option
     })
 }
 
+/// The table that was made under the name which a dropped one had before it was renamed in this file.
+fn namesake<'s>(scene: &Scene<'s>, old: &Name) -> Option<&'s Name> {
+    let was = scene.earlier(&old.name).find_map(|act| match &act.fact {
+        Fact::AlterTable(alteration) => {
+            let aside = |change: &Change| matches!(change, Change::RenameTable(new) if new.name == old.name);
+            alteration.actions.iter().any(|action| aside(&action.change)).then_some(&alteration.table)
+        }
+        _ => None,
+    })?;
+    let made = |act: &Act| matches!(&act.fact, Fact::CreateTable(table) if table.name.key() == was.key());
+    scene.earlier(&was.name).any(made).then_some(was)
+}
+
 fn rebuilt(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
     let mut findings = Vec::new();
     for old in &drop.names {
-        let Some(new) = successor(scene.later(&old.name), old) else { continue };
+        let heir = successor(scene.later(&old.name), old).or_else(|| namesake(scene, old));
+        let Some(new) = heir else { continue };
         let (Some(was), Some(is)) = (scene.schema.table(old), scene.schema.table(new)) else { continue };
         if scene.schema.is_new_table(was) || !was.whole || !is.whole {
             continue;
