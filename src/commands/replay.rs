@@ -49,7 +49,7 @@ pub enum Step {
 }
 
 /// Earlier migrations from which on a snapshot is worth its file.
-const WORTH_KEEPING: usize = 50;
+const WORTH_KEEPING: usize = STRIDE;
 /// Snapshots that are kept.
 const MOST_SNAPSHOTS: usize = 16;
 /// Counts up when what a snapshot holds changes.
@@ -118,15 +118,18 @@ impl Lineage {
                 schema.known.borrow_mut().has_not_run(number);
             }
         }
-        for migration in &self.before[done..] {
+        // Kept where the next lineage, which is longer, will look for it too.
+        let worth = |(count, _): &&(usize, String)| count % STRIDE == 0 && *count >= done + WORTH_KEEPING;
+        let kept_at = chain.iter().rev().find(worth);
+        for (number, migration) in self.before.iter().enumerate().skip(done) {
             pass(&schema, migration, self.pending.contains(&migration.path), read);
-        }
-        if let (Some(folder), Some((_, key))) = (cache, chain.last())
-            && self.before.len() >= done + WORTH_KEEPING
-            && let Some(bytes) = snapshot(&schema)
-        {
-            // Only a cache: what cannot be kept is made again.
-            let _ = keep(&folder, key, &bytes);
+            if let (Some(folder), Some((count, key))) = (&cache, kept_at)
+                && *count == number + 1
+                && let Some(bytes) = snapshot(&schema)
+            {
+                // Only a cache: what cannot be kept is made again.
+                let _ = keep(folder, key, &bytes);
+            }
         }
         Ok(Some(schema))
     }

@@ -43,13 +43,19 @@ fn what_many_migrations_made_is_kept_and_never_believed_when_it_is_broken() {
     let folder = world.server().join("schemagate/replay");
     let kept: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");
+    // The next push finds it, and keeps no other.
+    let made = std::fs::metadata(&kept[0]).unwrap().modified().unwrap();
+    world.migration("2001", "ALTER TABLE t151 ADD COLUMN a INTEGER;");
+    world.send("one more again").ok();
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    assert_eq!(std::fs::metadata(&kept[0]).unwrap().modified().unwrap(), made);
     let mut bytes = std::fs::read(&kept[0]).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..].fill(0x5a);
     std::fs::write(&kept[0], bytes).unwrap();
-    world.migration("201", "ALTER TABLE t150 ADD COLUMN a INTEGER;");
+    world.migration("2010", "ALTER TABLE t150 ADD COLUMN a INTEGER;");
     world.send("again").refused(&["duplicate column name: a"]);
-    world.migration("201", "ALTER TABLE t150 ADD COLUMN b INTEGER;");
+    world.migration("2010", "ALTER TABLE t150 ADD COLUMN b INTEGER;");
     world.send("another").ok();
 }
 
