@@ -228,6 +228,12 @@ fn rebuilt(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
     findings
 }
 
+/// Says whether a column is the number of the row, which SQLite gives where none is written.
+fn numbers_rows(table: &Known, column: &Column) -> bool {
+    let alone = table.uniques().iter().any(|unique| unique.primary && unique.columns == [column.name.name.as_str()]);
+    alone && column.of.name == "integer"
+}
+
 /// Holds the columns of a copy against those of both tables.
 fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, old: &Name, was: &Known, is: &Known) -> Vec<Finding> {
     let Some(columns) = &insertion.columns else { return Vec::new() };
@@ -236,9 +242,21 @@ fn copied(scene: &Scene<'_>, at: usize, insertion: &Insertion, old: &Name, was: 
         .columns
         .iter()
         .filter(|column| is.column(&column.name.name).is_some_and(|column| column.generated.is_none()));
-    let missed: Vec<String> =
-        both.filter(|column| !named(&column.name.name)).map(|column| column.name.name.clone()).collect();
+    let (numbers, values): (Vec<_>, Vec<_>) =
+        both.filter(|column| !named(&column.name.name)).partition(|column| numbers_rows(was, column));
+    let names = |columns: Vec<&Rc<Column>>| columns.iter().map(|column| column.name.name.clone()).collect::<Vec<_>>();
+    let (numbers, missed) = (names(numbers), names(values));
     let mut findings = Vec::new();
+    for name in numbers {
+        let message = format!("the copy leaves out {name}, so every row of `{}` gets a new number", old.name);
+        findings.push(
+            scene
+                .finding_at(at, &SQLITE_TABLE_REBUILD, insertion.table.span, message)
+                .at_most(Severity::Warning)
+                .label("what refers to the old numbers points elsewhere")
+                .help("name it in the INSERT and in its SELECT"),
+        );
+    }
     if !missed.is_empty() {
         let message = format!("the copy leaves out {}, which both tables have", enumerate(&missed, 8));
         findings.push(
