@@ -1,12 +1,13 @@
 //! What a verdict costs, in one run, on one thread: 10 MB of mixed statements (tables with their rows), 10 MB of short
-//! statements of which most define structure, and one INSERT of 10 MB. For SQLite also what the library takes to run
-//! the short ones itself.
+//! statements of which most define structure, one INSERT of 10 MB, and 10 MB of real migrations again and again, where
+//! they are there. For SQLite also what the library takes to run the short ones itself.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::time::Instant;
 
 use schemagate::config::Dialect;
+use schemagate::config::flavour::Flavour;
 use schemagate::config::limits::Limits;
 use schemagate::sql::split::split;
 use schemagate::sql::verdict::{Bench, Verdict, judge};
@@ -66,7 +67,7 @@ fn main() {
     let Some(dialect) = only else {
         // Each in a process of its own, so that peak memory is its own.
         println!(
-            "| dialect | 10 MB mixed | its memory | short statements | one INSERT | its memory |\n|---|---|---|---|---|---|"
+            "| dialect | 10 MB mixed | its memory | short statements | one INSERT | its memory | real migrations |\n|---|---|---|---|---|---|---|"
         );
         let program = std::env::current_exe().expect("this program");
         for dialect in Dialect::ALL {
@@ -94,29 +95,64 @@ fn measure(dialect: Dialect) {
     for text in [&mixed, &short, &insert] {
         let (before, _) = usage();
         let wall = Instant::now();
-        let statements = split(text, dialect);
-        let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: None, server: None };
-        let replay = (dialect == Dialect::Sqlite).then(|| schemagate::sql::sqlite::Replay::new().expect("SQLite"));
-        let replay = replay.map(std::cell::RefCell::new);
-        let bench = Bench { replay: replay.as_ref(), ..bench };
-        for statement in &statements {
-            let verdict = judge(text, statement, bench);
-            assert!(
-                matches!(verdict, Verdict::Accepted | Verdict::Refused { .. }),
-                "{verdict:?} for {}",
-                statement.span.of(text).chars().take(200).collect::<String>()
-            );
-        }
+        let unsure = judge_all(dialect, std::slice::from_ref(text));
+        assert_eq!(unsure, 0, "every statement of ours is decided");
         let cpu = (usage().0 - before).max(wall.elapsed().as_secs_f64() * 0.01);
         costs.push((text.len() as f64 / 1e6 / cpu, usage().1 - texts));
     }
+    let histories = real(dialect);
+    let length: usize = histories.iter().flatten().map(String::len).sum();
+    let (before, mut judged) = (usage().0, 0);
+    while judged < SIZE && length > 0 {
+        judged += length;
+        for files in &histories {
+            judge_all(dialect, files);
+        }
+    }
+    let real = match length {
+        0 => "not here".to_owned(),
+        _ => format!("{:.0} MB/s", judged as f64 / 1e6 / (usage().0 - before)),
+    };
     let speed = |at: usize| format!("{:.0} MB/s", costs[at].0);
     let memory = |at: usize| format!("{:.0} MiB", costs[at].1);
-    let cells = [speed(0), memory(0), speed(1), speed(2), memory(2)];
+    let cells = [speed(0), memory(0), speed(1), speed(2), memory(2), real];
     println!("| {} | {} |", dialect.title(), cells.join(" | "));
     if dialect == Dialect::Sqlite {
         println!("\nThe short statements, run by SQLite itself in memory: {:.0} MB/s", run_by_sqlite(&short));
     }
+}
+
+/// Judges the files of one database, in order; returns how many statements were not decided.
+fn judge_all(dialect: Dialect, files: &[String]) -> usize {
+    let replay = (dialect == Dialect::Sqlite).then(|| schemagate::sql::sqlite::Replay::new().expect("SQLite"));
+    let replay = replay.map(std::cell::RefCell::new);
+    let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: replay.as_ref(), server: None };
+    let mut unsure = 0;
+    for text in files {
+        if let Some(replay) = &replay {
+            replay.borrow_mut().next_file();
+        }
+        for statement in &split(text, dialect) {
+            let verdict = judge(text, statement, bench);
+            unsure += usize::from(!matches!(verdict, Verdict::Accepted | Verdict::Refused { .. }));
+        }
+    }
+    unsure
+}
+
+/// The histories of real projects in a folder beside this one, if it is there: the files of each, in order.
+fn real(dialect: Dialect) -> Vec<Vec<String>> {
+    let folder = if Flavour::from(dialect).is_mysql() { "mysql" } else { dialect.word() };
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let projects = std::fs::read_dir(top).into_iter().flatten().flatten();
+    let files = |project: std::fs::DirEntry| {
+        let files = std::fs::read_dir(project.path().join(folder)).into_iter().flatten().flatten();
+        let mut files: Vec<_> = files.map(|file| file.path()).collect();
+        files.retain(|file| file.to_string_lossy().ends_with(".up.sql"));
+        files.sort();
+        files.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
+    };
+    projects.map(files).collect()
 }
 
 /// How fast the library alone runs a script, in MB/s of CPU time.

@@ -53,7 +53,7 @@ const WORTH_KEEPING: usize = STRIDE;
 /// Snapshots that are kept.
 const MOST_SNAPSHOTS: usize = 16;
 /// Counts up when what a snapshot holds changes.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// Parts files by the database that they are for.
 pub fn lineages(judge: &Judge<'_>, states: &States, files: Vec<ToRead>) -> Vec<Lineage> {

@@ -1,10 +1,12 @@
 //! The verdict of SQLite: SQLite itself, on a throw-away database in memory.
 //!
 //! Statements that define structure are carried out there, so that what follows meets the tables that will be there;
-//! no row is ever written. Knows which errors are about form and which about the schema. Refuses files, other
+//! no row is ever written. What SQLite certainly takes is not put before it until something else needs it. Knows which errors are about form and which about the schema. Refuses files, other
 //! databases and extensions, and stops what does not end.
 
+mod certain;
 pub mod sandbox;
+mod waiting;
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::limits::Limit;
@@ -17,6 +19,7 @@ use crate::sql::verdict::Verdict;
 use crate::text::Span;
 
 use sandbox::Budget;
+use waiting::{Known, Waiting};
 
 /// Stubs that are made for one statement before its names are given up.
 const MOST_STUBS: usize = 32;
@@ -28,6 +31,7 @@ const LONGEST_RESULT: i32 = 64 << 10;
 pub struct Replay {
     connection: Connection,
     budget: Budget,
+    waiting: Waiting,
     /// Why the schema is not what the target's will be, once that is so.
     doubt: Option<String>,
 }
@@ -45,7 +49,7 @@ impl Replay {
     /// If SQLite cannot make one: no memory.
     pub fn new() -> Result<Self, String> {
         let (connection, budget) = sandbox::open(None).map_err(|error| error.to_string())?;
-        Ok(Self { connection, budget, doubt: None })
+        Ok(Self { connection, budget, waiting: Waiting::default(), doubt: None })
     }
 
     /// Starts where a snapshot was taken.
@@ -53,21 +57,52 @@ impl Replay {
     /// # Errors
     /// If the bytes are no snapshot.
     pub fn restore(bytes: &[u8]) -> Result<Self, String> {
-        let (connection, budget) = sandbox::open(Some(bytes)).map_err(|error| error.to_string())?;
-        Ok(Self { connection, budget, doubt: None })
+        let cut = || "the snapshot is cut".to_owned();
+        let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(cut)?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|error| error.to_string())?;
+        let (waiting, database) = rest.split_at_checked(length).ok_or_else(cut)?;
+        let waiting = serde_json::from_slice(waiting).map_err(|error| error.to_string())?;
+        let (connection, budget) = sandbox::open(Some(database)).map_err(|error| error.to_string())?;
+        Ok(Self { connection, budget, waiting, doubt: None })
     }
 
-    /// Returns the database as bytes; `None` where it is not known well enough to be kept.
+    /// Returns what waits and the database as bytes; `None` where it is not known well enough to be kept.
     pub fn snapshot(&self) -> Option<Vec<u8>> {
         if self.doubt.is_some() {
             return None;
         }
-        self.connection.serialize("main").ok().map(|data| data.to_vec())
+        let waiting = serde_json::to_vec(&self.waiting).ok()?;
+        let mut bytes = u64::try_from(waiting.len()).ok()?.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&waiting);
+        bytes.extend_from_slice(&self.connection.serialize("main").ok()?);
+        Some(bytes)
     }
 
-    /// Starts a new allowance of work, for the next file.
+    /// Starts the next file: a new allowance of work, the settings with which files begin, and nothing temporary.
     pub fn next_file(&mut self) {
         self.budget.renew();
+        let (settings, temporary) = self.waiting.end_file();
+        let settled = if settings { self.connection.execute_batch(sandbox::SETTINGS) } else { Ok(()) };
+        let cleared =
+            settled.and_then(|()| if temporary { sandbox::clear_temporary(&self.connection) } else { Ok(()) });
+        if let Err(error) = cleared {
+            self.lose_track(error.to_string());
+        }
+    }
+
+    /// Compiles a statement behind all that it may need, and carries it out if it changes the schema.
+    fn try_out(&mut self, text: &str, changes: bool) -> Result<(), Complaint> {
+        let before = self.waiting.before(text, changes);
+        for statement in &before.waited {
+            if let Err(complaint) = prepare(&self.connection, statement, true) {
+                self.lose_track(complaint.message);
+            }
+        }
+        prepare(&self.connection, text, changes)?;
+        if changes {
+            self.waiting.after(before, |name| sandbox::known(&self.connection, name).unwrap_or(Known::Other));
+        }
+        Ok(())
     }
 
     /// From here on the schema is not known: names are not judged any more.
@@ -83,19 +118,21 @@ impl Replay {
     /// Carries out a statement that was judged before. What fails makes the schema unknown.
     pub fn follow(&mut self, text: &str) {
         let head = head(text, Dialect::Sqlite);
-        if !defines(&head) {
+        if !defines(&head) || self.waiting.takes(text) {
             return;
         }
-        let done = prepare(&self.connection, text, true);
-        if let Err(complaint) = done {
+        if let Err(complaint) = self.try_out(text, true) {
             self.lose_track(complaint.message);
         }
     }
 
     /// Judges one statement and carries it out, if it defines structure. Spans count in `text`.
     pub fn judge(&mut self, text: &str) -> Verdict {
+        if self.waiting.takes(text) {
+            return Verdict::Accepted;
+        }
         let head = head(text, Dialect::Sqlite);
-        let Err(complaint) = prepare(&self.connection, text, defines(&head)) else { return Verdict::Accepted };
+        let Err(complaint) = self.try_out(text, defines(&head)) else { return Verdict::Accepted };
         if is_about_form(&complaint.message) {
             if defines(&head) {
                 self.lose_track("a statement before was not well formed");

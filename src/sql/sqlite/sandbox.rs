@@ -10,6 +10,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result};
 
+use super::waiting::{Known, Table};
+
 /// Steps of SQLite's machine that the statements of one file may take: some seconds.
 const STEPS: u64 = 50_000_000;
 /// Steps between two looks at the allowance.
@@ -21,6 +23,9 @@ const PAGES: u32 = 256 << 10;
 const HEAP: u32 = 512 << 20;
 /// Longest value and longest statement: 64 MiB.
 const LONGEST_VALUE: i32 = 64 << 20;
+
+/// With what each file begins; a file may set them otherwise for itself.
+pub(super) const SETTINGS: &str = "PRAGMA foreign_keys = OFF; PRAGMA legacy_alter_table = OFF";
 
 /// The allowance of work that is left.
 pub(super) struct Budget(Arc<AtomicU64>);
@@ -43,7 +48,7 @@ pub(super) fn open(snapshot: Option<&[u8]>) -> Result<(Connection, Budget)> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     }
     connection.execute_batch(&format!(
-        "PRAGMA foreign_keys = OFF; PRAGMA page_size = 1024; PRAGMA max_page_count = {PAGES}; PRAGMA temp_store = MEMORY; \
+        "{SETTINGS}; PRAGMA page_size = 1024; PRAGMA max_page_count = {PAGES}; PRAGMA temp_store = MEMORY; \
          PRAGMA hard_heap_limit = {HEAP}"
     ))?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
@@ -62,6 +67,55 @@ pub(super) fn open(snapshot: Option<&[u8]>) -> Result<(Connection, Budget)> {
     connection.authorizer(Some(|context: AuthContext<'_>| authorize(&context)))?;
     Ok((connection, Budget(left)))
 }
+
+/// Takes away what is temporary.
+///
+/// # Errors
+/// If SQLite cannot.
+pub(super) fn clear_temporary(connection: &Connection) -> Result<()> {
+    let kinds = "CASE type WHEN 'trigger' THEN 1 WHEN 'view' THEN 2 ELSE 3 END";
+    let question = format!("SELECT type, name FROM sqlite_temp_schema WHERE type <> 'index' ORDER BY {kinds}");
+    let mut all = connection.prepare(&question)?;
+    let found = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<Vec<(String, String)>>>()?;
+    for (kind, name) in found.iter().filter(|(_, name)| !name.starts_with("sqlite_")) {
+        connection.execute_batch(&format!("DROP {kind} IF EXISTS temp.\"{}\"", name.replace('"', "\"\"")))?;
+    }
+    Ok(())
+}
+
+/// Asks what a name, in lower case, is.
+///
+/// # Errors
+/// If SQLite cannot say it.
+pub(super) fn known(connection: &Connection, name: &str) -> Result<Known> {
+    let mut asked = connection.prepare(WHAT_IS)?;
+    let mut rows = asked.query([name])?;
+    let mut table = Table::of_sqlite();
+    let (mut tables, mut rare) = (0, false);
+    while let Some(row) = rows.next()? {
+        let value = row.get::<_, String>(1)?.to_ascii_lowercase();
+        match row.get_ref(0)?.as_str()? {
+            "kind" if value == "table0" => tables += 1,
+            "column" => table.columns.push(value),
+            "index" => table.indexes.push(value),
+            "parent" => table.parents.push(value),
+            _ => rare = true,
+        }
+    }
+    Ok(match tables {
+        _ if rare => Known::Other,
+        0 => Known::Nothing,
+        1 => Known::Table(table),
+        _ => Known::Other,
+    })
+}
+
+/// Everything that SQLite knows of a name. A default may call a function that is not there, which only rows bring to light.
+const WHAT_IS: &str = "SELECT 'kind', type || strict FROM pragma_table_list(?1)
+UNION ALL SELECT iif(hidden = 0 AND coalesce(dflt_value, '') NOT LIKE '%(%', 'column', 'rare'), name FROM pragma_table_xinfo(?1)
+UNION ALL SELECT 'index', name FROM pragma_index_list(?1)
+UNION ALL SELECT 'parent', \"table\" FROM pragma_foreign_key_list(?1)
+UNION ALL SELECT 'part', 'of an index' FROM pragma_index_xinfo(?1)";
 
 /// Pragmas that change how statements are understood or only look; all others do nothing here.
 const PRAGMAS: [&str; 13] = [

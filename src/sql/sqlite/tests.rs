@@ -102,3 +102,180 @@ fn foreign_keys_are_as_they_are_when_a_file_runs() {
     // With keys enforced this would be a mismatch: the parent's column is no key.
     assert_eq!(replay.judge("INSERT INTO c VALUES (1)"), Verdict::Accepted);
 }
+
+/// Everyday statements, of which most are certain, on a few tables.
+fn everyday(seed: &mut impl FnMut(usize) -> usize) -> String {
+    const SHAPES: [&str; 46] = [
+        "CREATE TABLE A (id INTEGER PRIMARY KEY AUTOINCREMENT, c TEXT NOT NULL DEFAULT 'x', d VARCHAR(20) UNIQUE)",
+        "CREATE TABLE IF NOT EXISTS A (c INT, d DECIMAL(10, 2) DEFAULT -1.5, e, PRIMARY KEY (c, d), UNIQUE (e))",
+        "CREATE TABLE A (c INTEGER REFERENCES B (c) ON DELETE CASCADE, d DATE DEFAULT CURRENT_TIMESTAMP)",
+        "CREATE TABLE \"A\" (\"c\" text, [d] int, `e` blob, CONSTRAINT k FOREIGN KEY (c) REFERENCES B (d) ON UPDATE SET NULL)",
+        "CREATE TABLE A (c INT CHECK (c > 0 AND d IS NOT NULL OR length(c) BETWEEN 1 AND 5), d TEXT COLLATE NOCASE)",
+        "CREATE TABLE A (c INT, d INT, CONSTRAINT k CHECK (c IN (1, 2) AND A.d LIKE 'x%' AND NOT d = -c))",
+        "CREATE TABLE A (c INT DEFAULT (datetime('now')), d INT DEFAULT (1 + 2), e TEXT DEFAULT (lower('X')))",
+        "CREATE TABLE A (c INT GENERATED ALWAYS AS (d + 1), d INT) WITHOUT ROWID",
+        "CREATE TABLE A (c INT PRIMARY KEY, d INT) WITHOUT ROWID",
+        "CREATE TABLE A (key TEXT, action INT, c UNSIGNED BIG INT, d DOUBLE PRECISION, e TIMESTAMP WITH TIME ZONE)",
+        "CREATE TABLE A (c INT CHECK (random() > c))",
+        "CREATE TABLE A AS SELECT * FROM B",
+        "CREATE TEMP TABLE A (c, d)",
+        "CREATE VIRTUAL TABLE A USING fts5 (c, d)",
+        "CREATE TABLE A_data (c, d)",
+        "CREATE INDEX i ON A (c)",
+        "CREATE UNIQUE INDEX j ON A (c COLLATE NOCASE DESC, d ASC) WHERE c IS NOT NULL",
+        "CREATE INDEX IF NOT EXISTS i ON A (d) WHERE d > 5 AND c LIKE 'a%'",
+        "CREATE INDEX l ON A (lower(c))",
+        "CREATE INDEX A ON B (c)",
+        "ALTER TABLE A ADD COLUMN e INT DEFAULT 5 NOT NULL",
+        "ALTER TABLE A ADD f TEXT REFERENCES B (c)",
+        "ALTER TABLE A ADD COLUMN e INT NOT NULL",
+        "ALTER TABLE A ADD COLUMN e INT UNIQUE",
+        "ALTER TABLE A RENAME TO B",
+        "ALTER TABLE A RENAME COLUMN c TO g",
+        "ALTER TABLE A DROP COLUMN d",
+        "DROP TABLE A",
+        "DROP TABLE IF EXISTS A",
+        "DROP INDEX i",
+        "INSERT INTO A (c, d) VALUES (1, 'it''s'), (-2.5e3, NULL), (x'1f', upper('a') || 'b')",
+        "INSERT INTO A VALUES (1, 2, 3)",
+        "INSERT OR IGNORE INTO A (c) VALUES (CASE WHEN 1 < 2 THEN 'a' ELSE CAST('1' AS INT) END)",
+        "INSERT INTO A (c) VALUES (datetime('now')), (coalesce(NULL, 1)), (CURRENT_TIMESTAMP), (\"y\")",
+        "INSERT INTO A SELECT * FROM B",
+        "UPDATE A SET c = d + 1, d = 'x' || c WHERE (c <> 1 OR d IS NULL) AND A.c NOT IN (1, 2) AND d NOT BETWEEN 1 AND 2",
+        "UPDATE A SET c = (SELECT max(d) FROM B)",
+        "UPDATE A SET c = TRUE WHERE d NOT LIKE '%a' ESCAPE '!' AND c ISNULL AND d == 1",
+        "DELETE FROM A WHERE c % 2 = 0 AND d >= 1 AND c << 1 < 3 & 4",
+        "DELETE FROM A WHERE rowid = 1",
+        "SELECT c, d FROM A, B",
+        "CREATE VIEW v AS SELECT c FROM A",
+        "CREATE TRIGGER t AFTER INSERT ON A BEGIN INSERT INTO B (c) VALUES (new.c); END",
+        "PRAGMA foreign_keys = ON",
+        "DELETE FROM sqlite_sequence WHERE name = 'A'",
+        "DROP VIEW v",
+    ];
+    const TABLES: [&str; 8] = ["orders", "users", "teams", "Orders", "rates", "roles", "notes", "USERS"];
+    // What SQLite must judge ends certainty, so it is rarer.
+    let changes = |shape: &str| {
+        let words = ["RENAME", "DROP COLUMN", "TRIGGER", "VIEW", "VIRTUAL", "PRAGMA", "TEMP", "SELECT", "sqlite_"];
+        words.iter().any(|word| shape.contains(word))
+    };
+    let mut shape = SHAPES[seed(SHAPES.len())];
+    while changes(shape) && seed(10) > 0 {
+        shape = SHAPES[seed(SHAPES.len())];
+    }
+    let table = TABLES[seed(TABLES.len())];
+    let text = shape.replace("CREATE TABLE A_data", &format!("CREATE TABLE {table}_data"));
+    let text = text.replace('A', "\u{1}").replace('B', "\u{2}");
+    let names = |text: &str, mark: char, name: &str| {
+        // Only where the letter stands alone.
+        let mut made = String::new();
+        let letters: Vec<char> = text.chars().collect();
+        for (at, letter) in letters.iter().enumerate() {
+            let alone = |place: Option<&char>| {
+                place.is_none_or(|other| !other.is_alphanumeric() && !"_\u{1}\u{2}".contains(*other))
+            };
+            let free = alone(at.checked_sub(1).and_then(|at| letters.get(at))) && alone(letters.get(at + 1));
+            match (*letter == mark, free) {
+                (true, true) => made.push_str(name),
+                (true, false) => made.push(if mark == '\u{1}' { 'A' } else { 'B' }),
+                (false, _) => made.push(*letter),
+            }
+        }
+        made
+    };
+    let text = names(&text, '\u{1}', table);
+    names(&text, '\u{2}', TABLES[seed(TABLES.len())])
+}
+
+/// Takes a token away, doubles it, or puts another one in its place, now and then.
+fn bent(text: &str, seed: &mut impl FnMut(usize) -> usize) -> String {
+    const OTHERS: [&str; 40] = [
+        "(", ")", ",", ";", "'", "\"", ".", "NOT", "NULL", "c", "d", "\"c\"", "x", "1", "1a", "0x1F", "'t'", "=", "<",
+        "> =", "||", "->", "?", ":a", "@v", "/*", "--", "/* a */", "SELECT", "DEFAULT", "KEY", "PRIMARY", "true", "*",
+        "IS", "AND", "\u{e4}", "1e", "x'1'", "ROW",
+    ];
+    if seed(5) > 0 {
+        return text.to_owned();
+    }
+    let spans: Vec<Span> = Lexer::new(text, Dialect::Sqlite).map(|token| token.span).collect();
+    let span = spans[seed(spans.len())];
+    let other = OTHERS[seed(OTHERS.len())];
+    let put = match seed(4) {
+        0 => String::new(),
+        1 => format!("{} {}", span.of(text), span.of(text)),
+        2 => format!("{} {other}", span.of(text)),
+        _ => other.to_owned(),
+    };
+    format!("{}{put}{}", &text[..span.start], &text[span.end..])
+}
+
+fn schema(replay: &mut Replay) -> Vec<(String, String)> {
+    replay.follow("DROP TABLE IF EXISTS sqlite_nothing");
+    let mut asked =
+        replay.connection.prepare("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema").unwrap();
+    let mut rows: Vec<(String, String)> =
+        asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
+    rows.sort();
+    rows
+}
+
+/// What is certain is exactly what SQLite says, whatever stood before; also behind a snapshot.
+#[test]
+fn what_waits_changes_no_verdict() {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut seed = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    let (mut certain, mut taken) = (0, 0);
+    for _ in 0..500 {
+        let (mut ours, mut eager) = (Replay::new().unwrap(), Replay::new().unwrap());
+        eager.waiting = Waiting::never();
+        let mut texts = Vec::new();
+        for _ in 0..40 {
+            let text = bent(&everyday(&mut seed), &mut seed);
+            certain += usize::from(certain::read(&text, &ours.waiting).is_some());
+            texts.push(text.clone());
+            let (said, expected) = (ours.judge(&text), eager.judge(&text));
+            taken += usize::from(expected == Verdict::Accepted && ours.doubt().is_none());
+            assert_eq!(shown(&said), shown(&expected), "{texts:#?}");
+            assert_eq!(ours.doubt(), eager.doubt(), "{texts:#?}");
+            if seed(10) == 0 {
+                ours.next_file();
+                eager.next_file();
+                if let Some(kept) = ours.snapshot() {
+                    ours = Replay::restore(&kept).unwrap();
+                }
+            }
+        }
+        assert_eq!(schema(&mut ours), schema(&mut eager), "{texts:#?}");
+    }
+    assert!(certain * 2 > taken, "only {certain} of {taken} were certain");
+}
+
+/// The same on real migrations, where they are there.
+#[test]
+fn what_waits_changes_no_verdict_on_real_migrations() {
+    let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let Ok(projects) = std::fs::read_dir(top) else { return };
+    for project in projects.map(|project| project.unwrap().path().join("sqlite")) {
+        let Ok(files) = std::fs::read_dir(&project) else { continue };
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.retain(|file| file.to_string_lossy().ends_with(".up.sql"));
+        files.sort();
+        let (mut ours, mut eager) = (Replay::new().unwrap(), Replay::new().unwrap());
+        eager.waiting = Waiting::never();
+        for file in &files {
+            let text = std::fs::read_to_string(file).unwrap();
+            ours.next_file();
+            eager.next_file();
+            for statement in crate::sql::split::split(&text, Dialect::Sqlite) {
+                let one = statement.span.of(&text);
+                assert_eq!(shown(&ours.judge(one)), shown(&eager.judge(one)), "{}: {one}", file.display());
+            }
+        }
+        assert_eq!(schema(&mut ours), schema(&mut eager), "{}", project.display());
+    }
+}
