@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Dialect;
 use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::Span;
 
 use super::certain::{self, Effect};
 
@@ -23,10 +24,16 @@ pub(super) struct Waiting {
     met: BTreeSet<String>,
     /// Those of them in views, triggers and what is temporary: what happens to them may matter there.
     watched: BTreeSet<String>,
+    /// Names in statements that SQLite carried out: definitions there may speak of them.
+    spoken: BTreeSet<String>,
+    /// What goes from SQLite before anything else is carried out there.
+    going: Vec<String>,
     /// A table that counts was made: `sqlite_sequence` is there from then on, also when that table is gone.
     counted: bool,
     /// Virtual tables were made, with shadow tables whose names are nowhere said: everything goes to SQLite.
     shadows: bool,
+    /// Foreign keys are to be looked at, and SQLite has not been told.
+    keys: bool,
     /// Settings differ from those at the beginning of a file: everything goes to SQLite until it ends.
     settings: bool,
     /// Something temporary was made, which is gone when the file ends.
@@ -40,9 +47,17 @@ pub(super) struct Table {
     pub(super) indexes: Vec<String>,
     /// Tables that it refers to: a change of theirs is written into its definition.
     pub(super) parents: Vec<String>,
-    statements: Vec<String>,
+    steps: Vec<Step>,
     /// Whether SQLite has it, but for the statements that wait.
     there: bool,
+}
+
+/// A statement that waits.
+#[derive(Serialize, Deserialize)]
+struct Step {
+    text: String,
+    /// The index that it makes.
+    index: Option<String>,
 }
 
 /// What SQLite must know before it judges a statement.
@@ -80,43 +95,79 @@ impl Waiting {
         !self.tables.contains_key(name) && !self.indexes.contains_key(name) && !self.met.contains(name)
     }
 
-    /// Says whether SQLite has not heard of a table that is known.
-    pub(super) fn is_waiting(&self, table: &str) -> bool {
-        self.tables.get(table).is_some_and(|table| !table.there)
+    /// Says whether an index is known.
+    pub(super) fn has_index(&self, index: &str) -> bool {
+        self.indexes.contains_key(index)
+    }
+
+    /// Says whether another name for a known table changes nothing else: SQLite has not heard of it, nothing refers to it,
+    /// and there are no views and triggers.
+    pub(super) fn may_be_renamed(&self, table: &str) -> bool {
+        let refers = |other: &Table| other.parents.iter().any(|parent| parent == table);
+        self.watched.is_empty()
+            && !self.spoken.contains(table)
+            && self.tables.get(table).is_some_and(|known| !known.there && known.may_be_renamed(table))
+            && !self.tables.values().any(refers)
     }
 
     /// Takes a statement, if SQLite certainly does.
     pub(super) fn takes(&mut self, text: &str) -> bool {
-        if self.shadows || self.settings {
+        if self.shadows || self.settings || self.keys {
             return false;
         }
-        match certain::read(text, self) {
-            None => return false,
-            Some(Effect::None) => {}
-            Some(Effect::Table { name, columns, parents, counts }) => {
+        let Some(effect) = certain::read(text, self) else { return false };
+        self.follow(text, effect);
+        true
+    }
+
+    fn follow(&mut self, text: &str, effect: Effect) {
+        let step = |index: Option<&String>| Step { text: text.to_owned(), index: index.cloned() };
+        match effect {
+            Effect::None => {}
+            Effect::Keys => self.keys = true,
+            Effect::Table { name, columns, parents, counts } => {
                 self.counted |= counts;
-                let table = Table { columns, parents, statements: vec![text.to_owned()], ..Table::default() };
-                self.tables.insert(name, table);
+                self.tables.insert(name, Table { columns, parents, steps: vec![step(None)], ..Table::default() });
             }
-            Some(Effect::Column { table, column, parents }) => {
+            Effect::Column { table, column, parents } => {
                 let table = self.tables.entry(table).or_default();
                 table.columns.push(column);
                 table.parents.extend(parents);
-                table.statements.push(text.to_owned());
+                table.steps.push(step(None));
             }
-            Some(Effect::Index { table, name }) => {
+            Effect::Index { table, name } => {
                 self.indexes.insert(name.clone(), table.clone());
                 let table = self.tables.entry(table).or_default();
+                table.steps.push(step(Some(&name)));
                 table.indexes.push(name);
-                table.statements.push(text.to_owned());
             }
-            Some(Effect::NoTable { name }) => {
-                for index in self.tables.remove(&name).unwrap_or_default().indexes {
+            Effect::NoTable { name } => {
+                let table = self.tables.remove(&name).unwrap_or_default();
+                for index in table.indexes {
                     self.indexes.remove(&index);
                 }
+                if table.there {
+                    self.going.push(format!("DROP TABLE \"{name}\""));
+                }
+            }
+            Effect::NoIndex { name } => {
+                let table = self.tables.entry(self.indexes.remove(&name).unwrap_or_default()).or_default();
+                table.indexes.retain(|index| *index != name);
+                let before = table.steps.len();
+                table.steps.retain(|step| step.index.as_ref() != Some(&name));
+                if table.steps.len() == before {
+                    self.going.push(format!("DROP INDEX \"{name}\""));
+                }
+            }
+            Effect::Renamed { table, name, written } => {
+                let mut moved = self.tables.remove(&table).unwrap_or_default();
+                moved.rename(&table, &written);
+                for index in &moved.indexes {
+                    self.indexes.insert(index.clone(), name.clone());
+                }
+                self.tables.insert(name, moved);
             }
         }
-        true
     }
 
     /// Returns what SQLite must know before it can judge a statement; `changes` says whether it will carry it out.
@@ -124,7 +175,8 @@ impl Waiting {
         let beginning = if changes { beginning(text) } else { Vec::new() };
         let is = |at: usize, words: &[&str]| beginning.get(at).is_some_and(|word| words.contains(&word.as_str()));
         self.shadows |= is(1, &["virtual"]);
-        self.settings |= is(0, &["pragma"]);
+        let keys = std::mem::take(&mut self.keys);
+        self.settings |= keys || is(0, &["pragma"]);
         let mut all = self.shadows || self.settings;
         let mut named = BTreeSet::new();
         let mut met = Vec::new();
@@ -138,15 +190,20 @@ impl Waiting {
             if self.tables.contains_key(owner) && !named.contains(owner) {
                 named.insert(owner.to_owned());
             }
-            if changes && !makes {
-                met.push(name.to_owned());
+            if changes {
+                if !self.spoken.contains(name) {
+                    self.spoken.insert(name.to_owned());
+                }
+                if !makes {
+                    met.push(name.to_owned());
+                }
             }
         });
         if is(0, &["alter"]) {
             let changed = |table: &Table| table.parents.iter().any(|parent| beginning.contains(parent));
             named.extend(self.tables.iter().filter(|(_, table)| changed(table)).map(|(name, _)| name.clone()));
         }
-        let mut told = Vec::new();
+        let mut told = std::mem::take(&mut self.going);
         if all {
             named = self.tables.keys().cloned().collect();
             let sequence = ["CREATE TABLE \"(\" (n INTEGER PRIMARY KEY AUTOINCREMENT)", "DROP TABLE \"(\""];
@@ -156,14 +213,16 @@ impl Waiting {
         for name in &named {
             told.extend(self.tables.get_mut(name).map(Table::tell).unwrap_or_default());
         }
+        if keys {
+            told.push("PRAGMA foreign_keys = ON".to_owned());
+        }
         let watches = temporary || is(0, &["create"]) && !makes;
         Before { waited: told, met: if makes { beginning } else { met }, watches }
     }
 
     /// SQLite carried a statement out: asks it what the names in it are now.
     pub(super) fn after(&mut self, before: Before, ask: impl Fn(&str) -> Known) {
-        for name in before.met {
-            self.forget(&name);
+        for name in before.met.iter().flat_map(|name| self.forget(name)).collect::<Vec<_>>() {
             if before.watches {
                 self.watched.insert(name);
                 continue;
@@ -188,21 +247,24 @@ impl Waiting {
         }
     }
 
-    /// From here on only SQLite knows what this is.
-    fn forget(&mut self, name: &str) {
+    /// From here on only SQLite knows what this is. Returns all names of which that is so now.
+    fn forget(&mut self, name: &str) -> Vec<String> {
         let table = self.indexes.get(name).map_or(name, String::as_str).to_owned();
-        if let Some(gone) = self.tables.remove(&table) {
-            for index in gone.indexes {
-                self.indexes.remove(&index);
-                self.met.insert(index);
-            }
-            self.met.insert(table);
+        let mut names = self.tables.remove(&table).unwrap_or_default().indexes;
+        for index in &names {
+            self.indexes.remove(index);
         }
-        self.met.insert(name.to_owned());
+        names.push(table);
+        if !names.iter().any(|other| other == name) {
+            names.push(name.to_owned());
+        }
+        self.met.extend(names.iter().cloned());
+        names
     }
 
     /// A file ends; says whether it leaves settings, or something temporary.
     pub(super) fn end_file(&mut self) -> (bool, bool) {
+        self.keys = false;
         (std::mem::take(&mut self.settings), std::mem::take(&mut self.temporary))
     }
 }
@@ -215,8 +277,30 @@ impl Table {
 
     fn tell(&mut self) -> Vec<String> {
         self.there = true;
-        std::mem::take(&mut self.statements)
+        self.steps.drain(..).map(|step| step.text).collect()
     }
+
+    /// Says whether each statement names the table once, and nothing else has its name.
+    fn may_be_renamed(&self, table: &str) -> bool {
+        self.steps.iter().all(|step| places(&step.text, table).len() == 1)
+            && !self.columns.iter().chain(&self.indexes).any(|name| name == table)
+    }
+
+    /// Writes another name into what waits, in quotes, as SQLite does.
+    fn rename(&mut self, table: &str, name: &str) {
+        for step in &mut self.steps {
+            for span in places(&step.text, table).iter().rev() {
+                step.text.replace_range(span.start..span.end, &format!("\"{name}\""));
+            }
+        }
+    }
+}
+
+/// Where a statement has this name, in lower case.
+fn places(text: &str, name: &str) -> Vec<Span> {
+    let names = |kind| matches!(kind, TokenKind::Word | TokenKind::QuotedName);
+    let tokens = Lexer::new(text, Dialect::Sqlite).filter(|token| names(token.kind)).map(|token| token.span);
+    tokens.filter(|span| plain(span.of(text)).eq_ignore_ascii_case(name)).collect()
 }
 
 /// Everything in a statement that may be the name of something known, in lower case.

@@ -223,6 +223,11 @@ impl Climb<'_, '_, '_> {
             Some(height + 1)
         } else if is("x") && self.reader.rest().as_bytes().get(1) == Some(&b'\'') {
             self.reader.blob().map(|()| 1)
+        } else if is("REPLACE") {
+            self.reader.skip();
+            self.reader.need("(")?;
+            let (count, height) = self.list()?;
+            (count == 3).then_some(height + 1)
         } else if is_clock(word) {
             self.reader.skip();
             (!self.scope.pure).then_some(1)

@@ -33,6 +33,12 @@ pub(super) enum Effect {
     Index { table: String, name: String },
     /// A table goes.
     NoTable { name: String },
+    /// An index goes.
+    NoIndex { name: String },
+    /// Foreign keys are looked at from here on.
+    Keys,
+    /// A table that waits gets another name, which is written so.
+    Renamed { table: String, name: String, written: String },
 }
 
 /// Says what a statement does, if SQLite certainly takes it where these tables are.
@@ -52,9 +58,10 @@ pub(super) fn read(text: &str, known: &Waiting) -> Option<Effect> {
         delete(&mut reader, known)?
     } else if reader.word("ALTER") {
         alter(&mut reader, known)?
+    } else if reader.word("DROP") {
+        drop(&mut reader, known)?
     } else {
-        reader.need_word("DROP")?;
-        drop_table(&mut reader, known)?
+        keys(&mut reader)?
     };
     reader.end()?;
     Some(effect)
@@ -124,6 +131,12 @@ fn condition(reader: &mut Reader<'_>, table: &str, columns: &[String], pure: boo
 fn alter(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
     reader.need_word("TABLE")?;
     let table = old_table(reader, known)?;
+    if reader.word("RENAME") {
+        reader.need_word("TO")?;
+        let written = reader.present().1.trim_matches(['"', '`', '[', ']']).to_owned();
+        let name = new_name(reader, known)?;
+        return known.may_be_renamed(&table).then_some(Effect::Renamed { table, name, written });
+    }
     reader.need_word("ADD")?;
     reader.word("COLUMN");
     let mut definition = Definition::of(&table);
@@ -141,14 +154,40 @@ fn alter(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
     certain.then_some(Effect::Column { table: table.clone(), column, parents })
 }
 
-fn drop_table(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
-    reader.need_word("TABLE")?;
-    if reader.word("IF") {
+fn drop(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
+    let table = reader.word("TABLE");
+    if !table {
+        reader.need_word("INDEX")?;
+    }
+    let may_lack = reader.word("IF");
+    if may_lack {
         reader.need_word("EXISTS")?;
     }
-    let name = old_table(reader, known)?;
-    // One that SQLite holds must go there.
-    known.is_waiting(&name).then_some(Effect::NoTable { name })
+    let name = reader.name()?.to_ascii_lowercase();
+    if name.starts_with("sqlite_") {
+        None
+    } else if may_lack && known.is_free(&name) {
+        Some(Effect::None)
+    } else if table {
+        known.columns(&name).is_some().then_some(Effect::NoTable { name })
+    } else {
+        known.has_index(&name).then_some(Effect::NoIndex { name })
+    }
+}
+
+/// Whether foreign keys are looked at; when a file begins, they are not.
+fn keys(reader: &mut Reader<'_>) -> Option<Effect> {
+    reader.need_word("PRAGMA")?;
+    reader.need_word("foreign_keys")?;
+    reader.need("=")?;
+    let (_, value) = reader.present();
+    reader.skip();
+    let is = |words: [&str; 3]| words.iter().any(|word| word.eq_ignore_ascii_case(value));
+    match (is(["OFF", "FALSE", "0"]), is(["ON", "TRUE", "1"])) {
+        (true, _) => Some(Effect::None),
+        (_, true) => Some(Effect::Keys),
+        _ => None,
+    }
 }
 
 fn insert(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
@@ -164,6 +203,9 @@ fn insert(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
     } else {
         columns.len()
     };
+    if reader.word("SELECT") {
+        return query(reader, width, known);
+    }
     reader.need_word("VALUES")?;
     loop {
         reader.need("(")?;
@@ -179,6 +221,35 @@ fn insert(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
         }
     }
     Some(Effect::None)
+}
+
+/// What stands behind SELECT: so many columns of one table.
+fn query(reader: &mut Reader<'_>, width: usize, known: &Waiting) -> Option<Effect> {
+    let mut scope = Scope { table: "", columns: Columns::Noted(Vec::new()), pure: false };
+    let everything = reader.symbol("*");
+    let mut count = 0;
+    while !everything {
+        expression(reader, &mut scope)?;
+        count += 1;
+        if reader.word("AS") {
+            reader.name()?;
+        }
+        if !reader.symbol(",") {
+            break;
+        }
+    }
+    reader.need_word("FROM")?;
+    let table = old_table(reader, known)?;
+    let columns = known.columns(&table)?;
+    if let Columns::Noted(noted) = scope.columns {
+        noted.iter().all(|name| has(columns, name)).then_some(())?;
+    }
+    condition(reader, &table, columns, false)?;
+    if reader.word("ORDER") {
+        reader.need_word("BY")?;
+        has(columns, reader.name()?).then_some(())?;
+    }
+    (width == if everything { columns.len() } else { count }).then_some(Effect::None)
 }
 
 fn update(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
