@@ -1,5 +1,6 @@
 //! What `check` costs for PostgreSQL, and beside it `squawk` (the environment variable SQUAWK names its program), in one
 //! run, in CPU time and peak memory of the processes: one small file, 1,000 small files, and one file of 10 and of 100 MB.
+//! Then one new migration behind 10,000 of the same database, whose schema must be known: for the first time, and again.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(clippy::disallowed_methods, reason = "it starts programs and reads one variable")]
@@ -67,6 +68,53 @@ const MANIFEST: &str = "[[project]]\nbase-directory = \"db\"\nlargest-file = \"2
     [project.databases.shop]\ndialect = \"postgres\"\nversion = \"15\"\n\
     [project.rules]\ntype-mismatch = \"off\"\n[project.limits]\nstatements = 10000000\ntime = \"10m\"\n";
 
+/// One of many earlier migrations: every fourth makes a table, the others change it and fill it.
+fn earlier(dialect: &str, number: usize) -> String {
+    let (n, before) = (number / 4, (number / 4).saturating_sub(1));
+    let key = match dialect {
+        "postgres" => "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "sqlite" => "INTEGER PRIMARY KEY",
+        _ => "BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY",
+    };
+    match number % 4 {
+        0 => format!(
+            "CREATE TABLE customer_{n} (\n    id {key},\n    name VARCHAR(200) NOT NULL,\n    city VARCHAR(200),\n    \
+             note VARCHAR(200),\n    parent BIGINT,\n    CONSTRAINT parent_{n} FOREIGN KEY (parent) REFERENCES customer_{before} (id)\n);\n\
+             CREATE INDEX by_city_{n} ON customer_{n} (city);\nCREATE INDEX by_parent_{n} ON customer_{n} (parent);\n"
+        ),
+        1 => format!(
+            "ALTER TABLE customer_{n} ADD COLUMN email VARCHAR(200);\nCREATE INDEX by_mail_{n} ON customer_{n} (email);\n"
+        ),
+        2 => format!("INSERT INTO customer_{n} (name, city) VALUES ('Ada', 'London'), ('Grace', 'New York');\n"),
+        _ => format!(
+            "ALTER TABLE customer_{n} DROP COLUMN note;\nUPDATE customer_{n} SET email = name WHERE email IS NULL;\n"
+        ),
+    }
+}
+
+/// One new migration behind many, in a repository, as a commit checks it.
+fn behind_many(top: &Path, ours: &Path, dialect: &str) {
+    const EARLIER: usize = 10_000;
+    let newest = std::iter::once("ALTER TABLE customer_7 ADD COLUMN phone VARCHAR(20);\n".to_owned());
+    let all = (0..EARLIER).map(|number| earlier(dialect, number)).chain(newest);
+    let (folder, files) = folder(top, dialect, all);
+    let manifest = MANIFEST.replace("\"postgres\"\nversion = \"15\"", &format!("\"{dialect}\""));
+    std::fs::write(folder.join("schemagate.toml"), manifest).expect("a manifest");
+    let git = |arguments: &[&str]| {
+        let status = Command::new("git").args(arguments).current_dir(&folder).status();
+        assert!(status.is_ok_and(|status| status.success()), "git {arguments:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["reset", "--quiet", "--", &files[EARLIER]]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "earlier"]);
+    git(&["add", "."]);
+    let arguments = ["check".to_owned(), "--staged".to_owned()];
+    let (first, memory) = cost(&folder, ours, &arguments, 1);
+    let (again, _) = cost(&folder, ours, &arguments, 3);
+    println!("| {dialect} | {:.0} | {memory:.0} | {:.0} |", first * 1e3, again * 1e3);
+}
+
 fn folder(top: &Path, name: &str, files: impl Iterator<Item = String>) -> (PathBuf, Vec<String>) {
     let folder = top.join(name);
     std::fs::create_dir_all(folder.join("db")).expect("a folder");
@@ -118,4 +166,8 @@ fn main() {
     let (hundred, files) = folder(top.path(), "hundred", std::iter::once(large(100 << 20)));
     let long = row("100 MB, JSON", &hundred, &["check", "--format", "json"], &files, "", 1);
     println!("| 100 MB over 10 MB | {:.1} | | | | |", long / json);
+    println!("\n| behind 10,000 migrations | first, CPU ms | peak MiB | again, CPU ms |\n|---|---|---|---|");
+    for dialect in ["postgres", "mariadb", "sqlite"] {
+        behind_many(top.path(), &ours, dialect);
+    }
 }

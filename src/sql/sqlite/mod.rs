@@ -100,7 +100,7 @@ impl Replay {
         }
         prepare(&self.connection, text, changes)?;
         if changes {
-            self.waiting.after(before, |name| sandbox::known(&self.connection, name).unwrap_or(Known::Other));
+            self.waiting.after(&before, |name| sandbox::known(&self.connection, name).unwrap_or(Known::Other));
         }
         Ok(())
     }

@@ -45,6 +45,8 @@ pub(super) struct Waiting {
 pub(super) struct Table {
     pub(super) columns: Vec<String>,
     pub(super) indexes: Vec<String>,
+    /// Columns of which keys, checks and indexes speak.
+    bound: BTreeSet<String>,
     /// Tables that it refers to: a change of theirs is written into its definition.
     pub(super) parents: Vec<String>,
     steps: Vec<Step>,
@@ -100,6 +102,17 @@ impl Waiting {
         self.indexes.contains_key(index)
     }
 
+    /// Says whether a column may go: nothing speaks of it, it is not the last one, and there are no views and triggers.
+    pub(super) fn may_lose(&self, table: &str, column: &str) -> bool {
+        let free = |table: &Table| {
+            !table.there
+                && table.columns.len() > 1
+                && table.columns.iter().any(|other| other == column)
+                && !table.bound.contains(column)
+        };
+        self.watched.is_empty() && self.tables.get(table).is_some_and(free)
+    }
+
     /// Says whether another name for a known table changes nothing else: SQLite has not heard of it, nothing refers to it,
     /// and there are no views and triggers.
     pub(super) fn may_be_renamed(&self, table: &str) -> bool {
@@ -125,21 +138,31 @@ impl Waiting {
         match effect {
             Effect::None => {}
             Effect::Keys => self.keys = true,
-            Effect::Table { name, columns, parents, counts } => {
+            Effect::Table { name, columns, bound, parents, counts } => {
                 self.counted |= counts;
-                self.tables.insert(name, Table { columns, parents, steps: vec![step(None)], ..Table::default() });
+                let (bound, steps) = (bound.into_iter().collect(), vec![step(None)]);
+                self.tables.insert(name, Table { columns, bound, parents, steps, ..Table::default() });
             }
             Effect::Column { table, column, parents } => {
                 let table = self.tables.entry(table).or_default();
+                if !parents.is_empty() {
+                    table.bound.insert(column.clone());
+                }
                 table.columns.push(column);
                 table.parents.extend(parents);
                 table.steps.push(step(None));
             }
-            Effect::Index { table, name } => {
+            Effect::NoColumn { table, column } => {
+                let table = self.tables.entry(table).or_default();
+                table.columns.retain(|other| *other != column);
+                table.steps.push(step(None));
+            }
+            Effect::Index { table, name, columns } => {
                 self.indexes.insert(name.clone(), table.clone());
                 let table = self.tables.entry(table).or_default();
                 table.steps.push(step(Some(&name)));
                 table.indexes.push(name);
+                table.bound.extend(columns);
             }
             Effect::NoTable { name } => {
                 let table = self.tables.remove(&name).unwrap_or_default();
@@ -221,7 +244,7 @@ impl Waiting {
     }
 
     /// SQLite carried a statement out: asks it what the names in it are now.
-    pub(super) fn after(&mut self, before: Before, ask: impl Fn(&str) -> Known) {
+    pub(super) fn after(&mut self, before: &Before, ask: impl Fn(&str) -> Known) {
         for name in before.met.iter().flat_map(|name| self.forget(name)).collect::<Vec<_>>() {
             if before.watches {
                 self.watched.insert(name);

@@ -19,6 +19,8 @@ pub(super) struct Definition<'t> {
     pub(super) columns: Vec<String>,
     /// Names in checks, in lower case: they must be columns in the end.
     noted: Vec<String>,
+    /// Own columns in keys and checks, in lower case: they cannot go.
+    pub(super) bound: Vec<String>,
     primary: bool,
     /// The tables that it refers to, in lower case.
     pub(super) parents: Vec<String>,
@@ -41,7 +43,15 @@ pub(super) struct Said {
 
 impl<'t> Definition<'t> {
     pub(super) fn of(name: &'t str) -> Self {
-        Self { name, columns: Vec::new(), noted: Vec::new(), primary: false, parents: Vec::new(), counts: false }
+        Self {
+            name,
+            columns: Vec::new(),
+            noted: Vec::new(),
+            bound: Vec::new(),
+            primary: false,
+            parents: Vec::new(),
+            counts: false,
+        }
     }
 
     /// Reads everything between the parentheses, the closing one too.
@@ -61,6 +71,7 @@ impl<'t> Definition<'t> {
             }
         }
         reader.need(")")?;
+        self.bound.extend_from_slice(&self.noted);
         let columns = &self.columns;
         (!columns.is_empty() && self.noted.iter().all(|name| has(columns, name))).then_some(())
     }
@@ -79,6 +90,9 @@ impl<'t> Definition<'t> {
                 reader.name()?;
             }
             self.of_column(reader, integer, &mut said)?;
+        }
+        if said.more_than_values || said.refers {
+            self.bound.push(name.to_ascii_lowercase());
         }
         Some(said)
     }
@@ -179,9 +193,11 @@ impl<'t> Definition<'t> {
     }
 
     /// Names of own columns in parentheses, each once; returns their number.
-    fn own(&self, reader: &mut Reader<'_>) -> Option<usize> {
+    fn own(&mut self, reader: &mut Reader<'_>) -> Option<usize> {
         let names = names(reader)?;
-        names.iter().all(|name| has(&self.columns, name)).then_some(names.len())
+        let (own, count) = (names.iter().all(|name| has(&self.columns, name)), names.len());
+        self.bound.extend(names);
+        own.then_some(count)
     }
 }
 

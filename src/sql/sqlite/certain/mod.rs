@@ -25,12 +25,15 @@ pub(super) const LONGEST_NAME: usize = 128;
 pub(super) enum Effect {
     /// Nothing.
     None,
-    /// A table comes; `counts` where SQLite makes its `sqlite_sequence` with it, which stays.
-    Table { name: String, columns: Vec<String>, parents: Vec<String>, counts: bool },
+    /// A table comes, with columns of which keys and checks speak; `counts` where SQLite makes its `sqlite_sequence` with
+    /// it, which stays.
+    Table { name: String, columns: Vec<String>, bound: Vec<String>, parents: Vec<String>, counts: bool },
     /// A column comes, which may refer to other tables.
     Column { table: String, column: String, parents: Vec<String> },
-    /// An index comes.
-    Index { table: String, name: String },
+    /// A column goes.
+    NoColumn { table: String, column: String },
+    /// An index comes, on these columns.
+    Index { table: String, name: String, columns: Vec<String> },
     /// A table goes.
     NoTable { name: String },
     /// An index goes.
@@ -94,8 +97,8 @@ fn create(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
         reader.need("(")?;
         let mut definition = Definition::of(&name);
         definition.body(reader)?;
-        let Definition { columns, parents, counts, .. } = definition;
-        return Some(Effect::Table { name: name.clone(), columns, parents, counts });
+        let Definition { columns, bound, parents, counts, .. } = definition;
+        return Some(Effect::Table { name: name.clone(), columns, bound, parents, counts });
     }
     reader.word("UNIQUE");
     reader.need_word("INDEX")?;
@@ -105,8 +108,9 @@ fn create(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
     let table = old_table(reader, known)?;
     let columns = known.columns(&table)?;
     reader.need("(")?;
+    let mut used = Vec::new();
     loop {
-        has(columns, reader.name()?).then_some(())?;
+        used.push(reader.name()?.to_ascii_lowercase());
         if reader.word("COLLATE") {
             collation(reader)?;
         }
@@ -116,16 +120,21 @@ fn create(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
         }
     }
     reader.need(")")?;
-    condition(reader, &table, columns, true)?;
-    Some(Effect::Index { table, name })
+    if reader.word("WHERE") {
+        let mut scope = Scope { table: &table, columns: Columns::Noted(used), pure: true };
+        expression(reader, &mut scope)?;
+        let Columns::Noted(noted) = scope.columns else { return None };
+        used = noted;
+    }
+    used.iter().all(|name| has(columns, name)).then_some(Effect::Index { table, name, columns: used })
 }
 
 /// Reads WHERE and what stands behind it, if it is there.
-fn condition(reader: &mut Reader<'_>, table: &str, columns: &[String], pure: bool) -> Option<()> {
+fn condition(reader: &mut Reader<'_>, table: &str, columns: &[String]) -> Option<()> {
     if !reader.word("WHERE") {
         return Some(());
     }
-    expression(reader, &mut Scope { table, columns: Columns::Known(columns), pure })
+    expression(reader, &mut Scope { table, columns: Columns::Known(columns), pure: false })
 }
 
 fn alter(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
@@ -136,6 +145,11 @@ fn alter(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
         let written = reader.present().1.trim_matches(['"', '`', '[', ']']).to_owned();
         let name = new_name(reader, known)?;
         return known.may_be_renamed(&table).then_some(Effect::Renamed { table, name, written });
+    }
+    if reader.word("DROP") {
+        reader.word("COLUMN");
+        let column = reader.name()?.to_ascii_lowercase();
+        return known.may_lose(&table, &column).then_some(Effect::NoColumn { table, column });
     }
     reader.need_word("ADD")?;
     reader.word("COLUMN");
@@ -228,7 +242,10 @@ fn query(reader: &mut Reader<'_>, width: usize, known: &Waiting) -> Option<Effec
     let mut scope = Scope { table: "", columns: Columns::Noted(Vec::new()), pure: false };
     let everything = reader.symbol("*");
     let mut count = 0;
-    while !everything {
+    loop {
+        if everything {
+            break;
+        }
         expression(reader, &mut scope)?;
         count += 1;
         if reader.word("AS") {
@@ -244,7 +261,7 @@ fn query(reader: &mut Reader<'_>, width: usize, known: &Waiting) -> Option<Effec
     if let Columns::Noted(noted) = scope.columns {
         noted.iter().all(|name| has(columns, name)).then_some(())?;
     }
-    condition(reader, &table, columns, false)?;
+    condition(reader, &table, columns)?;
     if reader.word("ORDER") {
         reader.need_word("BY")?;
         has(columns, reader.name()?).then_some(())?;
@@ -264,7 +281,7 @@ fn update(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
             break;
         }
     }
-    condition(reader, &table, columns, false)?;
+    condition(reader, &table, columns)?;
     Some(Effect::None)
 }
 
@@ -272,6 +289,6 @@ fn delete(reader: &mut Reader<'_>, known: &Waiting) -> Option<Effect> {
     reader.need_word("FROM")?;
     let table = old_table(reader, known)?;
     let columns = known.columns(&table)?;
-    condition(reader, &table, columns, false)?;
+    condition(reader, &table, columns)?;
     Some(Effect::None)
 }
