@@ -9,6 +9,7 @@ use crate::text::Span;
 impl Known {
     pub(super) fn add_index(&mut self, index: Index, file: u32) {
         self.indexes.reserve_exact(1);
+        self.index_born.reserve_exact(1);
         self.indexes.push(index);
         self.index_born.push(file);
     }
@@ -240,6 +241,7 @@ impl Known {
                 _ => {}
             }
         }
+        self.constraints.reserve_exact(1);
         self.constraints.push(constraint);
         self.demand_keys();
     }

@@ -20,10 +20,12 @@ pub mod mysql;
 pub mod naming;
 pub mod order;
 pub mod outline;
+pub mod preferences;
 pub mod push;
 pub mod quality;
 mod rebuilds;
 pub mod redundancy;
+pub mod references;
 pub mod released;
 pub mod running;
 pub mod same_transaction;
@@ -99,6 +101,8 @@ pub static FAMILIES: &[Family] = &[
     running::FAMILY,
     running::FILES,
     databases::FAMILY,
+    references::FAMILY,
+    preferences::FAMILY,
     conventions::FAMILY,
     conventions::FILES,
     suppression::FAMILY,

@@ -144,7 +144,7 @@ pub(super) fn locks(scene: &Scene<'_>) -> bool {
 }
 
 /// The table in use that an earlier statement of the transaction has locked against everyone.
-fn locked<'s>(scene: &Scene<'s>) -> Option<&'s Name> {
+pub(super) fn locked<'s>(scene: &Scene<'s>) -> Option<&'s Name> {
     match &scene.acts[scene.locked?].fact {
         Fact::AlterTable(alteration) => Some(&alteration.table),
         _ => None,
