@@ -6,7 +6,40 @@ use crate::catalogue::Known;
 use crate::facts::{Change, Column, Constraint, Demand, Ident, Index, Mark, Object, Text};
 use crate::text::Span;
 
+fn plain(table: &str) -> &str {
+    table.rsplit('.').next().unwrap_or(table)
+}
+
+/// Says whether a constraint has this name, be it the one that PostgreSQL chose where none was written: `t_pkey`,
+/// `t_a_key`, `t_a_fkey`, `t_a_check` (its manual leaves that open; measured on 15).
+fn is_called(constraint: &Constraint, columns: &[Rc<Column>], name: &str, table: &str) -> bool {
+    let chosen = |ending: &str, columns: &[Ident]| {
+        let columns: String = columns.iter().map(|column| format!("_{}", column.name)).collect();
+        name == format!("{}{columns}_{ending}", plain(table))
+    };
+    match (&constraint.name, &constraint.demand) {
+        (Some(own), _) => own.name == name,
+        (None, Demand::Primary(_)) => chosen("pkey", &[]),
+        (None, Demand::Unique(columns)) => chosen("key", columns),
+        (None, Demand::Foreign(columns, _)) => chosen("fkey", columns),
+        (None, Demand::Check(text)) => {
+            let words = words(&text.text);
+            let of = |column: &Column| {
+                words.contains(&column.name.name.as_str()) && chosen("check", std::slice::from_ref(&column.name))
+            };
+            chosen("check", &[]) || columns.iter().any(|column| of(column))
+        }
+        (None, Demand::NotNull(column)) => chosen("not_null", std::slice::from_ref(column)),
+        (None, Demand::Exclude) => false,
+    }
+}
+
 impl Known {
+    /// Returns a constraint by its name, be it a chosen one; `table` is the table's own name.
+    pub fn constraint_called(&self, name: &str, table: &str) -> Option<&Constraint> {
+        self.constraints.iter().find(|constraint| is_called(constraint, &self.columns, name, table))
+    }
+
     pub(super) fn add_index(&mut self, index: Index, file: u32) {
         self.indexes.reserve_exact(1);
         self.index_born.reserve_exact(1);
@@ -32,31 +65,12 @@ impl Known {
         }
     }
 
-    /// Drops a constraint by its name, be it the one that PostgreSQL chose where none was written: `t_pkey`, `t_a_key`,
-    /// `t_a_fkey`, `t_a_check` (its manual leaves that open; measured on 15).
+    /// Drops a constraint by its name, be it a chosen one.
     fn drop_constraint(&mut self, name: &str, table: &str) {
-        let table = table.rsplit('.').next().unwrap_or(table);
-        let chosen = |ending: &str, columns: &[Ident]| {
-            let columns: String = columns.iter().map(|column| format!("_{}", column.name)).collect();
-            name == format!("{table}{columns}_{ending}")
-        };
-        self.constraints.retain(|constraint| match (&constraint.name, &constraint.demand) {
-            (Some(own), _) => own.name != name,
-            (None, Demand::Primary(_)) => !chosen("pkey", &[]),
-            (None, Demand::Unique(columns)) => !chosen("key", columns),
-            (None, Demand::Foreign(columns, _)) => !chosen("fkey", columns),
-            (None, Demand::Check(text)) => {
-                let words = words(&text.text);
-                !chosen("check", &[])
-                    && !self.columns.iter().any(|column| {
-                        words.contains(&column.name.name.as_str())
-                            && chosen("check", std::slice::from_ref(&column.name))
-                    })
-            }
-            (None, Demand::NotNull(column)) => !chosen("not_null", std::slice::from_ref(column)),
-            (None, Demand::Exclude) => true,
-        });
-        if chosen("pkey", &[]) {
+        let columns = std::mem::take(&mut self.columns);
+        self.constraints.retain(|constraint| !is_called(constraint, &columns, name, table));
+        self.columns = columns;
+        if name.strip_suffix("_pkey") == Some(plain(table)) {
             for column in self.columns.iter_mut().filter(|column| column.primary.is_some()) {
                 Rc::make_mut(column).primary = None;
             }

@@ -195,6 +195,11 @@ impl Catalogue {
     }
 
     fn drop_index(&mut self, name: &Name, on: Option<&Name>) {
+        let named = |index: &crate::facts::Index| index.is_called(Some(name));
+        let has = |(_, table): &(&String, &Known)| table.indexes.iter().any(|index| index.unique && named(index));
+        if let Some(key) = self.tables.iter().find(has).map(|(key, _)| key.clone()) {
+            self.note_unique(&key);
+        }
         if let Some(on) = on {
             if let Some(table) = self.table_mut(on) {
                 table.drop_index(&name.name, &on.name);
@@ -282,6 +287,9 @@ impl Catalogue {
                     name = new;
                 }
                 change => {
+                    if matches!(change, Change::DropConstraint(..) | Change::DropIndex(_)) {
+                        self.note_unique(&self.key(&name));
+                    }
                     if let Some(table) = self.table_mut(&name) {
                         table.change(change, &name.name, file);
                     }

@@ -32,6 +32,9 @@ pub struct Catalogue {
     /// The schema in which the present file looks first.
     #[serde(skip)]
     path: Option<String>,
+    /// What was unique when the present file took an index or constraint away: tables by key, and columns.
+    #[serde(skip)]
+    was_unique: Vec<(String, Vec<String>)>,
     /// Tables that were there and are no more.
     gone: BTreeSet<String>,
     /// Views, with the tables that each reads.
@@ -53,6 +56,7 @@ impl Catalogue {
         self.file += 1;
         self.temporary.clear();
         self.scratch.clear();
+        self.was_unique.clear();
         self.path = None;
         if pending {
             self.pending.insert(self.file);
@@ -156,6 +160,21 @@ impl Catalogue {
     /// Says whether something was made in this file or by one that has run nowhere.
     pub fn is_new_since(&self, born: u32) -> bool {
         born == self.file || self.pending.contains(&born)
+    }
+
+    /// Says whether some of these columns were unique until the present file took away what demanded it.
+    pub fn was_unique(&self, table: &Name, columns: &[&str]) -> bool {
+        let key = self.key(table);
+        self.was_unique.iter().any(|(of, list)| *of == key && list.iter().all(|one| columns.contains(&one.as_str())))
+    }
+
+    /// Notes what is unique in a table, before something of it goes.
+    fn note_unique(&mut self, key: &str) {
+        let Some(table) = self.tables.get(key) else { return };
+        let lists = table.uniques().into_iter();
+        let owned = lists.map(|unique| unique.columns.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let noted: Vec<_> = owned.map(|columns| (key.to_owned(), columns)).collect();
+        self.was_unique.extend(noted);
     }
 
     /// Finds an index by its name, with the table that it is on.

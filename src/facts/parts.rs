@@ -204,6 +204,22 @@ pub enum Demand {
     NotNull(Ident),
 }
 
+impl Demand {
+    /// Says whether another one demands the same of the same columns, wherever it is written.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same = |one: &[Ident], two: &[Ident]| {
+            one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.name == two.name)
+        };
+        match (self, other) {
+            (Self::Primary(one), Self::Primary(two)) | (Self::Unique(one), Self::Unique(two)) => same(one, two),
+            (Self::Foreign(one, to), Self::Foreign(two, other)) => {
+                same(one, two) && to.table.key() == other.table.key() && same(&to.columns, &other.columns)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// An index.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -231,7 +231,12 @@ fn unique(scene: &Scene<'_>, table: &Name, columns: &[Ident], span: crate::text:
     let proven = known.is_some_and(|known| {
         known.uniques().iter().any(|unique| unique.columns.iter().all(|column| names.contains(column)))
     });
-    if computed || names.iter().any(fresh) || proven {
+    // It was unique until this file, which has not touched a row since.
+    let touched = || {
+        scene.earlier(&table.name).any(|act| matches!(act.fact, Fact::Rows(_) | Fact::Insert(_)) || act.body.is_some())
+    };
+    let still = scene.schema.was_unique(table, &names) && !touched();
+    if computed || names.iter().any(fresh) || proven || still {
         return None;
     }
     let shown: Vec<&str> = columns.iter().map(|column| scene.shown(column.span)).collect();

@@ -315,8 +315,13 @@ fn column(scene: &Scene<'_>, table: &Name, name: &crate::facts::Ident) -> Option
 }
 
 fn constraint(scene: &Scene<'_>, table: &Name, name: &crate::facts::Ident) -> Option<Finding> {
+    let known_table = scene.schema.table(table);
+    let known = known_table.and_then(|known| known.constraint_called(&name.name, &table.name));
     let same = |change: &Change| match change {
-        Change::AddConstraint(constraint) => constraint.name.as_ref().is_some_and(|own| own.name == name.name),
+        Change::AddConstraint(constraint) => {
+            constraint.name.as_ref().is_some_and(|own| own.name == name.name)
+                || known.is_some_and(|known| known.demand.is_like(&constraint.demand))
+        }
         _ => false,
     };
     let again = std::iter::once(scene.act()).chain(scene.later(&table.name)).any(|act| match &act.fact {
@@ -328,8 +333,6 @@ fn constraint(scene: &Scene<'_>, table: &Name, name: &crate::facts::Ident) -> Op
     if again {
         return None;
     }
-    let known_table = scene.schema.table(table);
-    let known = known_table.and_then(|known| known.constraint(&name.name));
     // What a CHECK proved stays demanded by the column itself.
     let proved = known_table.is_some_and(|known| known.is_proof_of_not_null(&name.name));
     if proved {
