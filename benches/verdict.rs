@@ -124,7 +124,7 @@ fn measure(dialect: Dialect) {
 
 /// Judges the files of one database, in order; returns how many statements were not decided.
 fn judge_all(dialect: Dialect, files: &[String]) -> usize {
-    let replay = (dialect == Dialect::Sqlite).then(|| schemagate::sql::sqlite::Replay::new().expect("SQLite"));
+    let replay = (dialect == Dialect::Sqlite).then(schemagate::sql::sqlite::Replay::new);
     let replay = replay.map(std::cell::RefCell::new);
     let bench = Bench { flavour: dialect.into(), limits: Limits::default(), replay: replay.as_ref(), server: None };
     let mut unsure = 0;

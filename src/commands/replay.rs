@@ -139,7 +139,7 @@ impl Lineage {
 fn started(flavour: Flavour, database: Option<&[u8]>, known: Catalogue) -> Result<Schema, String> {
     let replay = match (flavour.dialect, database) {
         (Dialect::Sqlite, Some(bytes)) => Some(Replay::restore(bytes)?),
-        (Dialect::Sqlite, None) => Some(Replay::new()?),
+        (Dialect::Sqlite, None) => Some(Replay::new()),
         _ => None,
     };
     Ok(Schema { flavour, replay: replay.map(RefCell::new), known: RefCell::new(known) })

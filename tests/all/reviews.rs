@@ -147,7 +147,7 @@ pub(crate) fn review(case: &Case, rule: Option<&Rule>, files: &[String]) -> Vec<
     };
     let project = &settings.projects[0];
     let flavour: Flavour = project.databases.values().next().unwrap().flavour;
-    let replay = (flavour.dialect == Dialect::Sqlite).then(|| RefCell::new(Replay::new().unwrap()));
+    let replay = (flavour.dialect == Dialect::Sqlite).then(|| RefCell::new(Replay::new()));
     let schema = Schema { flavour, replay, known: RefCell::new(Catalogue::default()) };
     let blob = ObjectId::from_raw(&[0; 20]);
     schema.follow(&RepoPath::from("db/shop##0##ddl.sql"), case.earlier.as_bytes(), false);

@@ -29,11 +29,17 @@ const LONGEST_RESULT: i32 = 64 << 10;
 
 /// A database in memory that follows the migrations of one target.
 pub struct Replay {
-    connection: Connection,
-    budget: Budget,
+    /// Opened when something must be put before SQLite.
+    opened: Option<(Connection, Budget)>,
     waiting: Waiting,
     /// Why the schema is not what the target's will be, once that is so.
     doubt: Option<String>,
+}
+
+impl Default for Replay {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// What SQLite says against a statement.
@@ -44,12 +50,8 @@ struct Complaint {
 
 impl Replay {
     /// Starts with an empty database.
-    ///
-    /// # Errors
-    /// If SQLite cannot make one: no memory.
-    pub fn new() -> Result<Self, String> {
-        let (connection, budget) = sandbox::open(None).map_err(|error| error.to_string())?;
-        Ok(Self { connection, budget, waiting: Waiting::default(), doubt: None })
+    pub fn new() -> Self {
+        Self { opened: None, waiting: Waiting::default(), doubt: None }
     }
 
     /// Starts where a snapshot was taken.
@@ -62,8 +64,11 @@ impl Replay {
         let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|error| error.to_string())?;
         let (waiting, database) = rest.split_at_checked(length).ok_or_else(cut)?;
         let waiting = serde_json::from_slice(waiting).map_err(|error| error.to_string())?;
-        let (connection, budget) = sandbox::open(Some(database)).map_err(|error| error.to_string())?;
-        Ok(Self { connection, budget, waiting, doubt: None })
+        let opened = match database {
+            [] => None,
+            _ => Some(sandbox::open(Some(database)).map_err(|error| error.to_string())?),
+        };
+        Ok(Self { opened, waiting, doubt: None })
     }
 
     /// Returns what waits and the database as bytes; `None` where it is not known well enough to be kept.
@@ -74,17 +79,19 @@ impl Replay {
         let waiting = serde_json::to_vec(&self.waiting).ok()?;
         let mut bytes = u64::try_from(waiting.len()).ok()?.to_le_bytes().to_vec();
         bytes.extend_from_slice(&waiting);
-        bytes.extend_from_slice(&self.connection.serialize("main").ok()?);
+        if let Some((connection, _)) = &self.opened {
+            bytes.extend_from_slice(&connection.serialize("main").ok()?);
+        }
         Some(bytes)
     }
 
     /// Starts the next file: a new allowance of work, the settings with which files begin, and nothing temporary.
     pub fn next_file(&mut self) {
-        self.budget.renew();
         let (settings, temporary) = self.waiting.end_file();
-        let settled = if settings { self.connection.execute_batch(sandbox::SETTINGS) } else { Ok(()) };
-        let cleared =
-            settled.and_then(|()| if temporary { sandbox::clear_temporary(&self.connection) } else { Ok(()) });
+        let Some((connection, budget)) = &self.opened else { return };
+        budget.renew();
+        let settled = if settings { connection.execute_batch(sandbox::SETTINGS) } else { Ok(()) };
+        let cleared = settled.and_then(|()| if temporary { sandbox::clear_temporary(connection) } else { Ok(()) });
         if let Err(error) = cleared {
             self.lose_track(error.to_string());
         }
@@ -92,15 +99,19 @@ impl Replay {
 
     /// Compiles a statement behind all that it may need, and carries it out if it changes the schema.
     fn try_out(&mut self, text: &str, changes: bool) -> Result<(), Complaint> {
+        let (connection, _) = match &mut self.opened {
+            Some(opened) => opened,
+            none => none.insert(sandbox::open(None).map_err(|error| complaint(&error))?),
+        };
         let before = self.waiting.before(text, changes);
         for statement in &before.waited {
-            if let Err(complaint) = prepare(&self.connection, statement, true) {
-                self.lose_track(complaint.message);
+            if let Err(complaint) = prepare(connection, statement, true) {
+                self.doubt.get_or_insert(complaint.message);
             }
         }
-        prepare(&self.connection, text, changes)?;
+        prepare(connection, text, changes)?;
         if changes {
-            self.waiting.after(&before, |name| sandbox::known(&self.connection, name).unwrap_or(Known::Other));
+            self.waiting.after(&before, |name| sandbox::known(connection, name).unwrap_or(Known::Other));
         }
         Ok(())
     }
@@ -161,10 +172,7 @@ pub fn library_version() -> &'static str {
 
 /// Judges the form of one statement alone: names may be anything. Spans count in `text`.
 pub fn judge(text: &str) -> Verdict {
-    let Ok(mut replay) = Replay::new() else {
-        let span = Span::new(0, text.len());
-        return Verdict::Unknown { span, why: "there is no memory for SQLite".to_owned() };
-    };
+    let mut replay = Replay::new();
     replay.lose_track("the migrations before are not known");
     replay.judge(text)
 }

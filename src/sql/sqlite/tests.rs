@@ -35,7 +35,7 @@ fn form_is_judged_without_a_schema() {
 
 #[test]
 fn the_schema_so_far_decides_about_names() {
-    let mut replay = Replay::new().unwrap();
+    let mut replay = Replay::new();
     for (text, expected) in [
         ("CREATE TABLE t (a, b)", "ok"),
         ("INSERT INTO t VALUES (1, 2)", "ok"),
@@ -55,7 +55,7 @@ fn the_schema_so_far_decides_about_names() {
 
 #[test]
 fn a_snapshot_holds_the_schema() {
-    let mut replay = Replay::new().unwrap();
+    let mut replay = Replay::new();
     replay.follow("CREATE TABLE t (a)");
     let mut restored = Replay::restore(&replay.snapshot().unwrap()).unwrap();
     assert_eq!(shown(&restored.judge("SELECT a FROM t")), "ok");
@@ -65,7 +65,7 @@ fn a_snapshot_holds_the_schema() {
 
 #[test]
 fn what_a_query_would_compute_is_never_computed() {
-    let mut replay = Replay::new().unwrap();
+    let mut replay = Replay::new();
     let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
     for query in [
         format!("CREATE TABLE endless AS {rows} SELECT i, i FROM n"),
@@ -95,7 +95,7 @@ fn the_cases_have_the_verdicts_that_they_name() {
 
 #[test]
 fn foreign_keys_are_as_they_are_when_a_file_runs() {
-    let mut replay = Replay::new().unwrap();
+    let mut replay = Replay::new();
     for text in ["CREATE TABLE p (id INTEGER)", "CREATE TABLE c (p INTEGER REFERENCES p (id))"] {
         assert_eq!(replay.judge(text), Verdict::Accepted);
     }
@@ -217,8 +217,8 @@ fn bent(text: &str, seed: &mut impl FnMut(usize) -> usize) -> String {
 
 fn schema(replay: &mut Replay) -> Vec<(String, String)> {
     replay.follow("DROP TABLE IF EXISTS sqlite_nothing");
-    let mut asked =
-        replay.connection.prepare("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema").unwrap();
+    let (connection, _) = replay.opened.as_ref().unwrap();
+    let mut asked = connection.prepare("SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema").unwrap();
     let mut rows: Vec<(String, String)> =
         asked.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
     rows.sort();
@@ -237,7 +237,7 @@ fn what_waits_changes_no_verdict() {
     };
     let (mut certain, mut taken) = (0, 0);
     for _ in 0..500 {
-        let (mut ours, mut eager) = (Replay::new().unwrap(), Replay::new().unwrap());
+        let (mut ours, mut eager) = (Replay::new(), Replay::new());
         eager.waiting = Waiting::never();
         let mut texts = Vec::new();
         for _ in 0..40 {
@@ -271,7 +271,7 @@ fn what_waits_changes_no_verdict_on_real_migrations() {
         let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
         files.retain(|file| file.to_string_lossy().ends_with(".up.sql"));
         files.sort();
-        let (mut ours, mut eager) = (Replay::new().unwrap(), Replay::new().unwrap());
+        let (mut ours, mut eager) = (Replay::new(), Replay::new());
         eager.waiting = Waiting::never();
         for file in &files {
             let text = std::fs::read_to_string(file).unwrap();
