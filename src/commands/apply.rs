@@ -63,9 +63,6 @@ pub struct Args {
 /// If the repository or the server file cannot be read.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let stop = stop_flag()?;
-    if console.format == Format::Human && Repository::discover(&args.selection.repo)?.work_tree.is_some() {
-        console.say("note: this is a clone; the server's ledger does not learn what runs from here\n");
-    }
     selected(&args.selection, Wish { dry: false, as_new: args.as_new }, &|| stop.load(Ordering::Relaxed), console)
 }
 
@@ -92,6 +89,9 @@ pub fn selected(
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
+    if !wish.dry && console.format == Format::Human && opened.repository.work_tree.is_some() {
+        console.say("note: this is a clone; the server's ledger does not learn what runs from here\n");
+    }
     let mut views = Vec::new();
     let mut exit = Exit::Clean;
     for branch in &opened.branches {
