@@ -129,7 +129,17 @@ fn created(scene: &Scene<'_>, table: &Table) -> Vec<Finding> {
     findings.extend(keys.into_iter().map(|(column, span)| {
         let message =
             format!("`{}.{}` takes null although it is in the primary key", table.name.name, column.name.name);
-        scene.finding(&SQLITE_NULLABLE_PRIMARY_KEY, span, message).help("write NOT NULL at the column")
+        let finding = scene.finding(&SQLITE_NULLABLE_PRIMARY_KEY, span, message);
+        let of = if column.descends { "DESC" } else { scene.shown(column.of.span) };
+        let upper = of.to_ascii_uppercase();
+        if column.primary.is_some() && (column.descends || upper.contains("INT") || upper.contains("SERIAL")) {
+            let words = format!(
+                "write `{} INTEGER PRIMARY KEY`: SQLite numbers the rows by itself then, and with {of} it does not",
+                column.name.name
+            );
+            return finding.help(words);
+        }
+        finding.help("write NOT NULL at the column")
     }));
     findings
 }

@@ -316,6 +316,7 @@ fn rejected(text: &str, complaint: Complaint) -> Verdict {
 /// What SQLite would refuse because of the schema.
 fn refused(text: &str, head: &Head, complaint: Complaint) -> Verdict {
     let named = complaint.message.rsplit(": ").next().unwrap_or_default();
+    let named = named.rsplit(" has no column named ").next().unwrap_or(named);
     let named = named.rsplit('.').next().unwrap_or_default();
     let span = match complaint.byte {
         Some(byte) => token_at(text, byte, Dialect::Sqlite),

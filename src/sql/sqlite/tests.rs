@@ -41,6 +41,7 @@ fn the_schema_so_far_decides_about_names() {
         ("INSERT INTO t VALUES (1, 2)", "ok"),
         ("INSERT INTO t VALUES (1)", "schema 14 table t has 2 columns but 1 values were supplied"),
         ("INSERT INTO u VALUES (1)", "schema 12 no such table: u"),
+        ("INSERT INTO t (a, z) VALUES (1, 2)", "schema 18 table t has no column named z"),
         ("SELECT c FROM t", "schema 7 no such column: c"),
         ("CREATE INDEX i ON t (a)", "ok"),
         ("ALTER TABLE t RENAME COLUMN b TO c", "ok"),
