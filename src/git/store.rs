@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use anyhow::{Context as _, Result, bail};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
 
 use crate::git::process::git;
 use crate::migration::ObjectId;
@@ -59,15 +61,14 @@ pub trait Objects {
 
 /// Returns the identity that Git would give a file's content.
 pub fn blob_id(content: &[u8], sha256: bool) -> ObjectId {
-    use sha2::{Digest as _, Sha256};
-    if sha256 {
-        let mut digest = Sha256::new();
-        digest.update(format!("blob {}\0", content.len()).as_bytes());
-        digest.update(content);
-        return ObjectId::from_raw(&digest.finalize());
+    fn digest<D: Digest>(content: &[u8]) -> D {
+        D::new().chain_update(format!("blob {}\0", content.len())).chain_update(content)
     }
-    let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).unwrap_or(git2::Oid::ZERO_SHA1);
-    ObjectId::from_raw(id.as_bytes())
+    if sha256 {
+        return ObjectId::from_raw(&digest::<Sha256>(content).finalize());
+    }
+    // Not by libgit2, which would be set up for nothing else where files are checked outside of a repository.
+    ObjectId::from_raw(&digest::<Sha1>(content).finalize())
 }
 
 /// A store that is opened at its first question: not every hook asks one.
@@ -231,5 +232,22 @@ impl Objects for Plumbing {
         let mut contents = self.contents.borrow_mut();
         let Some((kind, size)) = contents.ask(id)? else { return Ok(None) };
         Ok(Some((kind, contents.content(size)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `git hash-object` names them, in repositories of both formats.
+    #[test]
+    fn blobs_have_the_names_that_git_gives_them() {
+        for (content, sha256, name) in [
+            ("", false, "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
+            ("hello\n", false, "ce013625030ba8dba906f756967f9e9ca394464a"),
+            ("", true, "473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"),
+        ] {
+            assert_eq!(blob_id(content.as_bytes(), sha256).as_str(), name);
+        }
     }
 }
