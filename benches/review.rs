@@ -31,7 +31,8 @@ fn cost(folder: &Path, program: &Path, arguments: &[String], runs: usize) -> (f6
 /// Runs a program and prints its CPU seconds and peak memory.
 fn measure(program: &OsString, arguments: &[OsString]) {
     let mut command = Command::new(program);
-    let _ = command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    // Errors keep no trace of where they arose, as for everybody who does not ask for it.
+    let _ = command.args(arguments).env_remove("RUST_BACKTRACE").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).expect("usage");
     let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
     println!("{} {}", seconds(usage.user_time()) + seconds(usage.system_time()), usage.max_rss() as f64 / 1024.0);

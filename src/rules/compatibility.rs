@@ -215,8 +215,20 @@ fn renamed_column(scene: &Scene<'_>, table: &Name, old: &Ident, new: &Ident) -> 
     });
     if again {
         let message = format!("`{}.{}` is another column from that moment on", table.name, old.name);
-        let finding = scene.finding(&RENAME_COLUMN, new.span, message).label("the old name means something else");
+        let finding = scene.finding(&RENAME_COLUMN, old.span, message).label("added again behind this");
         return Some(finding.help("give the new column a name of its own: running programs read it as the old one"));
+    }
+    let replaces = scene.earlier(&table.name).any(|act| match &act.fact {
+        Fact::AlterTable(alteration) => alteration
+            .actions
+            .iter()
+            .any(|action| matches!(&action.change, Change::DropColumn(column, _) if column.name == new.name)),
+        _ => false,
+    });
+    if replaces {
+        let message = format!("`{}.{}` is another column from that moment on", table.name, new.name);
+        let finding = scene.finding(&RENAME_COLUMN, new.span, message).label("dropped before, under this name");
+        return Some(finding.help("keep the name that the column has: running programs read it as the old one"));
     }
     let message = format!("programs that know only `{}.{}` fail from that moment on", table.name, old.name);
     let finding = scene.finding(&RENAME_COLUMN, new.span, message).label("only the new name is left");

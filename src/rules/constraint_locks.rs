@@ -5,6 +5,8 @@
 use crate::facts::{Action, Alteration, Change, Constraint, Demand, Fact, Ident, Name, TypeHow};
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::key_locks::{PRIMARY_KEY_LOCK, UNIQUE_CONSTRAINT_LOCK, primary, unique};
+use crate::rules::outline::referring;
+use crate::rules::running::is_locked;
 use crate::rules::same_transaction::{ENUM_ADD_VALUE, VALIDATE_SAME_TRANSACTION, used_value, validated};
 use crate::rules::scene::Scene;
 use crate::rules::{Family, Looks};
@@ -141,7 +143,9 @@ impl crate::facts::Table {
 }
 
 fn parent(scene: &Scene<'_>, table: &Name) -> Option<Finding> {
-    if scene.is_new(table) {
+    // Said once, and not where a lock as strong is held.
+    let again = scene.transaction && scene.earlier(&referring(&table.name)).next().is_some();
+    if scene.is_new(table) || again || is_locked(scene, &table.name) {
         return None;
     }
     let message = format!("this foreign key locks `{}` against writers until the file is done", table.name);

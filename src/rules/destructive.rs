@@ -278,6 +278,12 @@ fn altered(scene: &Scene<'_>, table: &Name) -> Vec<Finding> {
                     scene.finding(&DROP_PRIMARY_KEY, action.verb, message).help("add the new key in the same statement")
                 }));
             }
+            // A column that takes null already loses nothing.
+            Change::DropNotNull(name)
+                if scene
+                    .schema
+                    .table(table)
+                    .is_some_and(|known| known.column(&name.name).is_some() && !known.refuses_null(&name.name)) => {}
             Change::DropNotNull(name) => {
                 let message = format!("from now on `{}.{}` takes null", table.name, name.name);
                 findings.push(
@@ -338,11 +344,17 @@ fn constraint(scene: &Scene<'_>, table: &Name, name: &crate::facts::Ident) -> Op
     if proved {
         return None;
     }
+    let exists = scene.word_before(name.span).is_some_and(|word| word.eq_ignore_ascii_case("EXISTS"));
+    let may_lack = known.is_none() && exists;
+    if may_lack && known_table.is_some_and(|known| known.whole) {
+        return None;
+    }
     let rule = match known.map(|constraint| &constraint.demand) {
         Some(crate::facts::Demand::Primary(_)) => &DROP_PRIMARY_KEY,
         _ => &DROP_CONSTRAINT,
     };
-    let message = format!("this drops the constraint `{}` of `{}`", name.name, table.name);
+    let perhaps = if may_lack { ", if it is there" } else { "" };
+    let message = format!("this drops the constraint `{}` of `{}`{perhaps}", name.name, table.name);
     Some(scene.finding(rule, name.span, message).help("make sure that nothing relies on what it demanded"))
 }
 

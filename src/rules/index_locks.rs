@@ -4,7 +4,8 @@
 
 use crate::facts::{Dropped, Fact, Index, Object};
 use crate::finding::{Finding, Rule, Severity};
-use crate::rules::scene::Scene;
+use crate::rules::running::is_locked;
+use crate::rules::scene::{Act, Scene};
 use crate::rules::{Family, Looks};
 
 /// An index blocks writers.
@@ -147,10 +148,16 @@ fn dropped(scene: &Scene<'_>, drop: &Dropped) -> Vec<Finding> {
         let known = scene.schema.index(name);
         let new =
             known.is_some_and(|(table, _, born)| scene.schema.is_new_table(table) || scene.schema.is_new_since(born));
-        if new {
+        // Where its table is locked already, or goes as well, this locks nothing more.
+        let on = known.map(|(_, index, _)| index.table.name.as_str());
+        let goes = |act: &Act| matches!(&act.fact, Fact::Drop(other) if other.what == Object::Table);
+        let held = on.is_some_and(|on| is_locked(scene, on) || scene.later(on).any(goes));
+        if new || scene.transaction && held {
             continue;
         }
-        let message = format!("dropping the index `{}` blocks every reader and writer of its table", name.name);
+        let perhaps = if drop.if_exists && known.is_none() { ", if it is there," } else { "" };
+        let message =
+            format!("dropping the index `{}`{perhaps} blocks every reader and writer of its table", name.name);
         let finding = scene.finding(&REQUIRE_CONCURRENT_DROP_INDEX, name.span, message).label("ACCESS EXCLUSIVE lock");
         let safe = format!("-- schemagate: no-transaction\nDROP INDEX CONCURRENTLY IF EXISTS {};\n", scene.named(name));
         let finding = finding.help("drop it concurrently, each in a file of its own");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::facts::{Change, Fact, Name, TypeHow};
+use crate::facts::{Change, Column, Constraint, Demand, Fact, Name, TypeHow};
 use crate::rules::scene::Act;
 
 /// The key of statements that add a value to an enum, whichever it is.
@@ -78,5 +78,39 @@ fn names(fact: &Fact, say: &mut dyn FnMut(&str)) {
         },
         Fact::Set { name, .. } => say(name),
         _ => {}
+    }
+    parents(fact).into_iter().for_each(|parent| say(&referring(parent)));
+}
+
+/// The key of statements that make foreign keys to a table.
+pub fn referring(parent: &str) -> String {
+    format!("REFERENCES {parent}")
+}
+
+/// The tables to which a statement makes foreign keys.
+fn parents(fact: &Fact) -> Vec<&str> {
+    fn of_column(column: &Column) -> Option<&str> {
+        column.references.as_ref().map(|reference| reference.table.name.as_str())
+    }
+    fn of_constraint(constraint: &Constraint) -> Option<&str> {
+        match &constraint.demand {
+            Demand::Foreign(_, reference) => Some(&reference.table.name),
+            _ => None,
+        }
+    }
+    match fact {
+        Fact::CreateTable(table) => {
+            let columns = table.columns.iter().filter_map(|column| of_column(column));
+            columns.chain(table.constraints.iter().filter_map(of_constraint)).collect()
+        }
+        Fact::AlterTable(alteration) => {
+            let added = alteration.actions.iter().filter_map(|action| match &action.change {
+                Change::AddConstraint(constraint) => of_constraint(constraint),
+                Change::AddColumn(column) => of_column(column),
+                _ => None,
+            });
+            added.collect()
+        }
+        _ => Vec::new(),
     }
 }

@@ -167,6 +167,7 @@ fn changed(scene: &Scene<'_>, table: &Name, change: &Change, findings: &mut Vec<
             }
         }
         Change::AddConstraint(constraint) => {
+            findings.extend(narrow_key(scene, table, constraint));
             let columns: Vec<(&str, &Type)> = known
                 .map(|known| known.columns.iter().map(|column| (column.name.name.as_str(), &column.of)).collect())
                 .unwrap_or_default();
@@ -177,6 +178,17 @@ fn changed(scene: &Scene<'_>, table: &Name, change: &Change, findings: &mut Vec<
         Change::RenameTable(new) => findings.extend(too_long(scene, &new.name, new.span)),
         _ => {}
     }
+}
+
+/// A column that counts and is too narrow becomes the key of a table.
+fn narrow_key(scene: &Scene<'_>, table: &Name, constraint: &Constraint) -> Option<Finding> {
+    let Demand::Primary(columns) = &constraint.demand else { return None };
+    let [only] = columns.as_slice() else { return None };
+    let column = scene.schema.table(table)?.column(&only.name)?;
+    let counts = column.counts || column.of.is_serial();
+    let found = counts && column.of.is_narrow() && !scene.is(Dialect::Sqlite);
+    // The type stands in another statement: the name is shown.
+    found.then(|| narrow(scene, table, only, &Type { span: only.span, ..column.of.clone() }))
 }
 
 fn constrained(scene: &Scene<'_>, columns: &[(&str, &Type)], constraint: &Constraint, findings: &mut Vec<Finding>) {
@@ -287,13 +299,15 @@ fn at_end(scene: &Scene<'_>) -> Vec<Finding> {
             }
             let message = format!("no index of `{}` begins with {}", table.name, enumerate(&columns, 8));
             let finding = scene.finding_at(at, &FOREIGN_KEY_WITHOUT_INDEX, span, message);
-            findings.push(finding.label("every DELETE in the parent reads this table").help(format!(
-                "CREATE INDEX {}_{}_idx ON {} ({})",
-                table.name,
-                columns.join("_"),
-                table.name,
-                columns.join(", ")
-            )));
+            let finding = finding.label("every DELETE in the parent reads this table");
+            let (name, list) = (format!("{}_{}_idx", table.name, columns.join("_")), columns.join(", "));
+            findings.push(match scene.postgres() && !scene.is_new(&table) {
+                true => finding.help("build one concurrently, in a file of its own").safe(format!(
+                    "-- schemagate: no-transaction\nCREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {} ({list});\n",
+                    table.name
+                )),
+                false => finding.help(format!("CREATE INDEX {name} ON {} ({list})", table.name)),
+            });
         }
     }
     findings

@@ -62,5 +62,9 @@ fn shorter(scene: &Scene<'_>, index: &Index, known: &Known, names: &[&str]) -> O
     let message = format!("this index serves all that `{}` does, which begins it", name.name);
     let span = index.name.as_ref().map_or(index.span, |name| name.span);
     let finding = scene.finding(&REDUNDANT_INDEX, span, message).label("the other one costs every write");
-    (!dropped).then(|| finding.help(format!("drop `{}` when this one is there", name.name)))
+    let help = match scene.schema.is_new_table(known) {
+        true => format!("leave `{}` out", name.name),
+        false => format!("drop `{}` when this one is there", name.name),
+    };
+    (!dropped).then(|| finding.help(help))
 }

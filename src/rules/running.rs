@@ -134,13 +134,22 @@ fn endless(scene: &Scene<'_>) -> Option<Finding> {
 /// Says whether a statement locks a table in use against everyone until the end of the transaction.
 pub(super) fn locks(scene: &Scene<'_>) -> bool {
     let Fact::AlterTable(alteration) = scene.fact() else { return false };
+    is_strong(scene.fact()) && !scene.is_new(&alteration.table) && scene.act().body != Some(Body::Called)
+}
+
+/// Says whether a statement alters a table behind a lock against everyone.
+fn is_strong(fact: &Fact) -> bool {
     let quick = |change: &Change| match change {
         Change::Nothing | Change::Validate(_) | Change::AttachPartition(_) => true,
         Change::AddConstraint(constraint) => matches!(constraint.demand, Demand::Foreign(..)),
         _ => false,
     };
-    let strong = alteration.actions.iter().any(|action| !quick(&action.change));
-    strong && !scene.is_new(&alteration.table) && scene.act().body != Some(Body::Called)
+    matches!(fact, Fact::AlterTable(alteration) if alteration.actions.iter().any(|action| !quick(&action.change)))
+}
+
+/// Says whether the transaction has locked a table against everyone already.
+pub(super) fn is_locked(scene: &Scene<'_>, table: &str) -> bool {
+    scene.transaction && scene.earlier(table).any(|act| is_strong(&act.fact) && act.body != Some(Body::Called))
 }
 
 /// The table in use that an earlier statement of the transaction has locked against everyone.
@@ -175,7 +184,7 @@ fn behind_lock(scene: &Scene<'_>) -> Option<Finding> {
         scene
             .finding(&STATEMENT_AFTER_EXCLUSIVE_LOCK, span, message)
             .label("ACCESS EXCLUSIVE lock since an earlier statement")
-            .help("put this into the next file"),
+            .help("give it a file of its own: behind this one, or before it where later statements here need its rows"),
     )
 }
 

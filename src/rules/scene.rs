@@ -129,6 +129,13 @@ impl<'s> Scene<'s> {
             .any(|token| token.kind == TokenKind::Word && token.span.of(text).eq_ignore_ascii_case(word))
     }
 
+    /// The last word or sign before a place in the statement.
+    pub fn word_before(&self, span: Span) -> Option<&'s str> {
+        let text = &self.statement()[..span.start];
+        let tokens = Lexer::new(text, self.flavour()).filter(|token| token.kind.is_significant());
+        tokens.last().map(|token| token.span.of(text))
+    }
+
     /// Begins a finding at a place in the statement.
     pub fn finding(&self, rule: &'static Rule, span: Span, message: impl Into<String>) -> Finding {
         self.finding_at(self.at, rule, span, message)
