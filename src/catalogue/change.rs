@@ -40,7 +40,7 @@ impl Known {
         self.constraints.iter().find(|constraint| is_called(constraint, &self.columns, name, table))
     }
 
-    pub(super) fn add_index(&mut self, index: Index, file: u32) {
+    pub(super) fn add_index(&mut self, index: Rc<Index>, file: u32) {
         self.indexes.reserve_exact(1);
         self.index_born.reserve_exact(1);
         self.indexes.push(index);
@@ -48,7 +48,7 @@ impl Known {
     }
 
     pub(super) fn drop_index(&mut self, name: &str, table: &str) {
-        let same = |index: &Index| index.name.as_ref().is_some_and(|own| own.name == name);
+        let same = |index: &Rc<Index>| index.name.as_ref().is_some_and(|own| own.name == name);
         while let Some(place) = self.indexes.iter().position(same) {
             self.indexes.remove(place);
             self.index_born.remove(place);
@@ -58,7 +58,7 @@ impl Known {
     }
 
     pub(super) fn rename_index(&mut self, old: &str, new: &str) {
-        for name in self.indexes.iter_mut().filter_map(|index| index.name.as_mut()) {
+        for name in self.indexes.iter_mut().map(Rc::make_mut).filter_map(|index| index.name.as_mut()) {
             if name.name == old {
                 new.clone_into(&mut name.name);
             }
@@ -136,7 +136,7 @@ impl Known {
             let taken = parent.constraints.iter().filter(kept).cloned();
             self.constraints.extend(taken.map(|constraint| Constraint { name: None, ..constraint }));
             for index in &parent.indexes {
-                self.add_index(Index { name: None, ..index.clone() }, file);
+                self.add_index(Rc::new(Index { name: None, ..(**index).clone() }), file);
             }
         } else {
             for column in columns.iter_mut().filter(|column| column.primary.is_some() || column.default.is_some()) {
@@ -171,7 +171,7 @@ impl Known {
             }
             Change::DropColumn(name, _) => self.drop_column(&name.name),
             Change::AddConstraint(constraint) => self.add_constraint(constraint),
-            Change::AddIndex(index) => self.add_index(index.clone(), file),
+            Change::AddIndex(index) => self.add_index(Rc::new(index.clone()), file),
             Change::DropConstraint(name, _) | Change::DropForeign(name) => {
                 self.drop_constraint(&name.name, table);
             }
@@ -282,7 +282,7 @@ impl Known {
         if let Some(column) = self.columns.iter_mut().find(|column| column.name.name == old) {
             new.clone_into(&mut Rc::make_mut(column).name.name);
         }
-        let in_indexes = self.indexes.iter_mut().flat_map(|index| index.columns.iter_mut());
+        let in_indexes = self.indexes.iter_mut().map(Rc::make_mut).flat_map(|index| index.columns.iter_mut());
         let in_constraints = self.constraints.iter_mut().flat_map(|constraint| match &mut constraint.demand {
             Demand::Primary(columns) | Demand::Unique(columns) | Demand::Foreign(columns, _) => columns.iter_mut(),
             Demand::NotNull(column) => std::slice::from_mut(column).iter_mut(),

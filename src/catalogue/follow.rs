@@ -1,5 +1,7 @@
 //! Carrying out the facts of a statement.
 
+use std::rc::Rc;
+
 use crate::catalogue::table::renamed;
 use crate::catalogue::{Catalogue, Known};
 use crate::facts::{
@@ -122,7 +124,7 @@ impl Catalogue {
         known.charset = option("CHARSET").map(|option| option.value.clone());
         known.collation = option("COLLATE").map(|option| option.value.clone());
         for index in &table.indexes {
-            known.add_index(index.clone(), self.file);
+            known.add_index(Rc::new(index.clone()), self.file);
         }
         known.lift_constraints();
         for parent in table.like.iter().chain(&table.parent) {
@@ -143,13 +145,13 @@ impl Catalogue {
         }
     }
 
-    fn create_index(&mut self, index: &Index) {
+    fn create_index(&mut self, index: &Rc<Index>) {
         let file = self.file;
         self.mention(&index.table);
         if let Some(table) = self.table_mut(&index.table) {
-            let there = |other: &Index| other.is_called(index.name.as_ref());
+            let there = |other: &Rc<Index>| other.is_called(index.name.as_ref());
             if !(index.if_not_exists && table.indexes.iter().any(there)) {
-                table.add_index(index.clone(), file);
+                table.add_index(Rc::clone(index), file);
             }
         }
     }

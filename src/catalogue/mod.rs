@@ -11,6 +11,7 @@ mod table;
 pub use table::{Known, Unique};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
@@ -181,8 +182,8 @@ impl Catalogue {
     pub fn index(&self, name: &Name) -> Option<(&Known, &Index, u32)> {
         self.temporary.values().chain(self.tables.values()).find_map(|table| {
             let found = table.indexes.iter().zip(&table.index_born);
-            let same = |index: &Index| index.name.as_ref().is_some_and(|other| other.name == name.name);
-            found.into_iter().find(|(index, _)| same(index)).map(|(index, born)| (table, index, *born))
+            let same = |index: &Rc<Index>| index.name.as_ref().is_some_and(|other| other.name == name.name);
+            found.into_iter().find(|(index, _)| same(index)).map(|(index, born)| (table, index.as_ref(), *born))
         })
     }
 

@@ -18,7 +18,7 @@ pub struct Known {
     pub constraints: Vec<Constraint>,
     /// Its indexes, those of constraints not among them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub indexes: Vec<Index>,
+    pub indexes: Vec<Rc<Index>>,
     /// The files that made these indexes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub index_born: Vec<u32>,

@@ -25,6 +25,8 @@ pub use within::{Body, bodies, dynamic, within};
 
 use serde::{Deserialize, Serialize};
 
+use std::rc::Rc;
+
 use crate::text::Span;
 
 /// A name with its place.
@@ -121,7 +123,7 @@ pub enum Fact {
     /// It changes a table.
     AlterTable(Alteration),
     /// It makes an index.
-    CreateIndex(Index),
+    CreateIndex(Rc<Index>),
     /// It makes something else.
     Create(Created),
     /// It removes something.

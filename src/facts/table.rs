@@ -219,5 +219,5 @@ pub(super) fn create_index(cursor: &mut Cursor<'_>, unique: bool, method: Option
         }
     }
     index.partial = !cursor.mysql() && cursor.find("WHERE").is_some();
-    Some(Fact::CreateIndex(index))
+    Some(Fact::CreateIndex(Rc::new(index)))
 }

@@ -80,7 +80,11 @@ impl Report {
         self.migrations += other.migrations;
         self.statements += other.statements;
         self.not_analysed += other.not_analysed;
-        self.extend(other.findings);
+        if self.findings.is_empty() {
+            self.findings = other.findings;
+        } else {
+            self.findings.extend(other.findings);
+        }
         self.suppressed.extend(other.suppressed);
     }
 

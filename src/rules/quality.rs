@@ -142,7 +142,7 @@ fn created(scene: &Scene<'_>, table: &Table, findings: &mut Vec<Finding>) {
     for (at, index) in table.indexes.iter().enumerate() {
         let mut known =
             Known { columns: table.columns.clone(), constraints: table.constraints.clone(), ..Known::default() };
-        known.indexes = table.indexes[..at].to_vec();
+        known.indexes = table.indexes[..at].iter().cloned().map(Rc::new).collect();
         findings.extend(redundant(scene, index, Some(&known)));
     }
 }

@@ -1,5 +1,7 @@
 //! The rule about indexes of which one serves all that the other does.
 
+use std::rc::Rc;
+
 use crate::catalogue::Known;
 use crate::facts::{Change, Fact, Index};
 use crate::finding::{Finding, Rule, Severity};
@@ -21,7 +23,7 @@ pub(super) fn redundant(scene: &Scene<'_>, index: &Index, known: Option<&Known>)
         return None;
     }
     // An order, a collation, a length or a class serves what another does not; and what is there is not made again.
-    let there = |other: &Index| other.is_called(index.name.as_ref());
+    let there = |other: &Rc<Index>| other.is_called(index.name.as_ref());
     if !index.plain || scene.has_word("INCLUDE") || index.if_not_exists && known.indexes.iter().any(there) {
         return None;
     }

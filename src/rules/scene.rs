@@ -159,6 +159,8 @@ impl<'s> Scene<'s> {
 
 /// Longest statement that is read whole, in bytes; of longer ones that add rows only the beginning is.
 const LONGEST: usize = 1 << 20;
+/// Findings for which there is room before a statement is looked at.
+const SPARE: usize = 32;
 /// How much of these is read, in bytes, where no VALUES comes.
 const BEGINNING: usize = 16 << 10;
 
@@ -243,6 +245,10 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         {
             let schema = known.borrow();
             let scene = Scene { script, acts: &acts, outline: &outline, locked, at, schema: &schema, transaction };
+            // A file may have very many: a list that doubles would hold twice what it must.
+            if findings.capacity() - findings.len() < SPARE {
+                findings.reserve_exact(findings.len() / 8 + SPARE);
+            }
             findings.extend(looks(|looks| matches!(looks, Looks::AtStatement(_)), &scene));
             locked = if running::locks(&scene) { Some(at) } else { locked };
         }

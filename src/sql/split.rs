@@ -54,6 +54,7 @@ pub fn split(text: &str, flavour: impl Into<Flavour>) -> Vec<Statement> {
         splitter.take(token);
     }
     splitter.close();
+    splitter.statements.shrink_to_fit();
     splitter.statements
 }
 
