@@ -86,7 +86,7 @@ impl<'a> Judge<'a> {
         if let Some(before) = self.before {
             let earlier = self.view(before, states, false);
             findings.extend(earlier.into_iter().map(|mut finding| {
-                finding.related.retain(|other| other.place.name != MANIFEST);
+                finding.related.retain(|other| *other.place.name != *MANIFEST);
                 finding.note("judged by the manifest as it was before: a change of it counts from the next push on")
             }));
         }

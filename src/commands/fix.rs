@@ -17,7 +17,7 @@ use crate::finding::{Finding, Report};
 pub fn write(report: &Report, console: &mut Console<'_>) -> Result<()> {
     let mut written: Vec<&str> = Vec::new();
     for finding in report.findings().iter().filter(|finding| finding.certain) {
-        let name = finding.place.name.as_str();
+        let name = &*finding.place.name;
         let Some(source) = report.source(name).filter(|_| !written.contains(&name)) else { continue };
         let path = Path::new(name);
         // A name that is shown otherwise than it is spelt is nobody's file.

@@ -204,7 +204,7 @@ fn brought_back(mut report: Report, case: &Case<'_>) -> Report {
 /// The manifest's text is kept only where a finding points into it.
 fn keep_manifest(report: &mut Report, now: &Manifest) {
     let related = |name: &str| {
-        report.findings().iter().any(|finding| finding.related.iter().any(|other| other.place.name == name))
+        report.findings().iter().any(|finding| finding.related.iter().any(|other| *other.place.name == *name))
     };
     if related(MANIFEST) {
         report.keep_source(MANIFEST, now.text.as_str());

@@ -1,5 +1,6 @@
 //! What is wrong with a file of configuration, gathered while it is read.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use crate::finding::{Finding, Place, Rule};
@@ -20,7 +21,13 @@ impl Problems {
     }
 
     /// Adds one.
-    pub fn add(&self, span: Span, message: impl Into<String>, label: impl Into<String>, help: impl Into<String>) {
+    pub fn add(
+        &self,
+        span: Span,
+        message: impl Into<String>,
+        label: impl Into<Cow<'static, str>>,
+        help: impl Into<Cow<'static, str>>,
+    ) {
         let place = Place::content(self.file.clone(), span);
         let finding = Finding::new(self.rule, place, message).label(label).help(help);
         self.findings.borrow_mut().push(finding);

@@ -94,7 +94,7 @@ impl<'d> Section<'d> {
     }
 
     /// Reports that a key is missing.
-    pub fn missing(&self, key: &str, help: &str) {
+    pub fn missing(&self, key: &str, help: &'static str) {
         let what = if self.name.is_empty() { "the file".to_owned() } else { format!("`[{}]`", self.name) };
         self.problems.add(self.span, format!("{what} lacks `{key}`"), "missing here", help);
     }

@@ -207,7 +207,7 @@ impl Targets<'_> {
                 Some(UrlSource::Inline(url.value))
             })
         };
-        let wrong = |message: &str, help: &str| {
+        let wrong = |message: &str, help: &'static str| {
             self.problems.add(section.span, message, "these tenants", help);
             None
         };

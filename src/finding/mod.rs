@@ -5,7 +5,9 @@
 
 mod report;
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 pub use report::{Report, Verdict};
 
@@ -95,7 +97,7 @@ pub enum PlaceKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The file or reference, as it is shown: already safe for a terminal.
-    pub name: String,
+    pub name: Arc<str>,
     /// What the span counts in.
     pub kind: PlaceKind,
     /// The token, where one is to blame.
@@ -104,22 +106,22 @@ pub struct Place {
 
 impl Place {
     /// A token in a file's content.
-    pub fn content(name: impl Into<String>, span: Span) -> Self {
+    pub fn content(name: impl Into<Arc<str>>, span: Span) -> Self {
         Self { name: name.into(), kind: PlaceKind::Content, span: Some(span) }
     }
 
     /// A file as a whole.
-    pub fn file(name: impl Into<String>) -> Self {
+    pub fn file(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), kind: PlaceKind::Content, span: None }
     }
 
     /// A part of a path; the span counts in `name`.
-    pub fn path(name: impl Into<String>, span: Option<Span>) -> Self {
+    pub fn path(name: impl Into<Arc<str>>, span: Option<Span>) -> Self {
         Self { name: name.into(), kind: PlaceKind::Path, span }
     }
 
     /// A reference.
-    pub fn reference(name: impl Into<String>) -> Self {
+    pub fn reference(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), kind: PlaceKind::Reference, span: None }
     }
 }
@@ -147,9 +149,9 @@ pub struct Finding {
     /// What is wrong and what it would break: one or two sentences without a line break.
     pub message: String,
     /// A few words at the token.
-    pub label: Option<String>,
+    pub label: Option<Cow<'static, str>>,
     /// The remedy: one command or one edit.
-    pub help: Option<String>,
+    pub help: Option<Cow<'static, str>>,
     /// The safe way as SQL that runs: the text of each file that it takes, in order.
     pub safe: Vec<String>,
     /// Whether the first file of the safe way says the same as the statement that is found, and may be written for it.
@@ -182,13 +184,13 @@ impl Finding {
     }
 
     /// Adds the words at the token.
-    pub fn label(mut self, label: impl Into<String>) -> Self {
+    pub fn label(mut self, label: impl Into<Cow<'static, str>>) -> Self {
         self.label = Some(label.into());
         self
     }
 
     /// Adds the remedy.
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
         self.help = Some(help.into());
         self
     }

@@ -60,7 +60,7 @@ impl Report {
     /// Gives the findings of a rule another remedy.
     pub fn help_for(&mut self, rule: &Rule, help: &str) {
         for finding in self.findings.iter_mut().filter(|finding| finding.rule == rule) {
-            finding.help = Some(help.to_owned());
+            finding.help = Some(help.to_owned().into());
         }
     }
 

@@ -92,7 +92,7 @@ fn one(report: &Report, finding: &Finding, look: Look) -> String {
                 let at = line_column(source, span.start);
                 format!("{}:{}:{}", related.place.name, at.line, at.column)
             }
-            _ => related.place.name.clone(),
+            _ => related.place.name.to_string(),
         };
         let _ = writeln!(text, "  see {}: {}", sanitize(&where_), sanitize(&related.message));
     }

@@ -31,10 +31,10 @@ impl<'r> Locator<'r> {
     pub(super) fn at(&mut self, place: &'r Place) -> Option<Located> {
         let text = match place.kind {
             PlaceKind::Content => self.report.source(&place.name).map(|source| &**source)?,
-            PlaceKind::Path | PlaceKind::Reference => place.name.as_str(),
+            PlaceKind::Path | PlaceKind::Reference => &*place.name,
         };
         let span = place.span?.clamped(text);
-        let lines = self.lines.entry((place.kind, place.name.as_str())).or_insert_with(|| Lines::of(text));
+        let lines = self.lines.entry((place.kind, &*place.name)).or_insert_with(|| Lines::of(text));
         Some(Located { start: lines.at(span.start), end: lines.at(span.end), span })
     }
 

@@ -151,7 +151,7 @@ pub fn unreadable(path: &RepoPath) -> Option<Finding> {
         Some(text) if text.len() > LONGEST_PATH => {
             let message = format!("this path is {} bytes long; at most {LONGEST_PATH} are recorded", text.len());
             let mut cut = Finding::new(&PATH_UNREADABLE, Place::path(shown.clone(), None), message);
-            cut.place.name = shown.chars().take(120).chain("...".chars()).collect();
+            cut.place.name = shown.chars().take(120).chain("...".chars()).collect::<String>().into();
             Some(cut.help("choose a shorter name"))
         }
         Some(_) => None,

@@ -3,6 +3,7 @@
 //! Knows how statements inside of blocks are found, and which of them change the schema. Refuses to judge.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::catalogue::Catalogue;
 use crate::config::Dialect;
@@ -33,6 +34,8 @@ pub struct Act {
 pub struct Scene<'s> {
     /// The file.
     pub script: &'s Script<'s>,
+    /// Its name, shared by all findings.
+    pub name: &'s Arc<str>,
     /// The statements of the file that are understood, those in bodies among them.
     pub acts: &'s [Act],
     /// Which of them are about which names.
@@ -144,7 +147,8 @@ impl<'s> Scene<'s> {
     /// Begins a finding at a place in another statement of the file.
     pub fn finding_at(&self, at: usize, rule: &'static Rule, span: Span, message: impl Into<String>) -> Finding {
         let act = &self.acts[at];
-        let finding = Finding::new(rule, Place::content(self.script.name, span.shifted(act.span.start)), message);
+        let place = Place::content(Arc::clone(self.name), span.shifted(act.span.start));
+        let finding = Finding::new(rule, place, message);
         match act.body {
             Some(Body::Called) => finding.note("this stands in the body of a routine and runs whenever that is called"),
             _ => finding,
@@ -232,6 +236,7 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
     let transaction = is_transaction(script, flavour);
     let outline = Outline::of(&acts);
     let mut locked = None;
+    let name: Arc<str> = script.name.into();
     for at in 0..acts.len() {
         if (script.late)() {
             // What was not reviewed is never a pass.
@@ -244,7 +249,8 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         }
         {
             let schema = known.borrow();
-            let scene = Scene { script, acts: &acts, outline: &outline, locked, at, schema: &schema, transaction };
+            let scene =
+                Scene { script, name: &name, acts: &acts, outline: &outline, locked, at, schema: &schema, transaction };
             // A file may have very many: a list that doubles would hold twice what it must.
             if findings.capacity() - findings.len() < SPARE {
                 findings.reserve_exact(findings.len() / 8 + SPARE);
@@ -266,7 +272,16 @@ pub(super) fn review(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
         known.borrow_mut().lose_track("a statement was not understood");
     }
     let schema = known.borrow();
-    let scene = Scene { script, acts: &acts, outline: &outline, locked, at: acts.len(), schema: &schema, transaction };
+    let scene = Scene {
+        script,
+        name: &name,
+        acts: &acts,
+        outline: &outline,
+        locked,
+        at: acts.len(),
+        schema: &schema,
+        transaction,
+    };
     findings.extend(looks(|looks| matches!(looks, Looks::AtEnd(_)), &scene));
     findings
 }

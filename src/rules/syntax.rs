@@ -114,7 +114,7 @@ fn look(script: &Script<'_>, tally: &mut Tally) -> Vec<Finding> {
             _ => None,
         };
         findings.extend(finding(script, verdict, &bench.flavour.title()).map(|finding| match reserved {
-            Some((help, edit)) => Finding { help: Some(help), certain: true, edit: Some(edit), ..finding },
+            Some((help, edit)) => Finding { help: Some(help.into()), certain: true, edit: Some(edit), ..finding },
             None => finding,
         }));
     }
@@ -232,7 +232,7 @@ fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding
         Verdict::Rejected { span, message, help } => {
             let message = format!("not valid {title}: {}", sanitize(&message));
             let mut finding = Finding::new(&SYNTAX_ERROR, place(span), message);
-            finding.help = help;
+            finding.help = help.map(Into::into);
             Some(finding)
         }
         Verdict::Refused { span, message } => {

@@ -54,7 +54,7 @@ fn good_files_and_safe_ways_run() {
 fn labels(case: &Case, rule: &'static Rule) -> Vec<String> {
     let report = review(case, Some(rule), std::slice::from_ref(&case.sql)).remove(0);
     let mine = report.findings().iter().filter(|finding| finding.rule == rule);
-    mine.filter_map(|finding| finding.label.clone()).collect()
+    mine.filter_map(|finding| finding.label.clone().map(std::borrow::Cow::into_owned)).collect()
 }
 
 /// Rules that say a table of PostgreSQL is written anew.
