@@ -9,7 +9,7 @@ use crate::support::{World, flat};
 fn files(project: &str, engine: Engine) -> Option<Vec<(String, String)>> {
     let folder = match engine {
         Engine::Postgres => "postgres",
-        Engine::Mariadb => "mysql",
+        Engine::Mariadb | Engine::Mysql => "mysql",
         Engine::Sqlite => "sqlite",
     };
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus").join(project).join(folder);
@@ -84,7 +84,7 @@ fn push_all(engine: Engine, files: &[(String, String)]) -> Outcome {
 fn real_migrations_are_applied_through_pushes() {
     let mut ours = Vec::new();
     for project in ["authelia-authelia", "ory-hydra"] {
-        for engine in crate::databases::ALL {
+        for engine in Engine::all() {
             let Some(files) = files(project, engine) else {
                 println!("the real migrations are not here");
                 return;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::servers::{mariadb, postgres};
+use crate::servers::{Server, mariadb, mysql, postgres};
 use crate::support::World;
 
 /// The engines that every scenario runs on.
@@ -12,10 +12,9 @@ use crate::support::World;
 pub(crate) enum Engine {
     Postgres,
     Mariadb,
+    Mysql,
     Sqlite,
 }
-
-pub(crate) const ALL: [Engine; 3] = [Engine::Postgres, Engine::Mariadb, Engine::Sqlite];
 
 /// A database of its own.
 pub(crate) struct Database {
@@ -27,20 +26,53 @@ pub(crate) struct Database {
 }
 
 impl Engine {
+    /// Every engine whose server this run has.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Self::servers();
+        all.push(Self::Sqlite);
+        all
+    }
+
+    /// Every engine that is a server.
+    pub(crate) fn servers() -> Vec<Self> {
+        let mut servers = vec![Self::Postgres];
+        servers.extend(Self::mysqls());
+        servers
+    }
+
+    /// MariaDB, and MySQL where this run has one.
+    pub(crate) fn mysqls() -> Vec<Self> {
+        let mut all = vec![Self::Mariadb];
+        all.extend(mysql().map(|_| Self::Mysql));
+        all
+    }
+
     pub(crate) fn dialect(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Mariadb => "mariadb",
-            Self::Sqlite => "sqlite",
-        }
+        self.flavour().word()
     }
 
     pub(crate) fn flavour(self) -> schemagate::config::Dialect {
         match self {
             Self::Postgres => schemagate::config::Dialect::Postgres,
             Self::Mariadb => schemagate::config::Dialect::Mariadb,
+            Self::Mysql => schemagate::config::Dialect::Mysql,
             Self::Sqlite => schemagate::config::Dialect::Sqlite,
         }
+    }
+
+    /// The server of this run, where it is one.
+    pub(crate) fn server(self) -> &'static Server {
+        match self {
+            Self::Postgres => postgres(),
+            Self::Mariadb => mariadb(),
+            Self::Mysql => mysql().expect("this run has a MySQL"),
+            Self::Sqlite => panic!("SQLite has no server"),
+        }
+    }
+
+    /// The name of its socket in the folder of its server.
+    pub(crate) fn socket(self) -> &'static str {
+        if self == Self::Postgres { ".s.PGSQL.5432" } else { "s" }
     }
 
     /// Makes an empty database.
@@ -50,7 +82,7 @@ impl Engine {
         let database = |url: String| Database { engine: self, name: name.clone(), url, home: PathBuf::new() };
         match self {
             Self::Postgres => postgres_database(&postgres().folder, name),
-            Self::Mariadb => mariadb_database(&mariadb().folder, name),
+            Self::Mariadb | Self::Mysql => mysql_database(self, &self.server().folder, name),
             Self::Sqlite => database(format!("sqlite:{name}.sqlite")),
         }
     }
@@ -63,11 +95,11 @@ pub(crate) fn postgres_database(home: &Path, name: String) -> Database {
     Database { engine: Engine::Postgres, name, url, home: home.to_owned() }
 }
 
-/// Makes an empty database on a MariaDB.
-pub(crate) fn mariadb_database(home: &Path, name: String) -> Database {
+/// Makes an empty database on a MariaDB or MySQL.
+pub(crate) fn mysql_database(engine: Engine, home: &Path, name: String) -> Database {
     client(home, "", &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
-    let url = format!("mariadb://root@localhost/{name}?socket={}", home.join("s").display());
-    Database { engine: Engine::Mariadb, name, url, home: home.to_owned() }
+    let url = format!("{}://root@localhost/{name}?socket={}", engine.dialect(), home.join("s").display());
+    Database { engine, name, url, home: home.to_owned() }
 }
 
 fn told(command: &mut Command) -> String {
@@ -98,7 +130,7 @@ impl Database {
     pub(crate) fn ask(&self, world: &World, sql: &str) -> String {
         match self.engine {
             Engine::Postgres => psql(&self.home, &self.name, sql),
-            Engine::Mariadb => client(&self.home, &self.name, sql).replace('\t', "|"),
+            Engine::Mariadb | Engine::Mysql => client(&self.home, &self.name, sql).replace('\t', "|"),
             Engine::Sqlite => world.sql(&format!("{}.sqlite", self.name), sql),
         }
     }
@@ -117,7 +149,7 @@ impl Database {
                 command.arg("-f").arg(&file).arg(&self.name);
                 command
             }
-            Engine::Mariadb => {
+            Engine::Mariadb | Engine::Mysql => {
                 let mut command = Command::new("mariadb");
                 let socket = format!("--socket={}", self.home.join("s").display());
                 command.args(["--no-defaults", "-u", "root", "-N", "-B", &socket, &self.name]);
@@ -143,7 +175,7 @@ impl Database {
     pub(crate) fn remove(self, world: &World) {
         match self.engine {
             Engine::Postgres => drop(psql(&self.home, "postgres", &format!("DROP DATABASE {}", self.name))),
-            Engine::Mariadb => drop(client(&self.home, "", &format!("DROP DATABASE {}", self.name))),
+            Engine::Mariadb | Engine::Mysql => drop(client(&self.home, "", &format!("DROP DATABASE {}", self.name))),
             Engine::Sqlite => {
                 let _ = std::fs::remove_file(world.path().join(format!("{}.sqlite", self.name)));
             }
@@ -203,7 +235,7 @@ impl Database {
                 command.args([&self.name, "-c", "BEGIN", "-f"]).arg(script).args(["-c", "ROLLBACK"]);
                 command
             }
-            Engine::Mariadb => return false,
+            Engine::Mariadb | Engine::Mysql => return false,
             Engine::Sqlite => {
                 let mut command = Command::new("sqlite3");
                 command.arg("-bail").arg(world.server().join(format!("{}.sqlite", self.name)));

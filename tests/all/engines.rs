@@ -1,11 +1,11 @@
 //! What every engine promises: one suite, each scenario on all of them.
 
-use crate::databases::{ALL, Database, Engine};
+use crate::databases::{Database, Engine};
 use crate::support::World;
 
 /// Runs a scenario on each engine, with a database and a world of its own.
 fn on_all(scenario: impl Fn(&Database, &World)) {
-    for engine in ALL {
+    for engine in Engine::all() {
         let database = engine.database();
         let world = database.world();
         println!("on {engine:?}");
@@ -135,39 +135,46 @@ fn rows_of_a_copy_and_what_the_server_says_arrive() {
 
 #[test]
 fn routines_and_version_comments_run_as_in_the_client() {
-    let database = Engine::Mariadb.database();
-    let world = database.world();
-    world.migration(
-        "1",
-        "CREATE TABLE a (id INT, n INT);\n/*!50001 CREATE TABLE b (id INT) */;\nDELIMITER //\n\
-         CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET NEW.n = NEW.id * 2; SET NEW.id = NEW.id; END//\n\
-         CREATE PROCEDURE p() BEGIN INSERT INTO a (id) VALUES (7); END//\nDELIMITER ;\nCALL p();\n",
-    );
-    world.send("one").says(&["1 applied now"]).ok();
-    assert_eq!(database.ask(&world, "SELECT id, n FROM a"), "7|14");
-    world.file("db/shop/2##dml##rows.sql", "INSERT INTO a (id) VALUES (1||0);\n");
-    world.send("two").ok();
-    // As the server's own client understands `||`: not as concatenation.
-    assert_eq!(database.ask(&world, "SELECT id FROM a WHERE id < 7"), "1");
+    for engine in Engine::mysqls() {
+        let database = engine.database();
+        let world = database.world();
+        world.migration(
+            "1",
+            "CREATE TABLE a (id INT, n INT);\n/*!50001 CREATE TABLE b (id INT) */;\nDELIMITER //\n\
+             CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET NEW.n = NEW.id * 2; SET NEW.id = NEW.id; END//\n\
+             CREATE PROCEDURE p() BEGIN INSERT INTO a (id) VALUES (7); END//\nDELIMITER ;\nCALL p();\n",
+        );
+        world.send("one").says(&["1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT id, n FROM a"), "7|14");
+        world.file("db/shop/2##dml##rows.sql", "INSERT INTO a (id) VALUES (1||0);\n");
+        world.send("two").ok();
+        // As the server's own client understands `||`: not as concatenation.
+        assert_eq!(database.ask(&world, "SELECT id FROM a WHERE id < 7"), "1");
+    }
 }
 
 #[test]
 fn a_definition_that_fails_half_way_goes_on_behind_what_ran() {
-    let database = Engine::Mariadb.database();
-    let world = database.world();
-    world.migration("1", "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nALTER TABLE nowhere ADD x INT;\nCREATE TABLE c (id INT);\n");
-    world.send("one").says(&["FAILED", "1##ddl##change.sql:3:1", "statements 1 to 2 of this file ran and stay"]);
-    world.migration(
-        "1",
-        "CREATE TABLE a (id INT);\nCREATE TABLE other (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",
-    );
-    world.send("edits what ran").refused(&["released-edited", "it has run on dev/shop"]);
-    world.migration(
-        "1",
-        "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",
-    );
-    world.send("mends").says(&["1 applied now", "from statement 3"]).ok();
-    assert_eq!(database.ask(&world, "SELECT state, statements_done, attempt FROM schemagate_migration"), "applied|4|2");
+    for engine in Engine::mysqls() {
+        let database = engine.database();
+        let world = database.world();
+        world.migration("1", "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nALTER TABLE nowhere ADD x INT;\nCREATE TABLE c (id INT);\n");
+        world.send("one").says(&["FAILED", "1##ddl##change.sql:3:1", "statements 1 to 2 of this file ran and stay"]);
+        world.migration(
+            "1",
+            "CREATE TABLE a (id INT);\nCREATE TABLE other (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",
+        );
+        world.send("edits what ran").refused(&["released-edited", "it has run on dev/shop"]);
+        world.migration(
+            "1",
+            "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",
+        );
+        world.send("mends").says(&["1 applied now", "from statement 3"]).ok();
+        assert_eq!(
+            database.ask(&world, "SELECT state, statements_done, attempt FROM schemagate_migration"),
+            "applied|4|2"
+        );
+    }
 }
 
 /// Applies with one broken target beside a good one; returns what was said.
@@ -280,7 +287,7 @@ fn a_lock_of_somebody_else_is_waited_for_and_every_retry_is_seen() {
 
 #[test]
 fn a_file_runs_under_the_isolation_that_it_asks_for() {
-    for engine in [Engine::Postgres, Engine::Mariadb] {
+    for engine in Engine::servers() {
         let database = engine.database();
         let world = database.world();
         world.migration("1", "CREATE TABLE a (level VARCHAR(30));\n");
@@ -328,21 +335,23 @@ fn a_reference_to_what_is_no_key_stops_nothing_while_keys_are_not_enforced() {
 
 #[test]
 fn what_would_keep_the_record_from_being_written_is_refused() {
-    let database = Engine::Mariadb.database();
-    let world = database.world();
-    for text in [
-        "SET autocommit = 0;",
-        "SET SESSION autocommit = 0;",
-        "SET @@autocommit = 0;",
-        "SET @@session.autocommit = 0;",
-        "SET @a = 1, @b = 2, @c = 3, @d = 4, @@SESSION.`autocommit` = 0;",
-        "XA START 'x';",
-        "LOCK TABLES a WRITE;",
-        "UNLOCK TABLES;",
-    ] {
-        world.migration("1", &format!("{text}\nCREATE TABLE a (id INT);\n"));
-        world.send(text).refused(&["transaction-control"]);
-        world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+    for engine in Engine::mysqls() {
+        let database = engine.database();
+        let world = database.world();
+        for text in [
+            "SET autocommit = 0;",
+            "SET SESSION autocommit = 0;",
+            "SET @@autocommit = 0;",
+            "SET @@session.autocommit = 0;",
+            "SET @a = 1, @b = 2, @c = 3, @d = 4, @@SESSION.`autocommit` = 0;",
+            "XA START 'x';",
+            "LOCK TABLES a WRITE;",
+            "UNLOCK TABLES;",
+        ] {
+            world.migration("1", &format!("{text}\nCREATE TABLE a (id INT);\n"));
+            world.send(text).refused(&["transaction-control"]);
+            world.in_clone(&["reset", "-q", "--hard", "origin/main"]).ok();
+        }
     }
 }
 

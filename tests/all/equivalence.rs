@@ -5,7 +5,7 @@ use std::process::Stdio;
 use proptest::test_runner::{Config, TestRunner};
 use proptest::{prop_assert_eq, prop_oneof, strategy::Strategy};
 
-use crate::databases::{ALL, Database, Engine};
+use crate::databases::{Database, Engine};
 use crate::proxy::{Harm, Proxy};
 use crate::support::{PROGRAM, World};
 
@@ -61,7 +61,7 @@ fn state(database: &Database, world: &World) -> String {
         Engine::Postgres => {
             "SELECT c.relname, a.attname FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1, a.attnum"
         }
-        Engine::Mariadb => {
+        Engine::Mariadb | Engine::Mysql => {
             "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = database() AND table_name NOT LIKE 'schemagate%' UNION ALL SELECT table_name, index_name FROM information_schema.statistics WHERE table_schema = database() AND table_name NOT LIKE 'schemagate%' ORDER BY 1, 2"
         }
         Engine::Sqlite => {
@@ -118,8 +118,7 @@ fn with_a_kill(files: &[(String, String)], at: usize, engine: Engine) -> String 
         child.kill().unwrap();
         child.wait().unwrap();
     } else {
-        let server = if engine == Engine::Postgres { crate::servers::postgres() } else { crate::servers::mariadb() };
-        let socket = if engine == Engine::Postgres { ".s.PGSQL.5432" } else { "s" };
+        let (server, socket) = (engine.server(), engine.socket());
         let proxy = Proxy::start(&world.path().join(socket), &server.folder.join(socket));
         let (home, through) = (server.folder.display().to_string(), world.path().display().to_string());
         world.write_server_file(&database.server_file().replace(&home, &through));
@@ -137,7 +136,7 @@ fn with_a_kill(files: &[(String, String)], at: usize, engine: Engine) -> String 
 #[test]
 fn one_push_is_two_pushes_is_one_that_was_killed() {
     std::thread::scope(|scope| {
-        for engine in ALL {
+        for engine in Engine::all() {
             scope.spawn(move || {
                 let mut runner = TestRunner::new(Config { cases: 6, failure_persistence: None, ..Config::default() });
                 let input = (works(), 1_usize..6, 3_usize..120);

@@ -7,7 +7,6 @@ use std::process::Stdio;
 
 use crate::databases::{Database, Engine};
 use crate::proxy::{Harm, Proxy};
-use crate::servers::{mariadb, postgres};
 use crate::support::{Done, PROGRAM, World, flat};
 
 /// Files that show what ran twice: sums that a second run would change.
@@ -116,8 +115,8 @@ pub(crate) fn assert_true(done: &Done, database: &Database, world: &World, at: u
 fn at_every_message(engine: Engine, harm: Harm) -> BTreeMap<String, usize> {
     let world = waiting_world(engine);
     let (listen, to, name) = match engine {
-        Engine::Postgres => (world.path().join(".s.PGSQL.5432"), postgres().folder.join(".s.PGSQL.5432"), "host"),
-        _ => (world.path().join("proxy"), mariadb().folder.join("s"), "socket"),
+        Engine::Postgres => (world.path().join(engine.socket()), engine.server().folder.join(engine.socket()), "host"),
+        _ => (world.path().join("proxy"), engine.server().folder.join(engine.socket()), "socket"),
     };
     let proxy = Proxy::start(&listen, &to);
     let through = if name == "host" { world.path().to_owned() } else { listen };
@@ -151,19 +150,18 @@ fn at_every_message(engine: Engine, harm: Harm) -> BTreeMap<String, usize> {
 
 #[test]
 fn harm_at_any_message_loses_nothing_and_runs_nothing_twice() {
-    let kinds = [
-        (Engine::Postgres, Harm::Cut, "PostgreSQL, connection cut"),
-        (Engine::Postgres, Harm::Kill, "PostgreSQL, SIGKILL"),
-        (Engine::Mariadb, Harm::Cut, "MariaDB, connection cut"),
-        (Engine::Mariadb, Harm::Kill, "MariaDB, SIGKILL"),
-    ];
-    let columns: Vec<(&str, BTreeMap<String, usize>)> = std::thread::scope(|scope| {
-        let runs = kinds.map(|(engine, harm, word)| (word, scope.spawn(move || at_every_message(engine, harm))));
+    let harms = [(Harm::Cut, "connection cut"), (Harm::Kill, "SIGKILL")];
+    let kinds = Engine::servers().into_iter().flat_map(|engine| harms.map(|(harm, word)| (engine, harm, word)));
+    let columns: Vec<(String, BTreeMap<String, usize>)> = std::thread::scope(|scope| {
+        let run = |(engine, harm, word): (Engine, Harm, &str)| {
+            (format!("{}, {word}", engine.flavour().title()), scope.spawn(move || at_every_message(engine, harm)))
+        };
+        let runs: Vec<_> = kinds.map(run).collect();
         runs.into_iter().map(|(word, run)| (word, run.join().unwrap())).collect()
     });
     let mut table = format!(
         "| at | {} |\n|---|{}\n",
-        columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | "),
+        columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" | "),
         "---|".repeat(columns.len())
     );
     let points: std::collections::BTreeSet<&String> = columns.iter().flat_map(|(_, points)| points.keys()).collect();
@@ -205,7 +203,8 @@ fn stop_in_mid_statement(database: &Database, world: &World) {
 
 #[test]
 fn a_session_that_the_server_ends_in_mid_statement_is_said_and_made_good() {
-    for (engine, sleep) in [(Engine::Postgres, "SELECT pg_sleep(60);"), (Engine::Mariadb, "DO sleep(60);")] {
+    for engine in Engine::servers() {
+        let sleep = if engine == Engine::Postgres { "SELECT pg_sleep(60);" } else { "DO sleep(60);" };
         for journal in [false, true] {
             let database = engine.database();
             let world = database.world();
@@ -272,7 +271,8 @@ fn a_full_disk_takes_back_the_file_and_says_so() {
 
 #[test]
 fn two_hooks_at_once_a_hundred_times() {
-    for (engine, rounds) in [(Engine::Postgres, 40), (Engine::Mariadb, 40), (Engine::Sqlite, 100)] {
+    for engine in Engine::all() {
+        let rounds = if engine == Engine::Sqlite { 100 } else { 40 };
         let world = waiting_world_of(engine, "UPDATE a SET n = n + 1;\n");
         for _ in 0..rounds {
             let database = engine.database();
@@ -310,7 +310,7 @@ fn pgbouncer(world: &World, mode: &str) -> (std::path::PathBuf, std::process::Ch
     }
     let config = format!(
         "[databases]\n* = host={}\n[pgbouncer]\nlisten_port = 6432\nlisten_addr =\nunix_socket_dir = {}\nauth_type = any\npool_mode = {mode}\nlogfile = {}\nignore_startup_parameters = extra_float_digits\n",
-        postgres().folder.display(),
+        Engine::Postgres.server().folder.display(),
         folder.display(),
         folder.join("log").display()
     );

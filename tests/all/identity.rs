@@ -1,6 +1,6 @@
 //! Databases that are not what they were: made anew, restored, copied, or with their history gone.
 
-use crate::databases::{ALL, Database, Engine};
+use crate::databases::{Database, Engine};
 use crate::support::World;
 
 /// Takes all tables of a database away.
@@ -9,7 +9,7 @@ fn empty(database: &Database, world: &World) {
         Engine::Postgres => {
             database.ask(world, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA schemagate CASCADE");
         }
-        Engine::Mariadb => {
+        Engine::Mariadb | Engine::Mysql => {
             let name = database.name();
             database.ask(world, &format!("DROP DATABASE {name}; CREATE DATABASE {name}"));
         }
@@ -19,7 +19,7 @@ fn empty(database: &Database, world: &World) {
 
 #[test]
 fn a_database_that_was_made_anew_gets_everything_again() {
-    for engine in ALL {
+    for engine in Engine::all() {
         let database = engine.database();
         let world = database.world();
         world.migration("1", "CREATE TABLE a (id INTEGER);\n");
@@ -35,7 +35,7 @@ fn a_database_that_was_made_anew_gets_everything_again() {
 
 #[test]
 fn tables_without_their_history_are_not_run_over() {
-    for engine in ALL {
+    for engine in Engine::all() {
         let database = engine.database();
         let world = database.world();
         world.migration("1", "CREATE TABLE IF NOT EXISTS a (id INTEGER);\n");

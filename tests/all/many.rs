@@ -237,30 +237,34 @@ fn two_hundred_databases_of_a_server_are_named_by_its_catalogue() {
 
 #[test]
 fn what_cannot_be_decided_is_put_to_people_and_their_answer_carried_out() {
-    let database = Engine::Mariadb.database();
-    let world = database.world();
-    let path = world.migration(
-        "1",
-        "CREATE TABLE a (id INT);\nCREATE PROCEDURE p() INSERT INTO a VALUES (1);\nCALL p();\nCREATE TABLE b (id INT);\n",
-    );
-    world.send("one").ok();
-    // As a kill would have left it while statement 3 ran.
-    database.ask(
-        &world,
-        "DROP TABLE b; UPDATE schemagate_migration SET state = 'running', statements_done = 2, statement_open = 3",
-    );
-    let next = format!("schemagate resolve '{path}' --from 4");
-    world.on_server(&["apply"]).refused(&[
-        "whether it took effect is not known",
-        "statements 1 to 2 of this file ran",
-        &next,
-    ]);
-    world.on_server(&["resolve", &path]).refused(&["statement 3 was begun", "choose: --from STATEMENT"]);
-    world.on_server(&["resolve", &path, "--from", "4"]).refused(&["would record that statements 1 to 3 ran", "--yes"]);
-    world.on_server(&["resolve", &path, "--from", "4", "--yes"]).says(&["done: record"]).ok();
-    world.on_server(&["apply"]).says(&["1 applied now", "from statement 4"]).ok();
-    assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)"), "1|0");
-    world.on_server(&["resolve", &path, "--applied", "--yes"]).refused(&["it is applied"]);
+    for engine in Engine::mysqls() {
+        let database = engine.database();
+        let world = database.world();
+        let path = world.migration(
+            "1",
+            "CREATE TABLE a (id INT);\nCREATE PROCEDURE p() INSERT INTO a VALUES (1);\nCALL p();\nCREATE TABLE b (id INT);\n",
+        );
+        world.send("one").ok();
+        // As a kill would have left it while statement 3 ran.
+        database.ask(
+            &world,
+            "DROP TABLE b; UPDATE schemagate_migration SET state = 'running', statements_done = 2, statement_open = 3",
+        );
+        let next = format!("schemagate resolve '{path}' --from 4");
+        world.on_server(&["apply"]).refused(&[
+            "whether it took effect is not known",
+            "statements 1 to 2 of this file ran",
+            &next,
+        ]);
+        world.on_server(&["resolve", &path]).refused(&["statement 3 was begun", "choose: --from STATEMENT"]);
+        world
+            .on_server(&["resolve", &path, "--from", "4"])
+            .refused(&["would record that statements 1 to 3 ran", "--yes"]);
+        world.on_server(&["resolve", &path, "--from", "4", "--yes"]).says(&["done: record"]).ok();
+        world.on_server(&["apply"]).says(&["1 applied now", "from statement 4"]).ok();
+        assert_eq!(database.ask(&world, "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)"), "1|0");
+        world.on_server(&["resolve", &path, "--applied", "--yes"]).refused(&["it is applied"]);
+    }
 }
 
 #[test]

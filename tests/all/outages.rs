@@ -1,26 +1,25 @@
 //! Servers that crash, fall silent or have no room left, in the middle of a run.
 
-use crate::databases::{Database, Engine, mariadb_database, postgres_database};
+use crate::databases::{Database, Engine, mysql_database, postgres_database};
 use crate::faults::{assert_true, state, use_database, waiting_world};
 use crate::proxy::{Harm, Proxy};
-use crate::servers::{Room, Server, start_mariadb, start_postgres};
+use crate::servers::{Room, Server, start_mariadb, start_mysql, start_postgres};
 use crate::support::{Done, PROGRAM};
-
-/// The socket of an engine in a folder.
-fn socket(engine: Engine) -> &'static str {
-    if engine == Engine::Postgres { ".s.PGSQL.5432" } else { "s" }
-}
 
 /// Starts a server of its own for a test.
 fn start(engine: Engine, room: Room) -> Server {
-    if engine == Engine::Postgres { start_postgres(room) } else { start_mariadb(room) }
+    match engine {
+        Engine::Postgres => start_postgres(room),
+        Engine::Mysql => start_mysql(room),
+        _ => start_mariadb(room),
+    }
 }
 
 fn database(engine: Engine, server: &Server, name: String) -> Database {
     if engine == Engine::Postgres {
         postgres_database(&server.folder, name)
     } else {
-        mariadb_database(&server.folder, name)
+        mysql_database(engine, &server.folder, name)
     }
 }
 
@@ -36,7 +35,7 @@ fn wait_until_it_answers(database: &Database) {
 fn crashes(engine: Engine, apart: usize) -> usize {
     let server = start(engine, Room::Restarts);
     let world = waiting_world(engine);
-    let proxy = Proxy::start(&world.path().join(socket(engine)), &server.folder.join(socket(engine)));
+    let proxy = Proxy::start(&world.path().join(engine.socket()), &server.folder.join(engine.socket()));
     let reference = database(engine, &server, "reference".to_owned());
     use_database(&world, &reference.server_file());
     world.on_server(&["apply"]).ok();
@@ -67,23 +66,25 @@ fn a_postgres_that_crashes_comes_back_and_the_next_run_makes_good() {
 }
 
 #[test]
-fn a_mariadb_that_crashes_comes_back_and_the_next_run_makes_good() {
-    assert!(crashes(Engine::Mariadb, 9) > 10);
+fn a_mariadb_or_mysql_that_crashes_comes_back_and_the_next_run_makes_good() {
+    for engine in Engine::mysqls() {
+        assert!(crashes(engine, 9) > 10);
+    }
 }
 
 #[test]
 fn a_network_that_falls_silent_ends_the_run_and_loses_nothing() {
     std::thread::scope(|scope| {
-        for engine in [Engine::Postgres, Engine::Mariadb] {
+        for engine in Engine::servers() {
             scope.spawn(move || falls_silent(engine));
         }
     });
 }
 
 fn falls_silent(engine: Engine) {
-    let server = if engine == Engine::Postgres { crate::servers::postgres() } else { crate::servers::mariadb() };
+    let server = engine.server();
     let world = waiting_world(engine);
-    let proxy = Proxy::start(&world.path().join(socket(engine)), &server.folder.join(socket(engine)));
+    let proxy = Proxy::start(&world.path().join(engine.socket()), &server.folder.join(engine.socket()));
     let database = engine.database();
     let (home, through) = (server.folder.display().to_string(), world.path().display().to_string());
     use_database(&world, &database.server_file().replace(&home, &through));
@@ -119,7 +120,10 @@ fn runs_out_of_room(engine: Engine) {
     let world = database.world();
     let many = match engine {
         Engine::Postgres => "SELECT n, repeat('x', 800) FROM generate_series(1, 40000) AS s(n)",
-        _ => "SELECT seq, repeat('x', 800) FROM seq_1_to_40000",
+        _ => {
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 199) \
+              SELECT a.i * 200 + b.i, repeat('x', 800) FROM n AS a JOIN n AS b"
+        }
     };
     std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
     world.migration("1", "CREATE TABLE a (id INTEGER, name VARCHAR(1000));\nCREATE TABLE b (id INTEGER);\n");
@@ -150,7 +154,7 @@ fn a_server_without_room_takes_back_the_file_and_goes_on_when_there_is_some() {
         return;
     }
     std::thread::scope(|scope| {
-        for engine in [Engine::Postgres, Engine::Mariadb] {
+        for engine in Engine::servers() {
             scope.spawn(move || runs_out_of_room(engine));
         }
     });

@@ -1,4 +1,5 @@
-//! The servers of the test run: one PostgreSQL and one MariaDB, private, on sockets of their own, gone with the run.
+//! The servers of the test run: one PostgreSQL and one MariaDB, private, on sockets of their own, gone with the run. A
+//! MySQL runs beside them where `SCHEMAGATE_TEST_MYSQLD` names its server program (Debian has no package of it).
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -193,49 +194,62 @@ pub(crate) fn mariadb() -> &'static Server {
 
 /// Another MariaDB, for a test that harms its server.
 pub(crate) fn start_mariadb(room: Room) -> Server {
-    {
-        let folder = folder("maria");
-        let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
-        let (data, socket, user) =
-            (format!("--datadir={}", folder.join("data").display()), folder.join("s"), user.trim().to_owned());
+    let program = if Path::new("/usr/sbin/mariadbd").exists() { "/usr/sbin/mariadbd" } else { "mariadbd" };
+    start_with_client(room, program, &["--innodb-log-file-size=16M"], |data, user| {
         let mut install = Command::new("mariadb-install-db");
-        install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]).arg(&data);
-        succeed(install.arg(format!("--user={user}")));
-        let data = format!("--datadir={}", self::data(&folder, room));
-        let socket_option = format!("--socket={}", socket.display());
-        let user_option = format!("--user={user}");
-        let program = if Path::new("/usr/sbin/mariadbd").exists() { "/usr/sbin/mariadbd" } else { "mariadbd" };
-        let words = [
-            program,
-            "--no-defaults",
-            &data,
-            &socket_option,
-            &user_option,
-            "--skip-networking",
-            if durable() || room != Room::Usual {
-                "--innodb-flush-log-at-trx-commit=1"
-            } else {
-                "--innodb-flush-log-at-trx-commit=0"
-            },
-            "--innodb-buffer-pool-size=32M",
-            "--innodb-log-file-size=16M",
-            "--log-output=TABLE",
-        ];
-        let child = watched(&folder, room, &words);
-        let client = |sql: &str| {
-            let mut command = Command::new("mariadb");
-            command.args(["--no-defaults", &socket_option, "-u", "root", "-e", sql]).output().unwrap().status.success()
-        };
-        wait_for("MariaDB", || client("SELECT 1"));
-        assert!(client(
-            "CREATE USER checker@localhost; CREATE DATABASE empty; GRANT SELECT ON empty.* TO checker@localhost; \
-             CREATE USER client@localhost; GRANT SELECT ON empty.* TO client@localhost"
-        ));
-        Server {
-            checker_url: format!("mysql://checker@localhost/empty?socket={}", socket.display()),
-            process: folder.join("process"),
-            folder,
-            _child: child,
-        }
+        install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", data]);
+        succeed(install.arg(user));
+    })
+}
+
+/// The server program of a MySQL, where this run was given one.
+fn mysqld() -> Option<String> {
+    std::env::var("SCHEMAGATE_TEST_MYSQLD").ok().filter(|program| !program.is_empty())
+}
+
+/// The MySQL of this run, where it was given one.
+pub(crate) fn mysql() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    SERVER.get_or_init(|| mysqld().map(|_| start_mysql(Room::Usual))).as_ref()
+}
+
+/// Another MySQL, for a test that harms its server.
+pub(crate) fn start_mysql(room: Room) -> Server {
+    let program = mysqld().expect("SCHEMAGATE_TEST_MYSQLD names the server");
+    let settings = ["--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=", "--innodb-redo-log-capacity=8M"];
+    start_with_client(room, &program, &settings, |data, user| {
+        succeed(Command::new(&program).args(["--no-defaults", "--initialize-insecure", data, user]));
+    })
+}
+
+/// Starts a server of this family whose data folder `make` makes; what it takes are the options for folder and user.
+fn start_with_client(room: Room, program: &str, settings: &[&str], make: impl Fn(&str, &str)) -> Server {
+    let folder = folder("my");
+    let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    let user = format!("--user={}", user.trim());
+    make(&format!("--datadir={}", folder.join("data").display()), &user);
+    let data = format!("--datadir={}", self::data(&folder, room));
+    let socket = folder.join("s");
+    let socket_option = format!("--socket={}", socket.display());
+    let written = usize::from(durable() || room != Room::Usual);
+    let written = format!("--innodb-flush-log-at-trx-commit={written}");
+    let mut words = vec![program, "--no-defaults", &data, &socket_option, &user, "--skip-networking", &written];
+    words.extend(["--innodb-buffer-pool-size=32M", "--log-output=TABLE"]);
+    words.extend(settings);
+    let child = watched(&folder, room, &words);
+    let client = |sql: &str| {
+        let mut command = Command::new("mariadb");
+        command.args(["--no-defaults", &socket_option, "-u", "root", "-e", sql]).output().unwrap().status.success()
+    };
+    wait_for(program, || client("SELECT 1"));
+    assert!(client(
+        "CREATE USER checker@localhost; CREATE DATABASE `empty`; GRANT SELECT ON `empty`.* TO checker@localhost; \
+         CREATE USER client@localhost; GRANT SELECT ON `empty`.* TO client@localhost"
+    ));
+    Server {
+        checker_url: format!("mysql://checker@localhost/empty?socket={}", socket.display()),
+        process: folder.join("process"),
+        folder,
+        _child: child,
     }
 }

@@ -15,22 +15,34 @@ use schemagate::sql::lex::Lexer;
 use schemagate::sql::split::split;
 use schemagate::sql::verdict::{Answer, Bench, Verdict, judge};
 
+use crate::databases::Engine;
 use crate::servers;
+use crate::support::World;
 
 /// What is asked, of whom.
-struct Judge {
+pub(crate) struct Judge {
     flavour: Flavour,
     checker: RefCell<Option<Checker>>,
     /// Whether our verdict asks the server too.
     asks: bool,
 }
 
+/// The release of the MySQL of this run.
+fn release_of_mysql() -> Release {
+    let database = Engine::Mysql.database();
+    let said = database.ask(&World::empty(), "SELECT version()");
+    let mut numbers = said.split(['.', '-']).map(|number| number.parse().unwrap());
+    let mut number = || numbers.next().unwrap();
+    Release::new(number(), number(), number())
+}
+
 impl Judge {
-    fn of(dialect: Dialect) -> Self {
+    pub(crate) fn of(dialect: Dialect) -> Self {
         // The releases that Debian 12 has and `./test.sh` installs; newer ones accept more.
         let (release, url) = match dialect {
             Dialect::Postgres => (Some(Release::new(15, 0, 0)), Some(&servers::postgres().checker_url)),
             Dialect::Mariadb => (Some(Release::new(10, 11, 0)), Some(&servers::mariadb().checker_url)),
+            Dialect::Mysql => (Some(release_of_mysql()), Some(&Engine::Mysql.server().checker_url)),
             _ => (None, None),
         };
         let flavour = Flavour { release, ..dialect.into() };
@@ -38,7 +50,7 @@ impl Judge {
         Self { flavour, checker: RefCell::new(checker), asks: false }
     }
 
-    fn engine(&self, text: &str) -> Answer {
+    pub(crate) fn engine(&self, text: &str) -> Answer {
         match &mut *self.checker.borrow_mut() {
             Some(checker) => {
                 let answer = checker.ask(text);
@@ -53,7 +65,7 @@ impl Judge {
     }
 
     /// Ours: rejected with the byte (none for what is only too new), or not.
-    fn ours(&self, text: &str) -> Option<Option<usize>> {
+    pub(crate) fn ours(&self, text: &str) -> Option<Option<usize>> {
         let statements = split(text, self.flavour);
         let ask = |text: &str| self.checker.borrow_mut().as_mut().map_or(Answer::Silent, |checker| checker.ask(text));
         let server = self.asks.then_some(&ask as &dyn Fn(&str) -> Answer);
@@ -139,11 +151,12 @@ struct Row {
 
 /// How near a place must be: the same character, or the same line.
 fn same_place(dialect: Dialect, text: &str, ours: usize, engine: usize) -> bool {
+    let by_lines = matches!(dialect, Dialect::Mariadb | Dialect::Mysql);
     let end = text.trim_end().len();
     let (ours, engine) = (ours.min(end), engine.min(end));
     let line = |byte: usize| text[..byte].matches('\n').count();
     // The end of a statement is shown on its last character.
-    ours == engine || engine == end && ours + 4 >= end || dialect == Dialect::Mariadb && line(ours) == line(engine)
+    ours == engine || engine == end && ours + 4 >= end || by_lines && line(ours) == line(engine)
 }
 
 fn compare(judge: &Judge, texts: &[String]) -> Row {
@@ -221,9 +234,14 @@ fn mutations(texts: &[String], flavour: Flavour, each: usize) -> Vec<String> {
     all
 }
 
+/// Where the cases and migrations for an engine are: MariaDB and MySQL share theirs.
+fn folder(dialect: Dialect) -> &'static str {
+    if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() }
+}
+
 /// The cases that this engine of this release accepts.
 pub(crate) fn cases(dialect: Dialect) -> Vec<String> {
-    let folder = if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() };
+    let folder = folder(dialect);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/verdict").join(folder);
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -242,7 +260,7 @@ pub(crate) fn cases(dialect: Dialect) -> Vec<String> {
 /// The statements of the real migrations, where they are.
 fn corpus(dialect: Dialect) -> Option<Vec<String>> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() };
+    let folder = folder(dialect);
     let mut statements = Vec::new();
     for project in std::fs::read_dir(top).ok()? {
         let Ok(files) = std::fs::read_dir(project.unwrap().path().join(folder)) else { continue };
@@ -284,8 +302,14 @@ fn show(title: &str, row: &Row) {
 fn the_verdicts_are_those_of_the_engines() {
     let mut table = String::new();
     let mut missed = Vec::new();
-    let judges =
-        [(Dialect::Postgres, false), (Dialect::Mariadb, false), (Dialect::Mariadb, true), (Dialect::Sqlite, false)];
+    let mut judges = vec![(Dialect::Postgres, false)];
+    for engine in Engine::mysqls() {
+        judges.extend([(engine.flavour(), false), (engine.flavour(), true)]);
+    }
+    judges.push((Dialect::Sqlite, false));
+    if let Ok(only) = std::env::var("SCHEMAGATE_ONLY") {
+        judges.retain(|(dialect, _)| dialect.word() == only);
+    }
     for (dialect, asks) in judges {
         let mut judge = Judge::of(dialect);
         judge.asks = asks;
@@ -316,14 +340,14 @@ const HEAD: &str = "| statements | judged | valid, but rejected | broken | broke
 /// What is promised and not kept.
 fn wanting(dialect: Dialect, title: &str, real: bool, asks: bool, row: &Row) -> Vec<String> {
     let mut wanting = Vec::new();
-    let mariadb = dialect == Dialect::Mariadb && !asks;
+    let recognised = matches!(dialect, Dialect::Mariadb | Dialect::Mysql) && !asks;
     let rejects = row.false_rejects.len();
-    let allowed = if mariadb { if real { row.valid / 2000 } else { row.valid / 100 } } else { 0 };
+    let allowed = if recognised { if real { row.valid / 2000 } else { row.valid / 100 } } else { 0 };
     if rejects > allowed {
         wanting.push(format!("{title}: {rejects} false rejects, {allowed} allowed"));
     }
     let accepts = row.false_accepts.len();
-    let allowed = if mariadb { row.broken * 3 / 100 } else { 0 };
+    let allowed = if recognised { row.broken * 3 / 100 } else { 0 };
     if accepts > allowed {
         wanting.push(format!("{title}: {accepts} false accepts, {allowed} allowed"));
     }
