@@ -5,7 +5,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
@@ -41,6 +41,9 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         .no_engine_substitution(false)
         .timezone(None)
         .disable_statement_logging();
+    // As the servers' own clients do: a socket of this machine is not encrypted, unless that is asked for.
+    let plain = options.get_socket().is_some() && matches!(options.get_ssl_mode(), MySqlSslMode::Preferred);
+    let options = if plain { options.ssl_mode(MySqlSslMode::Disabled) } else { options };
     let connection = open(&runtime, &options, how.wait)?;
     let prefix = format!("`{}`.", database.replace('`', "``"));
     let session = how.session.iter().map(|(name, value)| setting(name, value, dialect)).collect();

@@ -4,7 +4,7 @@
 //! of each dialect, and which version comments of MySQL and MariaDB are code for a release. Refuses to know grammar.
 
 use crate::config::Dialect;
-use crate::config::flavour::Flavour;
+use crate::config::flavour::{Flavour, Release};
 use crate::text::Span;
 
 /// What a token is.
@@ -133,9 +133,9 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// MySQL has dollar quotes since 9.0.
+    /// MySQL has dollar quotes since 8.4 (measured; 8.0 takes the sign for a letter).
     fn dollar_quotes(&self) -> bool {
-        !self.no_dollars && self.flavour.release_or_newest().major >= 9
+        !self.no_dollars && self.flavour.release_or_newest() >= Release::new(8, 4, 0)
     }
 
     /// A name that begins with `$`, or the sign alone.

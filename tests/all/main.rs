@@ -20,6 +20,7 @@ mod floors;
 mod gate;
 mod identity;
 mod installing;
+mod keywords;
 mod locks;
 mod many;
 mod outages;

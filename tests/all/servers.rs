@@ -204,7 +204,9 @@ pub(crate) fn start_mariadb(room: Room) -> Server {
 
 /// The server program of a MySQL, where this run was given one.
 fn mysqld() -> Option<String> {
-    std::env::var("SCHEMAGATE_TEST_MYSQLD").ok().filter(|program| !program.is_empty())
+    #[allow(clippy::disallowed_methods, reason = "the benchmarks read it too")]
+    let program = std::env::var_os("SCHEMAGATE_TEST_MYSQLD").filter(|program| !program.is_empty())?;
+    Some(program.into_string().expect("the name of a program"))
 }
 
 /// The MySQL of this run, where it was given one.
@@ -216,7 +218,8 @@ pub(crate) fn mysql() -> Option<&'static Server> {
 /// Another MySQL, for a test that harms its server.
 pub(crate) fn start_mysql(room: Room) -> Server {
     let program = mysqld().expect("SCHEMAGATE_TEST_MYSQLD names the server");
-    let settings = ["--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=", "--innodb-redo-log-capacity=8M"];
+    let settings =
+        ["--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=", "--tls-version=", "--innodb-redo-log-capacity=8M"];
     start_with_client(room, &program, &settings, |data, user| {
         succeed(Command::new(&program).args(["--no-defaults", "--initialize-insecure", data, user]));
     })

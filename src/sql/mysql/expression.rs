@@ -201,6 +201,9 @@ impl Matcher<'_> {
             }
             _ if kind == known.at_sign => match self.kind(at + 1) {
                 words::TEXT | words::QUOTED => self.variable(at + 2),
+                words::VARIABLE => Some(at + 2),
+                // The variable whose name is empty.
+                _ if known.arrows => self.variable(at + 1),
                 _ => self.take(words::VARIABLE, at + 1),
             },
             _ if known.bare.contains(&kind) => Some(at + 1),
@@ -250,9 +253,13 @@ impl Matcher<'_> {
         if self.kind(place) != self.known_kinds.open {
             return Some(place);
         }
-        // ANY and SOME are quantifiers where a parenthesis follows.
+        // ANY and SOME are quantifiers where a parenthesis follows; other keywords have their own forms, or none.
         if self.known_kinds.quantifiers.contains(&self.kind(at)) {
             self.miss(0, place + 1);
+            return None;
+        }
+        if place == at + 1 && !self.grammar.words.is_callable(self.kind(at), self.declared) {
+            self.miss(0, place);
             return None;
         }
         self.arguments(place)

@@ -2,7 +2,8 @@
 //!
 //! A rule is `name = body ;`. In a body: `WORD` is a keyword, `'x'` a symbol, `name` a rule or one of [`CLASSES`],
 //! `[ x ]` optional, `( x | y )` a choice, `x*` and `x+` repetitions, `x%` a list with commas, `!x` and `&x` a look
-//! ahead. `<mysql>` or `<mariadb 10.11>` at the beginning of an alternative limits it to a product and a release.
+//! ahead. `<mysql>`, `<mariadb 10.11>` or `<mysql -8.4>` at the beginning of an alternative limits it to a product, and
+//! there to a release and later ones or to those before it.
 //! A choice takes the first alternative that fits (parsing expression grammar), so longer ones stand first.
 //! `#` begins a comment. Knows nothing of SQL but this.
 
@@ -99,6 +100,8 @@ pub(super) enum Node {
     Ahead(NodeId),
     /// Fits nothing, for this release and later ones.
     Since(Release),
+    /// Fits nothing, for releases before this one, and where none is declared.
+    Before(Release),
     /// Fits never: of the other product.
     Never,
 }
@@ -257,7 +260,7 @@ impl Grammar {
                 first.join(&self.first[*inner]);
                 self.empty[*inner]
             }
-            Node::Not(_) | Node::Ahead(_) | Node::Since(_) => true,
+            Node::Not(_) | Node::Ahead(_) | Node::Since(_) | Node::Before(_) => true,
             Node::Never => false,
         };
         (first, empty)

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::config::flavour::Release;
+use crate::config::flavour::{Flavour, Release};
 use crate::sql::mysql::grammar::{Class, Grammar, Node, NodeId};
 use crate::sql::mysql::operators::Known;
 use crate::sql::mysql::tokens::Token;
@@ -35,6 +35,8 @@ pub(super) struct Matcher<'g> {
     pub(super) grammar: &'g Grammar,
     pub(super) tokens: &'g [Token],
     release: Release,
+    /// The release that was declared.
+    pub(super) declared: Option<Release>,
     /// The farthest token that did not fit, and the nodes that were looked for there.
     farthest: usize,
     looked_for: Vec<NodeId>,
@@ -56,11 +58,12 @@ pub(super) struct Matcher<'g> {
 
 impl<'g> Matcher<'g> {
     /// Follows the grammar's statement over all tokens.
-    pub(super) fn run(grammar: &'g Grammar, tokens: &'g [Token], release: Release) -> Outcome {
+    pub(super) fn run(grammar: &'g Grammar, tokens: &'g [Token], flavour: Flavour) -> Outcome {
         let mut matcher = Self {
             grammar,
             tokens,
-            release,
+            release: flavour.release_or_newest(),
+            declared: flavour.release,
             farthest: 0,
             looked_for: Vec::new(),
             reached: 0,
@@ -167,6 +170,13 @@ impl<'g> Matcher<'g> {
                 }
                 None
             }
+            Node::Before(release) => {
+                if self.declared.is_none_or(|declared| declared < *release) {
+                    return Some(at);
+                }
+                self.miss(0, at);
+                None
+            }
             Node::Never => None,
         }
     }
@@ -236,6 +246,10 @@ impl<'g> Matcher<'g> {
                 let quoted = matches!(self.kind(at + 1), words::TEXT | words::QUOTED);
                 if quoted {
                     return Some(at + 2);
+                }
+                // MySQL: the variable whose name is empty.
+                if self.known_kinds.arrows {
+                    return Some(at + 1);
                 }
                 self.miss(0, at + 1);
                 None

@@ -14,7 +14,7 @@ mod words;
 use std::sync::LazyLock;
 
 use crate::config::Dialect;
-use crate::config::flavour::Flavour;
+use crate::config::flavour::{Flavour, Release};
 use crate::sql::verdict::Verdict;
 use crate::text::{Span, enumerate, sanitize};
 
@@ -24,14 +24,26 @@ use matcher::{Matcher, Outcome};
 static MYSQL: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mysql));
 static MARIADB: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mariadb));
 
-/// Kinds of statements that the grammar does not claim: of Oracle mode, and of releases that are newer than it.
-const UNCLAIMED: [&str; 6] = ["PACKAGE", "LIBRARY", "MATERIALIZED", "EXTERNAL", "SYNONYM", "ASSERTION"];
+/// Kinds of statements of MariaDB that the grammar does not claim: of Oracle mode, and of releases that are newer than it.
+const UNCLAIMED_MARIADB: [&str; 6] = ["PACKAGE", "LIBRARY", "MATERIALIZED", "EXTERNAL", "SYNONYM", "ASSERTION"];
+/// Kinds of statements of MySQL 9 that the grammar does not claim.
+const UNCLAIMED_MYSQL: [&str; 3] = ["LIBRARY", "MATERIALIZED", "EXTERNAL"];
 
 /// Says whether a statement that stopped at its head is of a kind that is not claimed.
 fn unclaimed(text: &str, flavour: Flavour, token: usize) -> bool {
+    let mysql = flavour.dialect == Dialect::Mysql;
     let head = crate::sql::facts::head(text, flavour);
-    let defines = matches!(head.verb.as_str(), "CREATE" | "ALTER" | "DROP");
-    defines && token <= 4 && head.words.get(token).is_some_and(|word| UNCLAIMED.contains(&word.as_str()))
+    let kinds: &[&str] = if mysql { &UNCLAIMED_MYSQL } else { &UNCLAIMED_MARIADB };
+    let before = head.words.get(..token).unwrap_or_default();
+    let heads = ["CREATE", "ALTER", "DROP", "OR", "REPLACE", "PUBLIC"];
+    let defines = !before.is_empty() && before.iter().all(|word| heads.contains(&word.as_str()));
+    let is_kind = head.words.get(token).is_some_and(|word| kinds.contains(&word.as_str()));
+    defines && is_kind && !is_old_mysql(flavour)
+}
+
+/// MySQL before 9 has none of its unclaimed kinds.
+fn is_old_mysql(flavour: Flavour) -> bool {
+    flavour.dialect == Dialect::Mysql && flavour.release.is_some_and(|release| release < Release::new(9, 0, 0))
 }
 
 /// Judges one statement. Spans count in `text`.
@@ -41,7 +53,7 @@ pub fn judge(text: &str, flavour: Flavour) -> Verdict {
         return Verdict::Unknown { span: Span::new(0, 1), why: "it is longer than 4 GiB".to_owned() };
     };
     let span = |token: usize| tokens.get(token).map_or(Span::new(text.len(), text.len()), tokens::Token::span);
-    match Matcher::run(grammar, &tokens, flavour.release_or_newest()) {
+    match Matcher::run(grammar, &tokens, flavour) {
         Outcome::Fits => Verdict::Accepted,
         Outcome::Stuck(token, _) if unclaimed(text, flavour, token) => Verdict::Unknown {
             span: span(token),
@@ -75,7 +87,6 @@ fn near(text: &str, token: Span) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::flavour::Release;
 
     #[test]
     fn every_rule_that_is_used_is_defined() {
@@ -112,6 +123,11 @@ mod tests {
         ] {
             assert!(matches!(judge(text, Dialect::Mariadb.into()), Verdict::Unknown { .. }), "{text}");
         }
+        let view = "CREATE MATERIALIZED VIEW v AS SELECT 1";
+        let mysql = |release| Flavour { release, ..Dialect::Mysql.into() };
+        assert!(matches!(judge(view, mysql(None)), Verdict::Unknown { .. }));
+        assert!(matches!(judge(view, mysql(Some(Release::new(8, 4, 0)))), Verdict::Rejected { .. }));
+        assert!(matches!(judge("CREATE SYNONYM s FOR t", mysql(None)), Verdict::Rejected { .. }));
         assert!(matches!(judge("CREATE TABEL t (a INT)", Dialect::Mariadb.into()), Verdict::Rejected { .. }));
     }
 }

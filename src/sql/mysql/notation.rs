@@ -83,9 +83,13 @@ impl Reader {
                 *at += 1;
                 let (product, release) = guard.split_once(' ').unwrap_or((guard, ""));
                 foreign |= product != self.dialect.word();
-                if let Some(release) = Release::parse(release) {
-                    let since = self.add(Node::Since(release));
-                    parts.push(since);
+                let (before, number) = match release.strip_prefix('-') {
+                    Some(number) => (true, number),
+                    None => (false, release),
+                };
+                if let Some(release) = Release::parse(number) {
+                    let bound = self.add(if before { Node::Before(release) } else { Node::Since(release) });
+                    parts.push(bound);
                 }
                 continue;
             }

@@ -1,7 +1,7 @@
 //! The tokens of one statement, as the grammar asks for them.
 
 use crate::config::Dialect;
-use crate::config::flavour::Flavour;
+use crate::config::flavour::{Flavour, Release};
 use crate::sql::lex::{Lexer, TokenKind};
 use crate::sql::mysql::words::{self, Kind, Words};
 use crate::text::Span;
@@ -32,9 +32,9 @@ pub(super) fn tokens(text: &str, flavour: Flavour, words: &Words) -> Option<Vec<
         let (start, mut stop) = (token.span.start, token.span.end);
         let kind = match token.kind {
             TokenKind::Space | TokenKind::Comment | TokenKind::Mark => continue,
-            TokenKind::Word if bytes[start] == b'@' => variable(bytes, start, stop, flavour.dialect),
+            TokenKind::Word if bytes[start] == b'@' => variable(bytes, start, stop, flavour, words),
             TokenKind::QuotedName if names_variable(&tokens, bytes, start) => continue,
-            TokenKind::Word => word(bytes, start, stop, words, tokens.last()),
+            TokenKind::Word => word(bytes, start, stop, words, flavour.release, tokens.last()),
             TokenKind::QuotedName => words::QUOTED,
             TokenKind::Text => string(&bytes[start..stop]),
             TokenKind::Number => number(&bytes[start..stop]),
@@ -59,27 +59,40 @@ pub(super) fn tokens(text: &str, flavour: Flavour, words: &Words) -> Option<Vec<
     Some(tokens)
 }
 
-/// Behind a dot every word is a name.
-fn word(bytes: &[u8], start: usize, stop: usize, words: &Words, before: Option<&Token>) -> Kind {
-    if before.is_some_and(|before| before.end as usize == start && bytes[start - 1] == b'.') {
+/// Behind a dot every word is a name, and before one that a name follows (`MY_LEX_IDENT_SEP` of the servers).
+fn word(
+    bytes: &[u8],
+    start: usize,
+    stop: usize,
+    words: &Words,
+    release: Option<Release>,
+    before: Option<&Token>,
+) -> Kind {
+    let names = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..))
+    };
+    if before.is_some_and(|before| before.end as usize == start && bytes[start - 1] == b'.')
+        || bytes.get(stop) == Some(&b'.') && names(bytes.get(stop + 1))
+    {
         return words::NAME;
     }
     let word = &bytes[start..stop];
     if word[0] == b'_' && words::CHARACTER_SETS.iter().any(|set| word[1..].eq_ignore_ascii_case(set.as_bytes())) {
         return words::CHARSET;
     }
-    words.kind_of(word, bytes.get(stop) == Some(&b'('))
+    words.kind_in(word, bytes.get(stop) == Some(&b'('), release)
 }
 
 /// `@name`; behind another `@` it is a system variable, and a scope needs a name behind it.
-fn variable(bytes: &[u8], start: usize, stop: usize, dialect: Dialect) -> Kind {
+fn variable(bytes: &[u8], start: usize, stop: usize, flavour: Flavour, words: &Words) -> Kind {
     let name = &bytes[start + 1..stop];
     let system = start > 0 && bytes[start - 1] == b'@';
     let scope = |scope: &&str| name.eq_ignore_ascii_case(scope.as_bytes());
     let alone = ["global", "session", "local"].iter().any(scope);
     let unfinished = name.ends_with(b".") && bytes.get(stop) != Some(&b'`');
-    let foreign = dialect == Dialect::Mariadb && name.len() > 7 && name[..7].eq_ignore_ascii_case(b"persist");
-    if system && (alone || unfinished || foreign) { words::STRANGE } else { words::VARIABLE }
+    let foreign = flavour.dialect == Dialect::Mariadb && name.len() > 7 && name[..7].eq_ignore_ascii_case(b"persist");
+    let reserved = words.is_reserved(name, flavour.release);
+    if system && (alone || unfinished || foreign || reserved) { words::STRANGE } else { words::VARIABLE }
 }
 
 /// Says whether a quoted name belongs to the system variable before it: of `@@global` with a dot and quotes.

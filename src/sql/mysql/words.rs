@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::config::Dialect;
+use crate::config::flavour::Release;
 
 /// What a token is: one of the constants here, a symbol or a keyword.
 pub(super) type Kind = u16;
@@ -59,8 +60,22 @@ pub(super) fn symbol_at(bytes: &[u8]) -> Option<(Kind, usize)> {
     Some((FIRST_SYMBOL + u16::try_from(place).ok()?, SYMBOLS[place].len()))
 }
 
-/// Reserved words: each with the dialects that reserve it (`*` for both, `m` MySQL, `d` MariaDB).
+/// Reserved words: each with the dialects that reserve it (`*` for both, `m` MySQL, `d` MariaDB), and where it is not all
+/// releases, `since` or `until` which.
 const RESERVED: &str = include_str!("reserved.txt");
+/// Other keywords; what the letters say is told there.
+const KEYWORDS: &str = include_str!("keywords.txt");
+/// Words that are the same token as another (the servers' own table of symbols).
+const SAME: &[(&str, &str)] = &[
+    ("SQL_TSI_SECOND", "SECOND"),
+    ("SQL_TSI_MINUTE", "MINUTE"),
+    ("SQL_TSI_HOUR", "HOUR"),
+    ("SQL_TSI_DAY", "DAY"),
+    ("SQL_TSI_WEEK", "WEEK"),
+    ("SQL_TSI_MONTH", "MONTH"),
+    ("SQL_TSI_QUARTER", "QUARTER"),
+    ("SQL_TSI_YEAR", "YEAR"),
+];
 
 /// Words that are keywords only where a parenthesis follows at once (MySQL manual, "Function Name Parsing").
 const CALLS: &[&str] = &[
@@ -122,7 +137,41 @@ pub(super) struct Words {
     names: Vec<String>,
     reserved: Vec<bool>,
     calls: Vec<bool>,
+    /// In which releases a keyword is never the name of a plain function.
+    uncallable: Vec<Option<Releases>>,
+    /// Words that only some releases reserve.
+    bounds: Vec<(Kind, Releases)>,
     longest: usize,
+}
+
+/// Releases of one product.
+#[derive(Debug, Clone, Copy)]
+struct Releases {
+    since: Option<Release>,
+    until: Option<Release>,
+}
+
+impl Releases {
+    /// Reads `since 8.4 until 9.0`, of which each half may be missing.
+    fn read<'w>(words: impl Iterator<Item = &'w str>) -> Self {
+        let words: Vec<&str> = words.collect();
+        let behind = |word: &str| {
+            let at = words.iter().position(|other| *other == word)?;
+            Release::parse(words.get(at + 1)?)
+        };
+        Self { since: behind("since"), until: behind("until") }
+    }
+
+    fn are_all(self) -> bool {
+        self.since.is_none() && self.until.is_none()
+    }
+
+    /// Says whether a release is one of them; of one that is not declared only if all are.
+    fn have(self, release: Option<Release>) -> bool {
+        release.map_or(self.are_all(), |release| {
+            self.since.is_none_or(|since| release >= since) && self.until.is_none_or(|until| release < until)
+        })
+    }
 }
 
 impl Words {
@@ -134,15 +183,35 @@ impl Words {
             names: vec![String::new(); first],
             reserved: vec![false; first],
             calls: vec![false; first],
+            uncallable: vec![None; first],
+            bounds: Vec::new(),
             longest: 0,
         };
         let mine = if dialect == Dialect::Mysql { 'm' } else { 'd' };
         for line in RESERVED.lines().filter(|line| !line.starts_with('#')) {
-            let Some((word, who)) = line.split_once(' ') else { continue };
+            let mut parts = line.split(' ');
+            let (Some(word), Some(who)) = (parts.next(), parts.next()) else { continue };
             if who.contains('*') || who.contains(mine) {
                 let kind = words.number(word);
                 words.reserved[usize::from(kind)] = true;
+                let releases = Releases::read(parts);
+                if !releases.are_all() {
+                    words.bounds.push((kind, releases));
+                }
             }
+        }
+        for line in KEYWORDS.lines().filter(|line| !line.starts_with('#')) {
+            let mut parts = line.split(' ');
+            let (Some(word), Some(who)) = (parts.next(), parts.next()) else { continue };
+            if who.contains(mine) || who.contains(mine.to_ascii_uppercase()) {
+                let kind = words.number(word);
+                words.uncallable[usize::from(kind)] = who.contains(mine).then(|| Releases::read(parts));
+            }
+        }
+        for (word, other) in SAME {
+            let kind = words.number(other);
+            words.numbers.insert(word.as_bytes().to_vec(), kind);
+            words.longest = words.longest.max(word.len());
         }
         for word in CALLS {
             let kind = words.number(word);
@@ -161,6 +230,7 @@ impl Words {
         self.names.push(word.to_owned());
         self.reserved.push(false);
         self.calls.push(false);
+        self.uncallable.push(None);
         self.longest = self.longest.max(word.len());
         kind
     }
@@ -181,6 +251,24 @@ impl Words {
         }
         let kind = self.numbers.get(&upper[..word.len()]).copied().unwrap_or(NAME);
         if self.calls[usize::from(kind)] && !call { NAME } else { kind }
+    }
+
+    /// Returns the kind of a word in a release: what only some releases reserve is a plain name in the others, and where
+    /// no release is declared.
+    pub(super) fn kind_in(&self, word: &[u8], call: bool, release: Option<Release>) -> Kind {
+        let kind = self.kind_of(word, call);
+        let bound = self.bounds.iter().find(|(bound, _)| *bound == kind);
+        if bound.is_none_or(|(_, releases)| releases.have(release)) { kind } else { NAME }
+    }
+
+    /// Says whether a name of this kind may be that of a plain function.
+    pub(super) fn is_callable(&self, kind: Kind, release: Option<Release>) -> bool {
+        !self.uncallable[usize::from(kind)].is_some_and(|releases| releases.have(release))
+    }
+
+    /// Says whether a word is reserved.
+    pub(super) fn is_reserved(&self, word: &[u8], release: Option<Release>) -> bool {
+        self.reserved[usize::from(self.kind_in(word, false, release))]
     }
 
     /// Says whether a token of this kind may be a name: plain or quoted, or a keyword that is not reserved.
