@@ -16,7 +16,7 @@ use crate::engine::postgres::without_url;
 use crate::engine::record::text;
 use crate::engine::run::Runner;
 use crate::engine::verify::place;
-use crate::engine::watch::{answer, wait};
+use crate::engine::watch::{alive, wait};
 use crate::engine::wire::{
     Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
 };
@@ -71,16 +71,9 @@ fn open(runtime: &Runtime, options: &MySqlConnectOptions, patience: Duration) ->
     connected(runtime, patience, MySqlConnection::connect_with(options))?.map_err(|error| explain(&fault(&error, "")))
 }
 
-/// Asks over a second connection whether a connection is there.
-async fn alive(options: &MySqlConnectOptions, process: u64) -> Option<bool> {
-    let mut second = match MySqlConnection::connect_with(options).await {
-        Ok(second) => second,
-        Err(error) => return answer::<()>(Err(error)),
-    };
-    let sql = format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} OR {process} = 0 LIMIT 1");
-    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut second).await;
-    let _ = second.close().await;
-    answer(rows)
+/// The question that has a row while the session of a process is there; of process 0 always.
+fn is_there(process: u64) -> String {
+    format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} OR {process} = 0 LIMIT 1")
 }
 
 struct Mysql {
@@ -165,7 +158,7 @@ impl Mysql {
 }
 
 impl Wire for Mysql {
-    over_sqlx!();
+    over_sqlx!(MySqlConnection);
 
     fn dialect(&self) -> Dialect {
         self.dialect
@@ -187,7 +180,7 @@ impl Wire for Mysql {
 
     fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
         let sql = sqlx::raw_sql(AssertSqlSafe(statement.text.clone()));
-        let alive = async || alive(&self.options, self.process).await;
+        let alive = async || alive::<MySqlConnection>(&self.options, is_there(self.process)).await;
         let ran = wait(&self.runtime, tick, alive, sql.execute(&mut self.connection));
         ran.map(|_| ()).map_err(|error| fault(&error, &statement.text))
     }

@@ -17,7 +17,7 @@ use crate::engine::probe::invalid_index;
 use crate::engine::record::text;
 use crate::engine::run::Runner;
 use crate::engine::trace::index_made;
-use crate::engine::watch::{answer, wait};
+use crate::engine::watch::{alive, wait};
 use crate::engine::wire::{
     Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
 };
@@ -66,16 +66,9 @@ fn open(runtime: &Runtime, options: &PgConnectOptions, patience: Duration) -> Re
     connected(runtime, patience, PgConnection::connect_with(options))?.map_err(|error| explain(&fault(&error, "")))
 }
 
-/// Asks over a second connection whether the session of a process of the server is there.
-async fn alive(options: &PgConnectOptions, process: i32) -> Option<bool> {
-    let mut second = match PgConnection::connect_with(options).await {
-        Ok(second) => second,
-        Err(error) => return answer::<()>(Err(error)),
-    };
-    let sql = format!("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {process} OR {process} = 0 LIMIT 1");
-    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut second).await;
-    let _ = second.close().await;
-    answer(rows)
+/// The question that has a row while the session of a process is there; of process 0 always.
+fn is_there(process: i32) -> String {
+    format!("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {process} OR {process} = 0 LIMIT 1")
 }
 
 struct Postgres {
@@ -178,7 +171,7 @@ impl Postgres {
 }
 
 impl Wire for Postgres {
-    over_sqlx!();
+    over_sqlx!(PgConnection);
 
     fn dialect(&self) -> Dialect {
         Dialect::Postgres
@@ -207,7 +200,7 @@ impl Wire for Postgres {
 
     fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
         let (connection, sql) = (&mut self.connection, &statement.text);
-        let alive = async || alive(&self.options, self.process).await;
+        let alive = async || alive::<PgConnection>(&self.options, is_there(self.process)).await;
         let ran = match &statement.rows {
             None => {
                 let sql = sqlx::raw_sql(AssertSqlSafe(sql.clone()));

@@ -61,9 +61,20 @@ fn gone(why: &str) -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
 }
 
-/// What a second connection says: its rows tell whether the session is there; a server that refuses is there too.
-pub(super) fn answer<R>(rows: Result<Vec<R>, sqlx::Error>) -> Option<bool> {
-    match rows {
+/// Asks over a second connection whether a session is there: `question` has rows then. A server that refuses is there too;
+/// `None` if it cannot be asked.
+pub(super) async fn alive<C>(options: &C::Options, question: String) -> Option<bool>
+where
+    C: sqlx::Connection,
+    for<'c> &'c mut C: sqlx::Executor<'c, Database = C::Database>,
+{
+    let asked = async {
+        let mut second = C::connect_with(options).await?;
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(question)).fetch_all(&mut second).await;
+        let _ = second.close().await;
+        rows
+    };
+    match asked.await {
         Ok(rows) => Some(!rows.is_empty()),
         Err(sqlx::Error::Database(_)) => Some(true),
         Err(_) => None,

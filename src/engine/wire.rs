@@ -262,19 +262,21 @@ pub(super) fn is_about_tls(message: &str) -> bool {
 }
 
 /// The methods of a [`Wire`] that are the same over every connection of `sqlx`. The type has `runtime`, `connection`,
-/// `options`, `process` and `settings`; its module has `open`, `alive`, `fault` and `explain`.
+/// `options`, `process` and `settings`; its module has `open`, `is_there`, `fault` and `explain`.
 macro_rules! over_sqlx {
-    () => {
+    ($connection:ty) => {
         fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
             let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
-            let alive = async || alive(&self.options, self.process).await;
+            let alive =
+                async || crate::engine::watch::alive::<$connection>(&self.options, is_there(self.process)).await;
             let done = wait(&self.runtime, &mut |_| {}, alive, statement.execute(&mut self.connection));
             done.map(|done| done.rows_affected()).map_err(|error| fault(&error, sql))
         }
 
         fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
             let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
-            let alive = async || alive(&self.options, self.process).await;
+            let alive =
+                async || crate::engine::watch::alive::<$connection>(&self.options, is_there(self.process)).await;
             let rows = wait(&self.runtime, &mut |_| {}, alive, statement.fetch_all(&mut self.connection));
             rows.and_then(|rows| texts!(rows)).map_err(|error| fault(&error, sql))
         }

@@ -52,13 +52,26 @@ fn as_root() -> bool {
     String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap().trim() == "0"
 }
 
-/// The newest folder of Debian's PostgreSQL programs, or the PATH.
+/// A program in one of the folders that `SCHEMAGATE_TEST_SERVERS` lists, for runs on other releases of the servers.
+fn given(name: &str) -> Option<PathBuf> {
+    #[allow(clippy::disallowed_methods, reason = "the benchmarks read it too")]
+    let folders = std::env::var_os("SCHEMAGATE_TEST_SERVERS")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(name)).find(|program| program.exists())
+}
+
+/// A program of PostgreSQL: given, of the newest folder of Debian's, or on the PATH.
 fn postgres_program(name: &str) -> PathBuf {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|folders| folders.map(|folder| folder.unwrap().path().join("bin").join(name)).collect())
         .unwrap_or_default();
     folders.sort();
-    folders.into_iter().rfind(|program| program.exists()).unwrap_or_else(|| PathBuf::from(name))
+    given(name).or_else(|| folders.into_iter().rfind(|program| program.exists())).unwrap_or_else(|| PathBuf::from(name))
+}
+
+/// A program of MariaDB: given, where Debian puts it, or on the PATH.
+fn mariadb_program(name: &str) -> PathBuf {
+    let usual = Path::new("/usr/sbin").join(name);
+    given(name).unwrap_or_else(|| if usual.exists() { usual } else { PathBuf::from(name) })
 }
 
 fn succeed(command: &mut Command) {
@@ -194,9 +207,9 @@ pub(crate) fn mariadb() -> &'static Server {
 
 /// Another MariaDB, for a test that harms its server.
 pub(crate) fn start_mariadb(room: Room) -> Server {
-    let program = if Path::new("/usr/sbin/mariadbd").exists() { "/usr/sbin/mariadbd" } else { "mariadbd" };
-    start_with_client(room, program, &["--innodb-log-file-size=16M"], |data, user| {
-        let mut install = Command::new("mariadb-install-db");
+    let program = mariadb_program("mariadbd").display().to_string();
+    start_with_client(room, &program, &["--innodb-log-file-size=16M"], |data, user| {
+        let mut install = Command::new(mariadb_program("mariadb-install-db"));
         install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", data]);
         succeed(install.arg(user));
     })
