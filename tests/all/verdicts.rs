@@ -27,24 +27,25 @@ pub(crate) struct Judge {
     asks: bool,
 }
 
-/// The release of the MySQL of this run.
-fn release_of_mysql() -> Release {
-    let database = Engine::Mysql.database();
-    let said = database.ask(&World::empty(), "SELECT version()");
-    let mut numbers = said.split(['.', '-']).map(|number| number.parse().unwrap());
-    let mut number = || numbers.next().unwrap();
+/// The release of a server of this run.
+fn release(engine: Engine) -> Release {
+    let question = if engine == Engine::Postgres { "SHOW server_version" } else { "SELECT version()" };
+    let said = engine.database().ask(&World::empty(), question);
+    let mut numbers = said.split(['.', '-', ' ']).map_while(|number| number.parse().ok());
+    let mut number = || numbers.next().unwrap_or(0);
     Release::new(number(), number(), number())
 }
 
 impl Judge {
     pub(crate) fn of(dialect: Dialect) -> Self {
-        // The releases that Debian 12 has and `./test.sh` installs; newer ones accept more.
-        let (release, url) = match dialect {
-            Dialect::Postgres => (Some(Release::new(15, 0, 0)), Some(&servers::postgres().checker_url)),
-            Dialect::Mariadb => (Some(Release::new(10, 11, 0)), Some(&servers::mariadb().checker_url)),
-            Dialect::Mysql => (Some(release_of_mysql()), Some(&Engine::Mysql.server().checker_url)),
-            _ => (None, None),
+        let engine = match dialect {
+            Dialect::Postgres => Some(Engine::Postgres),
+            Dialect::Mariadb => Some(Engine::Mariadb),
+            Dialect::Mysql => Some(Engine::Mysql),
+            Dialect::Sqlite => None,
         };
+        let release = engine.map(release);
+        let url = engine.map(|engine| &engine.server().checker_url);
         let flavour = Flavour { release, ..dialect.into() };
         let checker = url.map(|url| Checker::connect(url, flavour).expect("the server of the run answers"));
         Self { flavour, checker: RefCell::new(checker), asks: false }

@@ -34,16 +34,18 @@ fn unclaimed(text: &str, flavour: Flavour, token: usize) -> bool {
     let mysql = flavour.dialect == Dialect::Mysql;
     let head = crate::sql::facts::head(text, flavour);
     let kinds: &[&str] = if mysql { &UNCLAIMED_MYSQL } else { &UNCLAIMED_MARIADB };
+    let in_oracle_mode = head.words.get(token).is_some_and(|word| word == "PACKAGE");
     let before = head.words.get(..token).unwrap_or_default();
     let heads = ["CREATE", "ALTER", "DROP", "OR", "REPLACE", "PUBLIC"];
     let defines = !before.is_empty() && before.iter().all(|word| heads.contains(&word.as_str()));
     let is_kind = head.words.get(token).is_some_and(|word| kinds.contains(&word.as_str()));
-    defines && is_kind && !is_old_mysql(flavour)
+    defines && is_kind && (in_oracle_mode || !is_old(flavour))
 }
 
-/// MySQL before 9 has none of its unclaimed kinds.
-fn is_old_mysql(flavour: Flavour) -> bool {
-    flavour.dialect == Dialect::Mysql && flavour.release.is_some_and(|release| release < Release::new(9, 0, 0))
+/// Says whether a declared release has none of the kinds that newer ones bring.
+fn is_old(flavour: Flavour) -> bool {
+    let newer = if flavour.dialect == Dialect::Mysql { Release::new(9, 0, 0) } else { Release::new(12, 0, 0) };
+    flavour.release.is_some_and(|release| release < newer)
 }
 
 /// Judges one statement. Spans count in `text`.

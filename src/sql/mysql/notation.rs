@@ -129,7 +129,14 @@ impl Reader {
             }
             _ if token.bytes().next().is_some_and(|byte| byte.is_ascii_uppercase()) => {
                 let kind = self.words.number(token);
-                self.add(Node::Kind(kind))
+                let free = self.add(Node::Kind(kind));
+                match self.words.twin(kind) {
+                    None => free,
+                    Some(twin) => {
+                        let reserved = self.add(Node::Kind(twin));
+                        self.add(Node::Choice(vec![free, reserved]))
+                    }
+                }
             }
             _ => match CLASSES.iter().find(|(name, _)| *name == token) {
                 Some((_, class)) => self.add(Node::Class(*class)),

@@ -139,8 +139,8 @@ pub(super) struct Words {
     calls: Vec<bool>,
     /// In which releases a keyword is never the name of a plain function.
     uncallable: Vec<Option<Releases>>,
-    /// Words that only some releases reserve.
-    bounds: Vec<(Kind, Releases)>,
+    /// Words that only some releases reserve: the kind that may be a name, the one that may not, and where it counts.
+    twins: Vec<(Kind, Kind, Releases)>,
     longest: usize,
 }
 
@@ -184,7 +184,7 @@ impl Words {
             reserved: vec![false; first],
             calls: vec![false; first],
             uncallable: vec![None; first],
-            bounds: Vec::new(),
+            twins: Vec::new(),
             longest: 0,
         };
         let mine = if dialect == Dialect::Mysql { 'm' } else { 'd' };
@@ -192,12 +192,14 @@ impl Words {
             let mut parts = line.split(' ');
             let (Some(word), Some(who)) = (parts.next(), parts.next()) else { continue };
             if who.contains('*') || who.contains(mine) {
-                let kind = words.number(word);
-                words.reserved[usize::from(kind)] = true;
+                let mut kind = words.number(word);
                 let releases = Releases::read(parts);
                 if !releases.are_all() {
-                    words.bounds.push((kind, releases));
+                    let free = kind;
+                    kind = words.another(word);
+                    words.twins.push((free, kind, releases));
                 }
+                words.reserved[usize::from(kind)] = true;
             }
         }
         for line in KEYWORDS.lines().filter(|line| !line.starts_with('#')) {
@@ -225,13 +227,19 @@ impl Words {
         if let Some(kind) = self.numbers.get(word.as_bytes()) {
             return *kind;
         }
-        let kind = u16::try_from(self.names.len()).unwrap_or(u16::MAX);
+        let kind = self.another(word);
         self.numbers.insert(word.as_bytes().to_vec(), kind);
+        self.longest = self.longest.max(word.len());
+        kind
+    }
+
+    /// Makes one more kind that looks like a word.
+    fn another(&mut self, word: &str) -> Kind {
+        let kind = u16::try_from(self.names.len()).unwrap_or(u16::MAX);
         self.names.push(word.to_owned());
         self.reserved.push(false);
         self.calls.push(false);
         self.uncallable.push(None);
-        self.longest = self.longest.max(word.len());
         kind
     }
 
@@ -253,12 +261,16 @@ impl Words {
         if self.calls[usize::from(kind)] && !call { NAME } else { kind }
     }
 
-    /// Returns the kind of a word in a release: what only some releases reserve is a plain name in the others, and where
-    /// no release is declared.
+    /// Returns the kind of a word in a release.
     pub(super) fn kind_in(&self, word: &[u8], call: bool, release: Option<Release>) -> Kind {
         let kind = self.kind_of(word, call);
-        let bound = self.bounds.iter().find(|(bound, _)| *bound == kind);
-        if bound.is_none_or(|(_, releases)| releases.have(release)) { kind } else { NAME }
+        let twin = self.twins.iter().find(|(free, _, releases)| *free == kind && releases.have(release));
+        twin.map_or(kind, |(_, reserved, _)| *reserved)
+    }
+
+    /// Returns the kind that a word has where it is reserved, if only some releases reserve it.
+    pub(super) fn twin(&self, kind: Kind) -> Option<Kind> {
+        self.twins.iter().find(|(free, _, _)| *free == kind).map(|(_, reserved, _)| *reserved)
     }
 
     /// Says whether a name of this kind may be that of a plain function.
