@@ -101,14 +101,20 @@ const VOLATILE_IN_MARIADB: [&str; 8] =
 
 /// Says whether a default of MariaDB differs from row to row.
 pub(super) fn differs_in_mariadb(default: &str) -> bool {
-    let words: Vec<&str> = Lexer::new(default, Dialect::Mariadb)
-        .filter(|token| token.kind.is_significant())
-        .map(|token| token.span.of(default))
-        .collect();
-    words.windows(2).any(|pair| {
-        let called = pair[1] == "(" && VOLATILE_IN_MARIADB.iter().any(|name| pair[0].eq_ignore_ascii_case(name));
-        called || pair[0].eq_ignore_ascii_case("NEXT") && pair[1].eq_ignore_ascii_case("VALUE")
-    })
+    let next = |pair: &[&str]| pair[0].eq_ignore_ascii_case("NEXT") && pair[1].eq_ignore_ascii_case("VALUE");
+    calls_one_of(default, Dialect::Mariadb, &VOLATILE_IN_MARIADB)
+        || significant(default, Dialect::Mariadb).windows(2).any(next)
+}
+
+/// Says whether an expression calls one of these functions.
+pub(super) fn calls_one_of(expression: &str, dialect: Dialect, functions: &[&str]) -> bool {
+    let called = |pair: &[&str]| pair[1] == "(" && functions.iter().any(|name| pair[0].eq_ignore_ascii_case(name));
+    significant(expression, dialect).windows(2).any(called)
+}
+
+fn significant(text: &str, dialect: Dialect) -> Vec<&str> {
+    let tokens = Lexer::new(text, dialect).filter(|token| token.kind.is_significant());
+    tokens.map(|token| token.span.of(text)).collect()
 }
 
 /// Says whether a default is a literal, in parentheses or not.

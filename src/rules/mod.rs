@@ -17,6 +17,7 @@ mod expressions;
 pub mod index_locks;
 pub mod key_locks;
 pub mod mysql;
+pub mod mysql_defaults;
 pub mod naming;
 pub mod order;
 pub mod outline;
@@ -94,6 +95,7 @@ pub static FAMILIES: &[Family] = &[
     columns::FAMILY,
     mysql::FAMILY,
     mysql::FILES,
+    mysql_defaults::FAMILY,
     sqlite_tables::FAMILY,
     compatibility::FAMILY,
     quality::FAMILY,

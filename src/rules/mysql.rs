@@ -1,14 +1,17 @@
 //! Rules about what MySQL and MariaDB do otherwise than people expect.
 //!
-//! Which changes copy the table was measured on MariaDB 10.11 and is asked of a live server by `tests/all/locks.rs`.
+//! Which changes copy the table was measured on MariaDB 10.11 and MySQL 8.4, and is asked of live servers by
+//! `tests/all/locks.rs`.
 
 use crate::config::Dialect;
+use crate::config::flavour::Release;
 use crate::facts::{
     Action, Alteration, Change, Column, Constraint, Created, Demand, Dropped, Fact, Index, Name, Setting, Table, Text,
 };
 use crate::finding::{Finding, Rule, Severity};
 use crate::rules::columns::online;
 use crate::rules::expressions::differs_in_mariadb;
+use crate::rules::mysql_defaults;
 use crate::rules::scene::Scene;
 use crate::rules::{Family, Looks};
 use crate::text::{Span, enumerate};
@@ -167,7 +170,8 @@ fn copied(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Option
             (_, Some(default)) if scene.is(Dialect::Mariadb) && differs_in_mariadb(&default.text) => {
                 (default.span, "a default that differs from row to row")
             }
-            _ if column.references.is_some() && scene.is(Dialect::Mariadb) && !unchecked(scene) => {
+            (_, Some(default)) if computed_in_mysql(scene, &default.text) => (default.span, "a computed default"),
+            _ if column.references.is_some() && makes_inline_keys(scene) && !unchecked(scene) => {
                 (column.references.as_ref()?.span, "a foreign key")
             }
             _ if column.check.is_some() && scene.is(Dialect::Mysql) => (column.check.as_ref()?.span, "a CHECK"),
@@ -205,6 +209,16 @@ fn copied(scene: &Scene<'_>, alteration: &Alteration, action: &Action) -> Option
         ),
         None => finding.help("gh-ost or pt-online-schema-change do it in small steps; or plan a quiet hour"),
     })
+}
+
+/// Says whether `REFERENCES` at a column makes a key: in MariaDB always, in MySQL since 9.0.
+fn makes_inline_keys(scene: &Scene<'_>) -> bool {
+    scene.is(Dialect::Mariadb) || scene.flavour().release.is_some_and(|release| release >= Release::new(9, 0, 0))
+}
+
+/// Says whether a default is an expression for MySQL: in parentheses, whatever stands in them.
+fn computed_in_mysql(scene: &Scene<'_>, default: &str) -> bool {
+    scene.is(Dialect::Mysql) && default.starts_with('(') && !mysql_defaults::is_refused(default)
 }
 
 /// The first line of a place, so that not a whole definition is underlined.

@@ -28,7 +28,7 @@ pub(crate) struct Judge {
 }
 
 /// The release of a server of this run.
-fn release(engine: Engine) -> Release {
+pub(crate) fn release(engine: Engine) -> Release {
     let question = if engine == Engine::Postgres { "SHOW server_version" } else { "SELECT version()" };
     let said = engine.database().ask(&World::empty(), question);
     let mut numbers = said.split(['.', '-', ' ']).map_while(|number| number.parse().ok());
