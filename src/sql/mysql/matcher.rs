@@ -24,6 +24,8 @@ pub(super) enum Outcome {
     Fits,
     /// The token of this number does not fit; these could stand there.
     Stuck(usize, BTreeSet<String>),
+    /// The token of this number fits releases before this one.
+    Gone(usize, Release),
     /// It would fit a newer release.
     Newer(usize, Release),
     /// Nested too deeply or too ambiguous.
@@ -43,6 +45,7 @@ pub(super) struct Matcher<'g> {
     /// The farthest token since this was last set back: whether a way was worth more than a look.
     pub(super) reached: usize,
     newer: Option<(usize, Release)>,
+    gone: Option<(usize, Release)>,
     known: HashMap<(NodeId, usize), Option<usize>>,
     depth: usize,
     steps: usize,
@@ -68,6 +71,7 @@ impl<'g> Matcher<'g> {
             looked_for: Vec::new(),
             reached: 0,
             newer: None,
+            gone: None,
             known: HashMap::new(),
             depth: 0,
             steps: STEPS + tokens.len() * STEPS_PER_TOKEN,
@@ -89,8 +93,9 @@ impl<'g> Matcher<'g> {
         if matcher.steps == 0 {
             return Outcome::GaveUp;
         }
-        match matcher.newer {
-            Some((place, release)) if place >= matcher.farthest => Outcome::Newer(place, release),
+        match (matcher.newer, matcher.gone) {
+            (Some((place, release)), _) if place >= matcher.farthest => Outcome::Newer(place, release),
+            (_, Some((place, release))) if place >= matcher.farthest => Outcome::Gone(place, release),
             _ => Outcome::Stuck(matcher.farthest, matcher.expected()),
         }
     }
@@ -174,6 +179,7 @@ impl<'g> Matcher<'g> {
                 if self.declared.is_none_or(|declared| declared < *release) {
                     return Some(at);
                 }
+                self.gone = Some((at, *release));
                 self.miss(0, at);
                 None
             }

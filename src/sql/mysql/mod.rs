@@ -66,6 +66,10 @@ pub fn judge(text: &str, flavour: Flavour) -> Verdict {
             let help = (1..=6).contains(&expected.len()).then(|| format!("expected {}", enumerate(&expected, 6)));
             Verdict::Rejected { span: span(token), message: near(text, span(token)), help }
         }
+        Outcome::Gone(token, release) => {
+            let help = format!("{} has not taken this since {release}", flavour.dialect.title());
+            Verdict::Rejected { span: span(token), message: near(text, span(token)), help: Some(help) }
+        }
         Outcome::Newer(token, release) => {
             let title = flavour.dialect.title();
             let message = format!("this needs {title} {release}; this target says {}", flavour.release_or_newest());
@@ -114,6 +118,19 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn what_a_release_took_away_is_said() {
+        let of = |release| Flavour { release: Some(release), ..Dialect::Mysql.into() };
+        for text in ["START SLAVE", "SHOW MASTER STATUS", "LOCK TABLES t LOW_PRIORITY WRITE"] {
+            assert_eq!(judge(text, of(Release::new(8, 0, 0))), Verdict::Accepted, "{text}");
+            assert_eq!(judge(text, Dialect::Mysql.into()), Verdict::Accepted, "{text}");
+            let Verdict::Rejected { help, .. } = judge(text, of(Release::new(8, 4, 0))) else { panic!("{text}") };
+            assert_eq!(help.as_deref(), Some("MySQL has not taken this since 8.4"), "{text}");
+        }
+        let wrong = judge("START SLAV", of(Release::new(8, 4, 0)));
+        assert!(!format!("{wrong:?}").contains("since"), "{wrong:?}");
     }
 
     #[test]
