@@ -14,7 +14,7 @@ pub struct Step {
     /// The migration.
     pub migration: Migration,
     /// The row of an earlier attempt.
-    pub earlier: Option<Row>,
+    pub earlier: Option<Box<Row>>,
     /// Whether a higher version has run already.
     pub out_of_order: bool,
 }
@@ -82,7 +82,11 @@ pub fn plan<'p>(
                 if out_of_order && !policy.out_of_order {
                     plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), &rows));
                 }
-                plan.steps.push(Step { migration: migration.clone(), earlier: earlier.cloned(), out_of_order });
+                plan.steps.push(Step {
+                    migration: migration.clone(),
+                    earlier: earlier.cloned().map(Box::new),
+                    out_of_order,
+                });
             }
         }
     }

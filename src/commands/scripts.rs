@@ -82,7 +82,7 @@ pub fn prepare(
         return Err(conflict(migration, &message, "let the URL of the target name that role, or split the file"));
     }
     let sums: Vec<String> = statements.iter().map(ScriptStatement::sum).collect();
-    let done = resume_at(step.earlier.as_ref(), &sums).map_err(|number| {
+    let done = resume_at(step.earlier.as_deref(), &sums).map_err(|number| {
         conflict(
             migration,
             &format!("statement {number} was edited, but it has run already when this file stopped half-way"),

@@ -97,12 +97,12 @@ impl Work<'_> {
         let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.manner.lock_wait)?;
         // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
         self.remember(&name, &rows, Some(&plan.steps), view, repository);
+        drop((plan, rows));
         session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
         session.prepare()?;
         let rows = session.history()?;
         let plan = self.plan(&rows, dialect);
-        let steps = plan.steps.clone();
-        let ready = self.show(view, plan, dialect);
+        let (steps, ready) = self.show(view, plan, dialect);
         let identity = session.identity();
         notes.extend(identity.was.as_ref().map(|_| A_COPY.to_owned()));
         view.notes.append(&mut notes);
@@ -276,7 +276,10 @@ impl Work<'_> {
                     .map(|bytes| checksums(&migration.path, &bytes, flavour))
             });
             whole.applied += part.applied;
-            whole.steps.extend(part.steps);
+            match whole.steps.is_empty() {
+                true => whole.steps = part.steps,
+                false => whole.steps.extend(part.steps),
+            }
             whole.conflicts.extend(part.conflicts);
             whole.notes.extend(part.notes);
         }
@@ -304,9 +307,9 @@ impl Work<'_> {
         }
     }
 
-    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns the scripts,
-    /// as far as they may be kept in memory.
-    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> Vec<Option<Script>> {
+    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns its steps, and
+    /// their scripts as far as they may be kept in memory.
+    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> (Vec<Step>, Vec<Option<Script>>) {
         let (mut ready, mut size) = (Vec::new(), 0);
         view.applied_before = plan.applied;
         view.notes = plan.notes;
@@ -341,7 +344,7 @@ impl Work<'_> {
             (true, false) => Standing::Pending,
             (true, true) => Standing::Current,
         };
-        ready
+        (plan.steps, ready)
     }
 
     fn step_view(&self, script: &Script) -> StepView {

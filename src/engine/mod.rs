@@ -69,7 +69,7 @@ pub struct Script {
     /// Statements that an earlier attempt ran.
     pub done: usize,
     /// The row of an earlier attempt.
-    pub earlier: Option<Row>,
+    pub earlier: Option<Box<Row>>,
     /// Whether a higher version has run already.
     pub out_of_order: bool,
     /// Checksums of the file.
