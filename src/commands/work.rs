@@ -115,6 +115,7 @@ impl Work<'_> {
             }
             _ => Ok(()),
         };
+        drop(steps);
         if let Ok(rows) = session.history() {
             self.remember(name, &rows, Some(&[]), view, repository);
         }

@@ -301,7 +301,8 @@ impl<W: Wire> Session for Runner<W> {
                 "it was changed by hand; restore the table from a backup",
             )
         };
-        let rows: Vec<Row> = found.iter().map(|row| record::read(row)).collect::<Result<_, _>>().map_err(damaged)?;
+        let rows: Vec<Row> =
+            found.into_iter().map(|row| record::read(&row)).collect::<Result<_, _>>().map_err(damaged)?;
         self.seen = rows.iter().map(|row| (row.seq, (row.attempt, row.statements_done))).collect();
         self.numbers =
             rows.iter().map(|row| ((row.project.clone(), row.version_key.clone(), row.kind), row.seq)).collect();
