@@ -115,7 +115,6 @@ impl Work<'_> {
             }
             _ => Ok(()),
         };
-        drop(steps);
         if let Ok(rows) = session.history() {
             self.remember(name, &rows, Some(&[]), view, repository);
         }
@@ -277,10 +276,7 @@ impl Work<'_> {
                     .map(|bytes| checksums(&migration.path, &bytes, flavour))
             });
             whole.applied += part.applied;
-            match whole.steps.is_empty() {
-                true => whole.steps = part.steps,
-                false => whole.steps.extend(part.steps),
-            }
+            whole.steps.extend(part.steps);
             whole.conflicts.extend(part.conflicts);
             whole.notes.extend(part.notes);
         }

@@ -30,20 +30,9 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     let runtime = runtime()?;
     let help = "write mariadb://user@host:3306/database (or mysql://...)";
     let dialect = if url.starts_with("mariadb:") { Dialect::Mariadb } else { Dialect::Mysql };
-    let options = MySqlConnectOptions::from_str(&url.replacen("mariadb:", "mysql:", 1))
-        .map_err(|_| Trouble::new("the URL cannot be used", help))?;
+    let options = options(url).map_err(|_| Trouble::new("the URL cannot be used", help))?;
     let database = options.get_database().filter(|name| !name.is_empty());
     let database = database.ok_or_else(|| Trouble::new("the URL names no database", help))?.to_owned();
-    // The library's own settings are not those of the server's client.
-    let options = options
-        .statement_cache_capacity(0)
-        .pipes_as_concat(false)
-        .no_engine_substitution(false)
-        .timezone(None)
-        .disable_statement_logging();
-    // As the servers' own clients do: a socket of this machine is not encrypted, unless that is asked for.
-    let plain = options.get_socket().is_some() && matches!(options.get_ssl_mode(), MySqlSslMode::Preferred);
-    let options = if plain { options.ssl_mode(MySqlSslMode::Disabled) } else { options };
     let connection = open(&runtime, &options, how.wait)?;
     let prefix = format!("`{}`.", database.replace('`', "``"));
     let session = how.session.iter().map(|(name, value)| setting(name, value, dialect)).collect();
@@ -51,6 +40,22 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         Mysql { runtime, connection, options, dialect, lock: lock_name(&database), process: 0, prefix, session };
     wire.introduce(how.access)?;
     Ok(Box::new(Runner::new(wire, how.wait)))
+}
+
+/// Reads a URL. The library's own settings are not those of the servers' clients.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn options(url: &str) -> sqlx::Result<MySqlConnectOptions> {
+    let options = MySqlConnectOptions::from_str(&url.replacen("mariadb:", "mysql:", 1))?
+        .statement_cache_capacity(0)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .disable_statement_logging();
+    // As the clients do: a socket of this machine is not encrypted, unless that is asked for.
+    let plain = options.get_socket().is_some() && matches!(options.get_ssl_mode(), MySqlSslMode::Preferred);
+    Ok(if plain { options.ssl_mode(MySqlSslMode::Disabled) } else { options })
 }
 
 /// A setting of the server file; numbers and words such as ON stand as they are.

@@ -7,13 +7,14 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError};
+use sqlx::mysql::{MySqlConnection, MySqlDatabaseError};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, SqlSafeStr as _};
 use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
+use crate::engine::mysql;
 use crate::sql::verdict::Answer;
 
 /// How long the server may take to answer, for each statement and for the connection.
@@ -111,17 +112,11 @@ async fn connect(url: &str, flavour: Flavour) -> sqlx::Result<Connection> {
         }
         return Ok(Connection::Postgres(Box::new(connection)));
     }
-    let url = url.replacen("mariadb:", "mysql:", 1);
-    let options = MySqlConnectOptions::from_str(&url)?;
+    let options = mysql::options(url)?;
     // Without a database the server stops reading at the first name.
     if options.get_database().is_none_or(str::is_empty) {
         return Err(sqlx::Error::Configuration(NO_DATABASE.into()));
     }
-    let options = options
-        .statement_cache_capacity(0)
-        .pipes_as_concat(false)
-        .no_engine_substitution(false)
-        .disable_statement_logging();
     let mut connection = MySqlConnection::connect_with(&options).await?;
     let modes = [("ANSI_QUOTES", flavour.ansi_quotes), ("NO_BACKSLASH_ESCAPES", flavour.no_backslash_escapes)];
     let modes: Vec<&str> = modes.iter().filter(|(_, set)| *set).map(|(mode, _)| *mode).collect();

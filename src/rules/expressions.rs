@@ -101,15 +101,19 @@ const VOLATILE_IN_MARIADB: [&str; 8] =
 
 /// Says whether a default of MariaDB differs from row to row.
 pub(super) fn differs_in_mariadb(default: &str) -> bool {
+    let words = significant(default, Dialect::Mariadb);
     let next = |pair: &[&str]| pair[0].eq_ignore_ascii_case("NEXT") && pair[1].eq_ignore_ascii_case("VALUE");
-    calls_one_of(default, Dialect::Mariadb, &VOLATILE_IN_MARIADB)
-        || significant(default, Dialect::Mariadb).windows(2).any(next)
+    call_one_of(&words, &VOLATILE_IN_MARIADB) || words.windows(2).any(next)
 }
 
 /// Says whether an expression calls one of these functions.
 pub(super) fn calls_one_of(expression: &str, dialect: Dialect, functions: &[&str]) -> bool {
+    call_one_of(&significant(expression, dialect), functions)
+}
+
+fn call_one_of(words: &[&str], functions: &[&str]) -> bool {
     let called = |pair: &[&str]| pair[1] == "(" && functions.iter().any(|name| pair[0].eq_ignore_ascii_case(name));
-    significant(expression, dialect).windows(2).any(called)
+    words.windows(2).any(called)
 }
 
 fn significant(text: &str, dialect: Dialect) -> Vec<&str> {

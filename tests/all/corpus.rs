@@ -7,11 +7,7 @@ use crate::support::{World, flat};
 
 /// The files on the way up of one project for one engine, in their order: name and text.
 fn files(project: &str, engine: Engine) -> Option<Vec<(String, String)>> {
-    let folder = match engine {
-        Engine::Postgres => "postgres",
-        Engine::Mariadb | Engine::Mysql => "mysql",
-        Engine::Sqlite => "sqlite",
-    };
+    let folder = crate::verdicts::folder(engine.flavour());
     let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus").join(project).join(folder);
     let mut files: Vec<(String, String)> = std::fs::read_dir(top)
         .ok()?

@@ -208,7 +208,7 @@ fn statements_end_where_the_clients_end_them() {
         std::fs::write(&own, script(dialect)).unwrap();
         // The server's owner must be able to read it through psql, which runs as ours.
         let mut files = vec![own];
-        let name = if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() };
+        let name = crate::verdicts::folder(dialect);
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
         match std::fs::read_dir(&top) {
             Ok(projects) => {

@@ -236,7 +236,7 @@ fn mutations(texts: &[String], flavour: Flavour, each: usize) -> Vec<String> {
 }
 
 /// Where the cases and migrations for an engine are: MariaDB and MySQL share theirs.
-fn folder(dialect: Dialect) -> &'static str {
+pub(crate) fn folder(dialect: Dialect) -> &'static str {
     if dialect == Dialect::Mariadb { "mysql" } else { dialect.word() }
 }
 

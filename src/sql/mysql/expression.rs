@@ -202,8 +202,7 @@ impl Matcher<'_> {
             _ if kind == known.at_sign => match self.kind(at + 1) {
                 words::TEXT | words::QUOTED => self.variable(at + 2),
                 words::VARIABLE => Some(at + 2),
-                // The variable whose name is empty.
-                _ if known.arrows => self.variable(at + 1),
+                _ if known.nameless => self.variable(at + 1),
                 _ => self.take(words::VARIABLE, at + 1),
             },
             _ if known.bare.contains(&kind) => Some(at + 1),

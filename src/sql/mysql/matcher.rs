@@ -253,8 +253,7 @@ impl<'g> Matcher<'g> {
                 if quoted {
                     return Some(at + 2);
                 }
-                // MySQL: the variable whose name is empty.
-                if self.known_kinds.arrows {
+                if self.known_kinds.nameless {
                     return Some(at + 1);
                 }
                 self.miss(0, at + 1);

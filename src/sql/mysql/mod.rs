@@ -24,28 +24,26 @@ use matcher::{Matcher, Outcome};
 static MYSQL: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mysql));
 static MARIADB: LazyLock<Grammar> = LazyLock::new(|| Grammar::new(Dialect::Mariadb));
 
-/// Kinds of statements of MariaDB that the grammar does not claim: of Oracle mode, and of releases that are newer than it.
-const UNCLAIMED_MARIADB: [&str; 6] = ["PACKAGE", "LIBRARY", "MATERIALIZED", "EXTERNAL", "SYNONYM", "ASSERTION"];
-/// Kinds of statements of MySQL 9 that the grammar does not claim.
-const UNCLAIMED_MYSQL: [&str; 3] = ["LIBRARY", "MATERIALIZED", "EXTERNAL"];
+/// Kinds of statements that the grammar does not claim: of MariaDB's Oracle mode,
+const ORACLE_MODE: &[&str] = &["PACKAGE"];
+/// of MariaDB in that mode or in releases that are newer than the grammar,
+const UNCLAIMED_MARIADB: &[&str] = &["PACKAGE", "LIBRARY", "MATERIALIZED", "EXTERNAL", "SYNONYM", "ASSERTION"];
+/// and of MySQL 9.
+const UNCLAIMED_MYSQL: &[&str] = &["LIBRARY", "MATERIALIZED", "EXTERNAL"];
 
 /// Says whether a statement that stopped at its head is of a kind that is not claimed.
 fn unclaimed(text: &str, flavour: Flavour, token: usize) -> bool {
-    let mysql = flavour.dialect == Dialect::Mysql;
-    let head = crate::sql::facts::head(text, flavour);
-    let kinds: &[&str] = if mysql { &UNCLAIMED_MYSQL } else { &UNCLAIMED_MARIADB };
-    let in_oracle_mode = head.words.get(token).is_some_and(|word| word == "PACKAGE");
-    let before = head.words.get(..token).unwrap_or_default();
+    let before = |release| flavour.release.is_some_and(|declared| declared < release);
+    let kinds = match flavour.dialect {
+        Dialect::Mysql if before(Release::new(9, 0, 0)) => &[],
+        Dialect::Mysql => UNCLAIMED_MYSQL,
+        _ if before(Release::new(12, 0, 0)) => ORACLE_MODE,
+        _ => UNCLAIMED_MARIADB,
+    };
+    let words = crate::sql::facts::head(text, flavour).words;
     let heads = ["CREATE", "ALTER", "DROP", "OR", "REPLACE", "PUBLIC"];
-    let defines = !before.is_empty() && before.iter().all(|word| heads.contains(&word.as_str()));
-    let is_kind = head.words.get(token).is_some_and(|word| kinds.contains(&word.as_str()));
-    defines && is_kind && (in_oracle_mode || !is_old(flavour))
-}
-
-/// Says whether a declared release has none of the kinds that newer ones bring.
-fn is_old(flavour: Flavour) -> bool {
-    let newer = if flavour.dialect == Dialect::Mysql { Release::new(9, 0, 0) } else { Release::new(12, 0, 0) };
-    flavour.release.is_some_and(|release| release < newer)
+    let defines = token > 0 && words.iter().take(token).all(|word| heads.contains(&word.as_str()));
+    defines && words.get(token).is_some_and(|word| kinds.contains(&word.as_str()))
 }
 
 /// Judges one statement. Spans count in `text`.

@@ -48,6 +48,8 @@ pub(super) struct Known {
     pub(super) chains: bool,
     /// MySQL: `->`, `->>` and MEMBER OF, which MariaDB does not have.
     pub(super) arrows: bool,
+    /// MySQL: `@` alone is the variable whose name is empty.
+    pub(super) nameless: bool,
 }
 
 impl Known {
@@ -104,6 +106,7 @@ impl Known {
             bare: ["NULL", "TRUE", "FALSE"].map(word),
             chains: dialect == Dialect::Mariadb,
             arrows: dialect == Dialect::Mysql,
+            nameless: dialect == Dialect::Mysql,
         }
     }
 }

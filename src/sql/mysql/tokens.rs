@@ -91,8 +91,8 @@ fn variable(bytes: &[u8], start: usize, stop: usize, flavour: Flavour, words: &W
     let alone = ["global", "session", "local"].iter().any(scope);
     let unfinished = name.ends_with(b".") && bytes.get(stop) != Some(&b'`');
     let foreign = flavour.dialect == Dialect::Mariadb && name.len() > 7 && name[..7].eq_ignore_ascii_case(b"persist");
-    let reserved = words.is_reserved(name, flavour.release);
-    if system && (alone || unfinished || foreign || reserved) { words::STRANGE } else { words::VARIABLE }
+    let reserved = || words.is_reserved(name, flavour.release);
+    if system && (alone || unfinished || foreign || reserved()) { words::STRANGE } else { words::VARIABLE }
 }
 
 /// Says whether a quoted name belongs to the system variable before it: of `@@global` with a dot and quotes.
