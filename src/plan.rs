@@ -65,6 +65,7 @@ pub fn plan<'p>(
     let mut by_position: BTreeMap<(&str, Kind), &Row> = rows.iter().map(|row| (row.position(), *row)).collect();
     let highest = rows.iter().filter(|row| row.state == State::Applied).map(|row| row.position()).max();
     let mut plan = Plan::default();
+    let mut contents: Option<BTreeMap<&str, &Row>> = None;
     let mut previous: Option<&Migration> = None;
     for migration in sorted {
         if let Some(previous) = previous.filter(|previous| previous.position() == migration.position()) {
@@ -81,6 +82,13 @@ pub fn plan<'p>(
                 let out_of_order = highest.is_some_and(|highest| migration.position() < highest);
                 if out_of_order && !policy.out_of_order {
                     plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), &rows));
+                }
+                let contents = contents.get_or_insert_with(|| {
+                    let applied = rows.iter().filter(|row| row.state == State::Applied);
+                    applied.map(|row| (row.blob_id.as_str(), *row)).collect()
+                });
+                if let Some(row) = contents.get(migration.blob.as_str()) {
+                    plan.notes.push(again(migration, row));
                 }
                 plan.steps.push(Step {
                     migration: migration.clone(),
@@ -151,6 +159,17 @@ fn twice(migration: &Migration, previous: &Migration) -> Conflict {
         ),
         help: format!("schemagate renumber '{}'", migration.path.display()),
     }
+}
+
+/// A new version with the bytes of one that ran: they run once more.
+fn again(migration: &Migration, row: &Row) -> String {
+    format!(
+        "`{}` has the same bytes as version {} {}, which was applied from `{}`: they run once more",
+        migration.path.display(),
+        row.version,
+        row.kind,
+        row.path
+    )
 }
 
 fn late(migration: &Migration, highest_key: &str, rows: &[&Row]) -> Conflict {

@@ -240,11 +240,9 @@ pub(super) fn targets(loaded: &Loaded, tenants: &Tenants) -> Result<Vec<Target>,
                 }
                 _ => "SELECT schema_name FROM information_schema.schemata",
             };
-            let mut names = asked(loaded, tenants, sql)?;
-            names.retain(|name| pattern.matches(name.as_str()));
-            names
+            asked(loaded, tenants, sql, |name| pattern.matches(name))?
         }
-        Databases::Asked(sql, _) => asked(loaded, tenants, sql)?,
+        Databases::Asked(sql, _) => asked(loaded, tenants, sql, |_| true)?,
     };
     let unique: BTreeSet<DatabaseName> = names.drain(..).collect();
     Ok(unique.into_iter().map(|name| tenants.target(name)).collect())
@@ -282,9 +280,16 @@ fn catalogue(loaded: &Loaded, tenants: &Tenants) -> Result<(Box<dyn crate::engin
         .map_err(|trouble| Trouble::new(format!("the catalogue of the tenants: {}", trouble.message), trouble.help))
 }
 
-fn asked(loaded: &Loaded, tenants: &Tenants, sql: &str) -> Result<Vec<DatabaseName>, Trouble> {
+/// The tenants that the catalogue names; names that are not `wanted` may be of any kind.
+fn asked(
+    loaded: &Loaded,
+    tenants: &Tenants,
+    sql: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<DatabaseName>, Trouble> {
     let (mut session, _) = catalogue(loaded, tenants)?;
-    let names = session.names(sql)?;
+    let mut names = session.names(sql)?;
+    names.retain(|name| wanted(name));
     if let Some((name, complaint)) = names.iter().find_map(|name| Some((name, crate::config::name_complaint(name)?))) {
         let shown = crate::text::sanitize(name);
         let message = format!("the catalogue names a tenant `{shown}`, which is no usable name: {complaint}");

@@ -67,7 +67,7 @@ impl Work<'_> {
     /// Does the work; what goes wrong is in the view.
     pub fn run(&self, view: &mut TargetView, tell: &mut dyn FnMut(Event<'_>), repository: &Repository) {
         if let Err(trouble) = self.work(view, tell, repository) {
-            unreachable_target(view, trouble);
+            broken(view, Standing::Unreachable, trouble);
         }
     }
 
@@ -230,7 +230,18 @@ impl Work<'_> {
                     return Ok(());
                 }
             };
-            let ran = session.run(&scripts, &self.order.provenance, &mut |said| tell(Event::Said(&label, &said)))?;
+            let ran = session.run(&scripts, &self.order.provenance, &mut |said| tell(Event::Said(&label, &said)));
+            let ran = match ran {
+                Ok(ran) => ran,
+                Err(trouble) => {
+                    // It was begun, and files before it may have run: it is a failure of this file.
+                    let step = &mut view.steps[first];
+                    step.outcome = "failed";
+                    tell(Event::Step(&label, step));
+                    broken(view, Standing::Failed, trouble);
+                    return Ok(());
+                }
+            };
             match ran {
                 Outcome::Applied(durations) => {
                     for (offset, duration) in durations.iter().enumerate() {
@@ -245,6 +256,7 @@ impl Work<'_> {
                     step.outcome = "failed";
                     tell(Event::Step(&label, step));
                     view.standing = Standing::Failed;
+                    view.source = scripts.get(script).and_then(|script| script.line(&error));
                     view.error = Some(error);
                     view.left = Some(left);
                     view.help = Some(help);
@@ -359,8 +371,8 @@ impl Work<'_> {
     }
 }
 
-fn unreachable_target(view: &mut TargetView, trouble: Trouble) {
-    view.standing = Standing::Unreachable;
+fn broken(view: &mut TargetView, standing: Standing, trouble: Trouble) {
+    view.standing = standing;
     view.trouble = Some(trouble.message);
     view.help = Some(trouble.help);
 }

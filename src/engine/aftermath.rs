@@ -221,14 +221,15 @@ impl<W: Wire> Runner<W> {
         if scripts.iter().all(|script| stands(&rows, script)) {
             return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
         }
-        let trouble = self.explain(fault);
+        let message = self.explain(fault).message;
+        let help = remedy(fault).map_or_else(String::new, |remedy| format!("{remedy}; then "));
         let left = if scripts.iter().any(|script| script.mode == Mode::Journal) {
             "the history has the statements that it says; whether the one begun behind them took effect, the next run \
              finds out"
         } else {
             "the history says that it is not applied: nothing of its last transaction stays"
         };
-        Err(Trouble::new(format!("{}; {left}", trouble.message), trouble.help))
+        Err(Trouble::new(format!("{message}; {left}"), format!("{help}schemagate sync")))
     }
 }
 
@@ -300,13 +301,20 @@ fn remedy(fault: &Fault) -> Option<&'static str> {
             "somebody holds a lock on what this statement changes: run it in a quiet hour, or raise \
                              lock-timeout for this file (-- schemagate: lock-timeout = 1min)"
         }
-        "57014" => {
+        "57014" | "1969" | "3024" => {
             "the statement took longer than statement-timeout: raise it for this file \
                     (-- schemagate: statement-timeout = 10min)"
         }
         "25001" => {
             "this statement cannot run in a transaction: put it into a file of its own that begins with \
                     -- schemagate: no-transaction"
+        }
+        "2D000" => {
+            "a routine that commits cannot run in a transaction: put the call into a file of its own that begins with \
+             -- schemagate: no-transaction"
+        }
+        "40P01" | "40001" | "1213" => {
+            "others changed the same rows each time: run it in a quiet hour, or raise lock-wait of the target"
         }
         "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
         "23505" | "1062" => "rows that are there already break the uniqueness: clean them in a migration before",

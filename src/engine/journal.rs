@@ -40,7 +40,18 @@ impl<W: Wire> Runner<W> {
             self.writer.replace(&row, over, &lock),
             more.as_deref().unwrap_or_default()
         );
-        if self.wire.begin(&Terms::default(), false, &claim)? < CLAIMED + u64::from(more.is_some()) {
+        let mut patience = Patience::new(script.terms.patience);
+        let touched = loop {
+            match self.wire.begin(&Terms::default(), false, &claim) {
+                Err(fault) if fault.class == Class::Busy => {
+                    if self.again(script, done, &fault.message, &mut patience, tell).is_none() {
+                        return Err(Stop::Record(fault));
+                    }
+                }
+                other => break other?,
+            }
+        };
+        if touched < CLAIMED + u64::from(more.is_some()) {
             return Err(Stop::Record(gone()));
         }
         // The last statements that share a transaction share it with the end of the row.
@@ -68,8 +79,18 @@ impl<W: Wire> Runner<W> {
         let whole = whole(&statement.text, self.wire.dialect());
         let mut patience = Patience::new(script.terms.patience);
         loop {
-            if let Some(removed) = self.wire.make_room(statement)? {
-                tell(Said::Notice { path: &path, line: statement.line, text: &removed });
+            match self.wire.make_room(statement) {
+                Err(fault) if fault.class == Class::Busy => {
+                    if self.again(script, number, &fault.message, &mut patience, tell).is_none() {
+                        return Err(Stop::Statement(0, number, fault));
+                    }
+                    continue;
+                }
+                made => {
+                    if let Some(removed) = made? {
+                        tell(Said::Notice { path: &path, line: statement.line, text: &removed });
+                    }
+                }
             }
             match self.statement(script, 0, number, tell) {
                 Err(Stop::Statement(_, _, fault)) if !whole && fault.class != Class::Lost => {
@@ -110,6 +131,7 @@ impl<W: Wire> Runner<W> {
     ) -> Result<usize, Stop> {
         let lock = self.wire.condition(false, false);
         let to = script.shared_to(from);
+        let quiet = script.leaves_the_session(self.wire.dialect());
         let mut patience = Patience::new(script.terms.patience);
         loop {
             let mut run = || -> Result<(), Stop> {
@@ -129,6 +151,8 @@ impl<W: Wire> Runner<W> {
                 if to == script.statements.len() {
                     let finish = self.finished(seq, started);
                     self.exactly(&finish, 2)?;
+                } else if !quiet && !self.holds(&lock)? {
+                    return Err(Stop::Record(gone()));
                 }
                 self.wire.tell("COMMIT").map(|_| ()).map_err(|fault| Stop::Commit(0, to - 1, fault))
             };
@@ -140,9 +164,20 @@ impl<W: Wire> Runner<W> {
                         return Err(Stop::Statement(0, number, fault));
                     }
                 }
+                Err(Stop::Record(fault)) if fault.class == Class::Busy => {
+                    if self.again(script, from, &fault.message, &mut patience, tell).is_none() {
+                        return Err(Stop::Record(fault));
+                    }
+                }
                 other => return other.map(|()| to),
             }
         }
+    }
+
+    /// Asks whether the lock is still ours.
+    fn holds(&mut self, lock: &str) -> Result<bool, Fault> {
+        let question = format!("SELECT 1{} WHERE {lock}", self.writer.dual());
+        Ok(lock.is_empty() || !self.wire.ask(&question)?.is_empty())
     }
 
     /// What a session was told by statements that ran in an earlier attempt is told again.

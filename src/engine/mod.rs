@@ -109,6 +109,13 @@ impl Script {
         })
     }
 
+    /// Returns the line of the file at which an error points.
+    pub fn line(&self, error: &RowError) -> Option<String> {
+        let statement = self.statements.get(error.statement.checked_sub(1)?)?;
+        let line = statement.text.lines().nth(error.line.checked_sub(statement.line)?)?;
+        Some(line.trim().chars().take(100).collect())
+    }
+
     /// Returns the statement (from 0) that an earlier attempt began and whose end nobody recorded.
     fn in_flight(&self) -> Option<usize> {
         let row = self.earlier.as_ref().filter(|row| row.statement_open > row.statements_done)?;

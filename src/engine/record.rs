@@ -106,7 +106,7 @@ impl Writer {
     }
 
     /// ` FROM DUAL` where a condition needs a table to stand behind.
-    fn dual(&self) -> &'static str {
+    pub(super) fn dual(&self) -> &'static str {
         if matches!(self.dialect, Dialect::Mysql | Dialect::Mariadb) { " FROM DUAL" } else { "" }
     }
 

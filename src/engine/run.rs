@@ -248,6 +248,12 @@ impl<W: Wire> Runner<W> {
                 {
                     (*index, *number, fault.message.clone())
                 }
+                // Our own row shares the transaction.
+                Err(Stop::Record(fault)) if fault.class == Class::Busy => {
+                    let last = scripts.len().saturating_sub(1);
+                    let of = scripts.get(last).map_or(0, |script| script.statements.len());
+                    (last, of.saturating_sub(1), fault.message.clone())
+                }
                 _ => return stop,
             };
             if self.again(&scripts[index], number, &why, &mut patience, tell).is_none() {

@@ -82,6 +82,9 @@ pub struct TargetView {
     pub steps: Vec<StepView>,
     /// What the database refused.
     pub error: Option<RowError>,
+    /// The line of the file at which that points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// What it is like now, after a failure.
     pub left: Option<String>,
     /// Why nothing was planned.
@@ -140,6 +143,7 @@ impl TargetView {
             applied_before: 0,
             steps: Vec::new(),
             error: None,
+            source: None,
             left: None,
             conflicts: Vec::new(),
             notes: Vec::new(),
@@ -219,7 +223,16 @@ pub fn target(view: &TargetView) -> String {
         block(&mut text, "help", &conflict.help);
     }
     if let (Some(error), Some(step)) = (&view.error, view.steps.iter().find(|step| step.outcome == "failed")) {
-        block(&mut text, "error", &format!("{}:{}:{}: {}", step.path, error.line, error.column, error.message));
+        let code = if error.code.bytes().any(|byte| byte.is_ascii_digit()) {
+            format!(" (code {})", error.code)
+        } else {
+            String::new()
+        };
+        let place = format!("{}:{}:{}", step.path, error.line, error.column);
+        block(&mut text, "error", &format!("{place}: {}{code}", error.message));
+        if let Some(line) = view.source.as_ref().filter(|line| !line.is_empty()) {
+            let _ = writeln!(text, "    statement: {}", sanitize(line));
+        }
     }
     let waiting: Vec<String> = view
         .steps

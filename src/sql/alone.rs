@@ -73,6 +73,7 @@ fn postgres(words: &[&str]) -> bool {
         | ["VACUUM", ..]
         | ["REINDEX", "DATABASE" | "SYSTEM" | "SCHEMA", ..]
         | ["CLUSTER"]
+        | ["CLUSTER", "VERBOSE"]
         | ["DISCARD", "ALL"] => true,
         ["REINDEX", ..] => {
             concurrently

@@ -5,11 +5,14 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::data_change::{is_manifest, read};
 use crate::finding::hex;
 use crate::migration::{Checksums, RepoPath};
 use crate::sql::lex::{Lexer, TokenKind};
+use crate::sql::split::split;
+use crate::text::Span;
 
 /// Computes both. The leading `1:` is the version of this definition. Bytes that are no text count as they are; of a data
 /// change in YAML its databases and its statement count.
@@ -26,21 +29,42 @@ pub fn checksums(path: &RepoPath, bytes: &[u8], flavour: impl Into<Flavour>) -> 
                 said.update([0]);
             }
             let text = change.as_ref().map_or(text, |change| &change.text);
-            let counts = |kind: TokenKind| kind.is_significant() || kind == TokenKind::Mark;
-            for token in Lexer::new(text, flavour).filter(|token| counts(token.kind)) {
-                // A literal may span lines, whose ends a checkout may have changed.
-                said.update(token.span.of(text).replace("\r\n", "\n"));
+            let flavour = flavour.into();
+            let mut at = 0;
+            for rows in copied(text, flavour) {
+                tokens(&mut said, &text[at..rows.start], flavour);
+                // Every byte of a row is a value.
+                said.update(rows.of(text).replace("\r\n", "\n"));
                 said.update([0]);
+                at = rows.end;
             }
+            tokens(&mut said, &text[at..], flavour);
         }
     }
     Checksums { bytes: sum(&Sha256::digest(bytes)), text: sum(&said.finalize()) }
 }
 
+/// Takes the tokens of SQL into a sum.
+fn tokens(said: &mut Sha256, text: &str, flavour: Flavour) {
+    let counts = |kind: TokenKind| kind.is_significant() || kind == TokenKind::Mark;
+    for token in Lexer::new(text, flavour).filter(|token| counts(token.kind)) {
+        // A literal may span lines, whose ends a checkout may have changed.
+        said.update(token.span.of(text).replace("\r\n", "\n"));
+        said.update([0]);
+    }
+}
+
+/// Finds the rows that stand behind `COPY ... FROM STDIN`: no SQL, so a quote or a dash in them means itself.
+fn copied(text: &str, flavour: Flavour) -> Vec<Span> {
+    let may = flavour.dialect == Dialect::Postgres
+        && text.as_bytes().windows(5).any(|word| word.eq_ignore_ascii_case(b"stdin"));
+    let statements = if may { split(text, flavour) } else { Vec::new() };
+    statements.into_iter().filter(|statement| statement.copied).map(|statement| statement.span).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Dialect;
 
     #[test]
     fn only_what_a_script_says_counts() {
@@ -55,5 +79,10 @@ mod tests {
             assert_ne!(sum(text).text, plain.text, "{text}");
         }
         assert_ne!(sum("ab c").text, sum("a bc").text);
+        let copy = |row: &str| sum(&format!("COPY a FROM STDIN;\n{row}\n\\.\nSELECT 1;\n")).text;
+        assert_eq!(copy("it's"), copy("it's\r"));
+        for (one, other) in [("one -- two", "one -- three"), ("a  b", "a b"), ("it's", "its")] {
+            assert_ne!(copy(one), copy(other), "{one}");
+        }
     }
 }

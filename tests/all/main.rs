@@ -31,4 +31,5 @@ mod reviews;
 mod servers;
 mod splitting;
 mod support;
+mod truth;
 mod verdicts;

@@ -137,7 +137,8 @@ fn point(request: bool, asked: &str) -> String {
     let begins = asked.contains("BEGIN;") || asked.contains("START TRANSACTION");
     let ours = asked.contains("schemagate_migration");
     let place = match (begins, ours) {
-        _ if asked.contains("COMMIT") => ["in COMMIT", "after COMMIT, before its answer"],
+        _ if asked.contains("schemagate_meta") => ["before the intent"; 2],
+        (_, false) if asked.contains("COMMIT") => ["in COMMIT", "after COMMIT, before its answer"],
         (_, false) if asked.contains("schemagate") || asked.contains("pg_") || asked.contains("SELECT") => {
             ["before the intent"; 2]
         }

@@ -1,0 +1,147 @@
+//! What is said of a run that went wrong is so: what ran, what did not, where it stopped and why.
+
+use std::process::{Child, Command, Stdio};
+
+use crate::databases::{Database, Engine};
+use crate::support::World;
+
+/// A database, and a world in which every kind of statement may stand in every file.
+fn on(engine: Engine) -> (Database, World) {
+    let database = engine.database();
+    let world = World::new(&format!("{}{}", database.manifest(), crate::reviews::no_review()), &database.server_file());
+    (database, world)
+}
+
+/// Keeps a session of a server at work on a database for some seconds.
+fn meanwhile(database: &Database, sql: &str) -> Child {
+    let folder = database.engine.server().folder.display().to_string();
+    let mut client = match database.engine {
+        Engine::Postgres => {
+            let mut psql = Command::new("psql");
+            psql.args(["-X", "-q", "-U", "postgres", "-h", &folder, database.name(), "-c", sql]);
+            psql
+        }
+        _ => {
+            let mut client = Command::new("mariadb");
+            client.args(["--no-defaults", "-u", "root", &format!("--socket={folder}/s"), database.name(), "-e", sql]);
+            client
+        }
+    };
+    let child = client.stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    child
+}
+
+#[test]
+fn a_statement_that_gives_the_lock_away_is_the_last_one_that_runs() {
+    for engine in Engine::servers() {
+        let (database, world) = on(engine);
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        let (release, then) = match engine {
+            Engine::Postgres => ("SELECT pg_advisory_unlock_all();", "CREATE INDEX CONCURRENTLY i ON a (id);"),
+            _ => ("DO RELEASE_ALL_LOCKS();", "CREATE INDEX i ON a (id);"),
+        };
+        world.migration("2", &format!("{release}\n{then}\n"));
+        world.send("gives it away").says(&["1 ddl", "FAILED after 1 of 2", "the lock of this database was lost"]);
+        let indexes = match engine {
+            Engine::Postgres => "SELECT count(*) FROM pg_indexes WHERE tablename = 'a'",
+            _ => {
+                "SELECT count(*) FROM information_schema.statistics WHERE table_name = 'a' AND table_schema = database()"
+            }
+        };
+        assert_eq!(database.ask(&world, indexes), "0", "{engine:?}");
+    }
+}
+
+#[test]
+fn what_failed_is_shown_with_its_statement_and_the_code_of_the_server() {
+    let code = |engine| match engine {
+        Engine::Postgres => "(code 42703)",
+        Engine::Sqlite => "(code 1)",
+        _ => "(code 1054)",
+    };
+    for engine in Engine::all() {
+        let (_database, world) = on(engine);
+        world.file("db/shop/1##ddl##a.sql", "CREATE TABLE a (id INTEGER);\n");
+        world.file("db/shop/2##dml##b.sql", "-- one\nUPDATE a\nSET nope = 1 WHERE id = 2;\n");
+        // The judge of SQLite knows the table, and would not let it pass.
+        if engine == Engine::Sqlite {
+            std::fs::remove_file(world.server().join("hooks/pre-receive")).unwrap();
+        }
+        world.commit("fails");
+        let done = world.in_clone(&["push", "-q", "--no-verify", "origin", "HEAD:main"]);
+        let said = done.says(&["FAILED after 1 of 2 pending", code(engine)]);
+        let statement = said.text.lines().any(|line| line.contains("statement: ") && !line.contains("--"));
+        assert!(statement, "{engine:?}\n{}", said.text);
+    }
+}
+
+#[test]
+fn a_row_of_the_history_that_somebody_holds_is_waited_for() {
+    let engine = Engine::Mariadb;
+    let (database, world) = on(engine);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+    world.send("one").ok();
+    world.write_server_file(
+        &database.server_file().replace("[[environment]]\n", "[[environment]]\nlock-timeout = \"1s\"\n"),
+    );
+    let mut holder =
+        meanwhile(&database, "BEGIN; SELECT * FROM schemagate_migration FOR UPDATE; DO SLEEP(4); ROLLBACK;");
+    world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+    world.send("two").says(&["retrying db/shop/2##ddl##change.sql", "1 applied now"]).ok();
+    holder.wait().unwrap();
+}
+
+#[test]
+fn an_edited_row_of_a_copy_is_no_cosmetic_edit() {
+    let (database, world) = on(Engine::Postgres);
+    let rows = |row: &str| format!("CREATE TABLE a (t TEXT);\nCOPY a FROM STDIN;\n{row}\n\\.\n");
+    world.migration("1", &rows("one -- two"));
+    world.send("one").ok();
+    world.migration("1", &rows("one -- three"));
+    world.send("edits").refused(&["released-edited"]);
+    assert_eq!(database.ask(&world, "SELECT t FROM a"), "one -- two");
+}
+
+#[test]
+fn the_same_bytes_under_a_new_version_run_once_more_and_it_is_said() {
+    for engine in Engine::all() {
+        let (database, world) = on(engine);
+        world.file("db/shop/1##ddl##a.sql", "CREATE TABLE a (id INTEGER);\n");
+        world.file("db/shop/1##dml##rows.sql", "INSERT INTO a VALUES (1);\n");
+        world.send("one").ok();
+        world.file("db/shop/2##dml##again.sql", "INSERT INTO a VALUES (1);\n");
+        world.send("two").says(&["has the same bytes as version 1 dml", "they run once more", "1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "2");
+    }
+}
+
+#[test]
+fn a_pattern_takes_its_tenants_from_a_server_whatever_else_stands_there() {
+    for engine in Engine::servers() {
+        let catalogue = engine.database();
+        let tenant = engine.database();
+        let empty = World::empty();
+        let odd = format!("odd {}/%1", catalogue.name());
+        let quote = if engine == Engine::Postgres { '"' } else { '`' };
+        catalogue.ask(&empty, &format!("CREATE DATABASE {quote}{odd}{quote}"));
+        let template = catalogue.url.replace(catalogue.name(), "{{database}}");
+        // Other tests have databases on this server too.
+        let pattern = tenant.name();
+        let server = format!(
+            "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n[[tenants]]\nenvironment = \"dev\"\ngroup = \"shops\"\nurl = \"{template}\"\ncatalogue = \"{}\"\npattern = \"{pattern}\"\n",
+            catalogue.url
+        );
+        let manifest = format!(
+            "[[project]]\nname = \"shop\"\nbase-directory = \"db\"\ngroup = \"shops\"\ndialect = \"{}\"\n",
+            engine.dialect()
+        );
+        let world = World::new(&manifest, &server);
+        world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        let said = world.send("one");
+        catalogue.ask(&empty, &format!("DROP DATABASE {quote}{odd}{quote}"));
+        said.says(&["wave 1 of 1: 1 applied"]).ok();
+        let ran = format!("SELECT count(*) FROM {}", tenant.history("migration"));
+        assert_eq!(tenant.ask(&empty, &ran), "1", "{engine:?}");
+    }
+}
