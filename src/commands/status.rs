@@ -85,9 +85,9 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
                 view.help = Some(crate::engine::MEND.to_owned());
             }
             Some(_) => {
-                let path = &step.path;
+                let (path, begun) = (&step.path, step.begun.as_deref().unwrap_or_default());
                 view.notes.push(format!(
-                    "`{path}` is running now or was cut off; `schemagate apply` waits for it or goes on"
+                    "`{path}` is running now or was cut off ({begun}); `schemagate apply` waits for it or goes on"
                 ));
             }
             None => {}

@@ -16,7 +16,7 @@ use crate::engine::{Access, Outcome, Script, Session, Terms, Trouble};
 use crate::finding::Severity;
 use crate::git::refs::Branch;
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row};
+use crate::history::{Mode, Row, State};
 use crate::migration::{Migration, Place};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
@@ -364,11 +364,21 @@ impl Work<'_> {
             path: script.migration.path.display(),
             outcome: if self.dry { "pending" } else { "not-run" },
             earlier: script.earlier.as_ref().map(|row| row.state.word()),
+            begun: script.earlier.as_ref().filter(|row| row.state == State::Running).map(|row| begun(row)),
             statements: script.statements.len(),
             from_statement: script.done + 1,
             duration_us: 0,
         }
     }
+}
+
+/// Says who began a migration that is running, and how far it came.
+fn begun(row: &Row) -> String {
+    let when = row.started_at.get(..19).unwrap_or(&row.started_at);
+    format!(
+        "begun {when} UTC by process {} on {} for {}, {} of {} statements recorded",
+        row.process_id, row.host, row.pusher, row.statements_done, row.statements_total
+    )
 }
 
 fn broken(view: &mut TargetView, standing: Standing, trouble: Trouble) {

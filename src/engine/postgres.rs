@@ -342,7 +342,9 @@ fn fault(error: &sqlx::Error, sql: &str) -> Fault {
         _ => Class::Refused,
     };
     let mut message = refused.message().to_owned();
-    for more in [refused.detail(), refused.hint()].into_iter().flatten() {
+    // Of a COPY the context names the line of its rows and the column.
+    let rows = refused.r#where().and_then(|context| context.lines().next()).filter(|line| line.starts_with("COPY "));
+    for more in [refused.detail(), refused.hint(), rows].into_iter().flatten() {
         message.push_str("; ");
         message.push_str(more);
     }

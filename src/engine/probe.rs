@@ -93,6 +93,21 @@ impl Effect {
                 _ => format!("SELECT 1 FROM pg_class WHERE oid = to_regclass({full})"),
             });
         }
+        if dialect == Dialect::Sqlite && self.schema.as_deref().is_none_or(|schema| schema.eq_ignore_ascii_case("main"))
+        {
+            match self.kind {
+                Kind::Table | Kind::Index | Kind::Trigger => {
+                    return Some(format!("SELECT 1 FROM main.sqlite_master WHERE name = {name} COLLATE NOCASE"));
+                }
+                Kind::Column => {
+                    let table = text(self.table.as_deref().unwrap_or_default());
+                    return Some(format!(
+                        "SELECT 1 FROM pragma_table_info({table}, 'main') WHERE name = {name} COLLATE NOCASE"
+                    ));
+                }
+                _ => {}
+            }
+        }
         let schema = self.schema.as_deref().map_or_else(|| "DATABASE()".to_owned(), text);
         let table = self.table.as_deref().map(text).unwrap_or_default();
         let of_table = |view: &str, column: &str, prefix: &str| {

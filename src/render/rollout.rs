@@ -52,6 +52,9 @@ pub struct StepView {
     pub outcome: &'static str,
     /// How an earlier attempt ended: `failed` or `running`.
     pub earlier: Option<&'static str>,
+    /// Who began it, when, and how far it came, where the history says that it is running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begun: Option<String>,
     /// Statements of the file.
     pub statements: usize,
     /// From which statement it continues, from 1; 1 for a new one.

@@ -77,6 +77,32 @@ fn what_failed_is_shown_with_its_statement_and_the_code_of_the_server() {
 }
 
 #[test]
+fn an_interrupted_definition_of_sqlite_is_found_out_by_its_catalogue() {
+    for (there, words) in [(false, "what it makes is not there"), (true, "what it makes is there")] {
+        let (database, world) = on(Engine::Sqlite);
+        let text = "-- schemagate: no-transaction\nCREATE TABLE a (id INTEGER);\nCREATE TABLE b (id INTEGER);\n\
+                    ALTER TABLE a ADD COLUMN n INTEGER;\n";
+        world.migration("1", text);
+        world.send("one").ok();
+        database
+            .ask(&world, "UPDATE schemagate_migration SET state = 'running', statements_done = 2, statement_open = 3");
+        if !there {
+            database.ask(&world, "ALTER TABLE a DROP COLUMN n");
+        }
+        world.on_server(&["status"]).says(&["is running now or was cut off", "by process", "2 of 3 statements"]);
+        world.on_server(&["apply"]).says(&[words, "1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM pragma_table_info('a')"), "2");
+    }
+}
+
+#[test]
+fn a_bad_row_of_a_copy_is_named_by_its_line() {
+    let (_database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN;\n1\n2\nx\n\\.\n");
+    world.send("rows").says(&["invalid input syntax for type integer", "COPY a, line 3, column id"]);
+}
+
+#[test]
 fn a_row_of_the_history_that_somebody_holds_is_waited_for() {
     let engine = Engine::Mariadb;
     let (database, world) = on(engine);
