@@ -3,7 +3,6 @@
 //! A network that drops everything says nothing, so a session that is silent for a while is asked about over a second
 //! connection. Refuses to limit how long a statement may take.
 
-use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,11 +27,6 @@ const MOST: usize = 3;
 /// The longest time between two looks at a session that is at work.
 const SELDOM: Duration = Duration::from_secs(60);
 
-thread_local! {
-    /// Whether the last answer came within a [`MOMENT`].
-    static QUICK: Cell<bool> = const { Cell::new(true) };
-}
-
 /// Runs a future on a session's own runtime and tells every few seconds how long it takes.
 ///
 /// `alive` asks over a second connection whether the session is still there; `None` if the server cannot be asked.
@@ -54,7 +48,6 @@ pub(super) fn wait<T>(
         let (mut unanswered, mut next) = (0, SILENCE);
         loop {
             if let Ok(result) = timeout(TICK, future.as_mut()).await {
-                QUICK.set(begun.elapsed() <= MOMENT);
                 return result;
             }
             tick(begun.elapsed());
@@ -75,12 +68,11 @@ pub(super) fn wait<T>(
 }
 
 /// Asks for an answer again and again for a moment before it is waited for: to be woken up costs a process more than most
-/// statements take, above all on virtual machines. Sessions that work side by side leave the processors to each other, and
-/// one whose last answer took longer leaves them to the server.
+/// statements take, above all on virtual machines. Sessions that work side by side leave the processors to each other.
 async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     static EAGER: AtomicUsize = AtomicUsize::new(0);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let alone = EAGER.fetch_add(1, Ordering::Relaxed) + 1 < processors && QUICK.get();
+    let alone = EAGER.fetch_add(1, Ordering::Relaxed) + 1 < processors;
     let begun = Instant::now();
     let answer = loop {
         let polled = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
