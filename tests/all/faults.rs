@@ -165,12 +165,7 @@ fn harm_at_any_message_loses_nothing_and_runs_nothing_twice() {
         let run = |(engine, harm, word): (Engine, Harm, &str)| {
             (format!("{}, {word}", engine.flavour().title()), scope.spawn(move || at_every_message(engine, harm)))
         };
-        let crash = |engine: Engine| {
-            let word = format!("{}, SIGKILL of the server", engine.flavour().title());
-            (word, scope.spawn(move || crate::outages::crashes(engine)))
-        };
-        let mut runs: Vec<_> = kinds.map(run).collect();
-        runs.extend(Engine::servers().into_iter().map(crash));
+        let runs: Vec<_> = kinds.map(run).collect();
         runs.into_iter().map(|(word, run)| (word, run.join().unwrap())).collect()
     });
     let mut table = format!(
