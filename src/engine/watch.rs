@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -71,8 +72,9 @@ pub(super) fn wait<T>(
 /// statements take, above all on virtual machines. Sessions that work side by side leave the processors to each other.
 async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     static EAGER: AtomicUsize = AtomicUsize::new(0);
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let alone = EAGER.fetch_add(1, Ordering::Relaxed) + 1 < processors;
+    // To count them reads files of the system, so that is done once.
+    static PROCESSORS: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let alone = EAGER.fetch_add(1, Ordering::Relaxed) + 1 < *PROCESSORS;
     let begun = Instant::now();
     let answer = loop {
         let polled = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
