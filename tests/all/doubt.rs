@@ -4,7 +4,7 @@ use crate::databases::{Database, Engine};
 use crate::support::World;
 
 /// A database, and a world in which every kind of statement may stand in every file.
-fn on(engine: Engine) -> (Database, World) {
+pub(crate) fn on(engine: Engine) -> (Database, World) {
     let database = engine.database();
     let world = World::new(&format!("{}{}", database.manifest(), crate::reviews::no_review()), &database.server_file());
     (database, world)

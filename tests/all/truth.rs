@@ -3,14 +3,8 @@
 use std::process::{Child, Command, Stdio};
 
 use crate::databases::{Database, Engine};
+use crate::doubt::on;
 use crate::support::World;
-
-/// A database, and a world in which every kind of statement may stand in every file.
-fn on(engine: Engine) -> (Database, World) {
-    let database = engine.database();
-    let world = World::new(&format!("{}{}", database.manifest(), crate::reviews::no_review()), &database.server_file());
-    (database, world)
-}
 
 /// Keeps a session of a server at work on a database for some seconds.
 fn meanwhile(database: &Database, sql: &str) -> Child {
