@@ -69,9 +69,9 @@ pub static CLIENT_COMMAND: Rule = Rule {
     name: "client-command",
     severity: Severity::Error,
     configurable: false,
-    summary: "A line is a command of psql or sqlite3 or data for COPY, not SQL.",
+    summary: "A line is a command of psql or sqlite3, or SQL in the line before the rows of COPY.",
     explanation: "Lines such as `\\set` or `.mode` are carried out by the client program, not by the database. Only SQL \
-                  is sent to it.",
+                  is sent to it. What follows `COPY ... FROM STDIN;` in its line would be run by psql behind the rows.",
 };
 
 /// The family.
@@ -254,8 +254,14 @@ fn finding(script: &Script<'_>, verdict: Verdict, title: &str) -> Option<Finding
 }
 
 fn client_command(script: &Script<'_>, statement: &Statement) -> Finding {
-    let word: String =
-        statement.span.of(script.text).split_whitespace().next().unwrap_or_default().chars().take(40).collect();
+    let shown = statement.span.of(script.text);
+    let word: String = shown.split_whitespace().next().unwrap_or_default().chars().take(40).collect();
+    if !shown.starts_with(['\\', '.']) {
+        let message = format!("`{}` stands in the line of `COPY ... FROM STDIN`, before its rows", sanitize(&word));
+        return Finding::new(&CLIENT_COMMAND, Place::content(script.name, statement.span), message)
+            .label("psql would run it behind the rows")
+            .help("move it behind the line `\\.` that ends the rows");
+    }
     let message = format!("`{}` is a command of the client program, not SQL", sanitize(&word));
     Finding::new(&CLIENT_COMMAND, Place::content(script.name, statement.span), message)
         .label("not sent to the database")

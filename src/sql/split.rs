@@ -18,7 +18,8 @@ pub struct Statement {
     pub unclosed: Option<Span>,
     /// Deepest nesting of parentheses.
     pub depth: usize,
-    /// Whether it is for a client program and not SQL: a line such as `\set` or `.mode`, or the data of `COPY`.
+    /// Whether it is for a client program and not SQL: a line such as `\set` or `.mode`, the data of `COPY`, or what
+    /// stands between `COPY ... FROM STDIN;` and the end of its line.
     pub client: bool,
     /// Whether it is the data behind a `COPY ... FROM STDIN`.
     pub copied: bool,
@@ -210,6 +211,12 @@ impl Splitter<'_> {
         let is = |token: &Token, word: &str| token.span.of(copy.of(self.text)).eq_ignore_ascii_case(word);
         words.windows(2).find(|pair| is(&pair[0], "FROM") && is(&pair[1], "STDIN"))?;
         let start = behind + self.text[behind..].find('\n')? + 1;
+        // psql keeps the rest of this line for after the rows: nobody reads it so, and nothing may be swallowed.
+        let rest = Span::new(behind, start);
+        if let Some(first) = Lexer::new(rest.of(self.text), self.dialect).find(|token| token.kind.is_significant()) {
+            let span = Span::new(behind + first.span.start, behind + rest.of(self.text).trim_end().len());
+            self.statements.push(Statement { span, unclosed: None, depth: 0, client: true, copied: false });
+        }
         let mut end = start;
         for line in self.text[start..].split_inclusive('\n') {
             end += line.len();

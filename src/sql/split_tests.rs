@@ -73,6 +73,18 @@ fn the_data_of_copy_is_no_sql() {
 }
 
 #[test]
+fn what_stands_in_the_line_of_copy_is_not_swallowed() {
+    let text = "COPY t FROM STDIN; DELETE FROM t; -- all\n1\n\\.\nSELECT 1;\n";
+    let statements = split(text, Dialect::Postgres);
+    let shown: Vec<&str> = statements.iter().map(|statement| statement.span.of(text)).collect();
+    assert_eq!(shown, ["COPY t FROM STDIN", "DELETE FROM t; -- all", "1\n\\.", "SELECT 1"]);
+    assert!(statements[1].client && !statements[1].copied && statements[2].copied);
+    assert_eq!(split("COPY t FROM STDIN; -- rows\n1\n\\.\n", Dialect::Postgres).len(), 2);
+    let unclosed = "COPY t FROM STDIN; /* rows\n1\n\\.\n";
+    assert!(split(unclosed, Dialect::Postgres)[1].client);
+}
+
+#[test]
 fn a_delimiter_ends_a_statement_inside_of_a_word() {
     let text = "DELIMITER $$\nCREATE PROCEDURE p()\nBEGIN\n SELECT '$$';\nEND$$\nCREATE PROCEDURE q() SELECT 1$$\nDELIMITER ;\nSELECT 2;";
     for dialect in [Dialect::Mysql, Dialect::Mariadb] {
