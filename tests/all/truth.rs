@@ -97,6 +97,16 @@ fn a_bad_row_of_a_copy_is_named_by_its_line() {
 }
 
 #[test]
+fn sql_in_the_line_of_a_copy_is_refused_where_it_stands() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN; DELETE FROM a;\n1\n\\.\n");
+    world.send("rows").refused(&["`DELETE` stands in the line of `COPY ... FROM STDIN`", "2:20", "move it behind"]);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN; -- rows\n1\n\\.\nDELETE FROM a;\n");
+    world.send("behind").says(&["1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "0");
+}
+
+#[test]
 fn a_row_of_the_history_that_somebody_holds_is_waited_for() {
     let engine = Engine::Mariadb;
     let (database, world) = on(engine);
