@@ -184,7 +184,7 @@ impl<W: Wire> Runner<W> {
     fn settings_again(&mut self, script: &Script, done: usize) -> Result<(), Stop> {
         let numbers = remains::again(&script.statements, done, self.wire.dialect()).map_err(Stop::Missing)?;
         for number in numbers {
-            let ran = self.wire.run(&script.statements[number], &mut |_| {});
+            let ran = self.wire.run(&script.statements[number], &script.terms, &mut |_| {});
             ran.map_err(|fault| Stop::Replay(number, fault))?;
         }
         Ok(())

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod apart;
+mod concurrent;
 pub mod identity;
 mod journal;
 pub mod lock;

@@ -183,7 +183,7 @@ impl Wire for Mysql {
         Ok(!self.ask(&sql)?.is_empty())
     }
 
-    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
+    fn run(&mut self, statement: &ScriptStatement, _terms: &Terms, tick: Tick<'_>) -> Result<(), Fault> {
         let sql = sqlx::raw_sql(AssertSqlSafe(statement.text.clone()));
         let alive = async || alive::<MySqlConnection>(&self.options, is_there(self.process)).await;
         let ran = wait(&self.runtime, tick, alive, sql.execute(&mut self.connection));

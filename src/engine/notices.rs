@@ -44,6 +44,11 @@ pub(super) fn listen() {
     }
 }
 
+/// Adds something of our own to what was said.
+pub(super) fn add(notice: String) {
+    HEARD.with_borrow_mut(|(heard, _)| heard.push(notice));
+}
+
 /// Takes what was said on this thread since the last call.
 pub(super) fn take() -> Vec<String> {
     let (mut heard, more) = HEARD.take();

@@ -11,12 +11,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
+use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::notices;
 use crate::engine::patience::again;
-use crate::engine::probe::invalid_index;
 use crate::engine::record::text;
 use crate::engine::run::Runner;
-use crate::engine::trace::index_made;
 use crate::engine::watch::{alive, wait};
 use crate::engine::wire::{
     Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
@@ -198,21 +197,11 @@ impl Wire for Postgres {
         Ok(yes(0))
     }
 
-    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
-        let (connection, sql) = (&mut self.connection, &statement.text);
-        let alive = async || alive::<PgConnection>(&self.options, is_there(self.process)).await;
-        let ran = match &statement.rows {
-            None => {
-                let sql = sqlx::raw_sql(AssertSqlSafe(sql.clone()));
-                wait(&self.runtime, tick, alive, sql.execute(connection)).map(|_| ())
-            }
-            Some(rows) => wait(&self.runtime, tick, alive, async {
-                let mut copy = connection.copy_in_raw(sql).await?;
-                copy.send(rows.as_bytes()).await?;
-                copy.finish().await.map(|_| ())
-            }),
-        };
-        ran.map_err(|error| fault(&error, sql))
+    fn run(&mut self, statement: &ScriptStatement, terms: &Terms, tick: Tick<'_>) -> Result<(), Fault> {
+        if statement.alone && waits_for_others(&statement.text) {
+            return beside_others(self, &statement.text, terms, |wire| wire.send(statement, tick));
+        }
+        self.send(statement, tick)
     }
 
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
@@ -257,12 +246,7 @@ impl Wire for Postgres {
     }
 
     fn make_room(&mut self, statement: &ScriptStatement) -> Result<Option<String>, Fault> {
-        let Some(name) = index_made(&statement.text) else { return Ok(None) };
-        let Some(index) = self.ask(&invalid_index(&name))?.into_iter().flatten().flatten().next() else {
-            return Ok(None);
-        };
-        self.tell(&format!("DROP INDEX CONCURRENTLY {index}"))?;
-        Ok(Some(format!("the index {index} was left invalid by an attempt that failed; it was dropped")))
+        concurrent::make_room(self, &statement.text)
     }
 
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {
@@ -303,6 +287,24 @@ impl Wire for Postgres {
 }
 
 impl Postgres {
+    /// Sends one statement of a script, with the rows that stand behind it.
+    fn send(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
+        let (connection, sql) = (&mut self.connection, &statement.text);
+        let alive = async || alive::<PgConnection>(&self.options, is_there(self.process)).await;
+        let ran = match &statement.rows {
+            None => {
+                let sql = sqlx::raw_sql(AssertSqlSafe(sql.clone()));
+                wait(&self.runtime, tick, alive, sql.execute(connection)).map(|_| ())
+            }
+            Some(rows) => wait(&self.runtime, tick, alive, async {
+                let mut copy = connection.copy_in_raw(sql).await?;
+                copy.send(rows.as_bytes()).await?;
+                copy.finish().await.map(|_| ())
+            }),
+        };
+        ran.map_err(|error| fault(&error, sql))
+    }
+
     /// What puts the session back to what `psql` would have, under the terms of a script.
     fn settings(&self, terms: &Terms) -> String {
         let mut sql =

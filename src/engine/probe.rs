@@ -137,19 +137,8 @@ impl Effect {
     }
 }
 
-/// The question for an index of a table which a failed build left behind: its name as SQL.
-pub(super) fn invalid_index((schema, table, name): &(Option<String>, String, String)) -> String {
-    let table = literal(&quoted(schema.as_deref(), table), Dialect::Postgres);
-    let name = literal(name, Dialect::Postgres);
-    format!(
-        "SELECT i.indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = \
-         to_regclass({table}) AND c.relname = {name} AND NOT i.indisvalid AND NOT EXISTS (SELECT 1 FROM \
-         pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)"
-    )
-}
-
 /// A name of PostgreSQL with its schema, in quotes.
-fn quoted(schema: Option<&str>, name: &str) -> String {
+pub(super) fn quoted(schema: Option<&str>, name: &str) -> String {
     let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     schema.into_iter().map(|schema| quote(schema) + ".").chain([quote(name)]).collect()
 }

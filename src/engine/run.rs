@@ -217,7 +217,7 @@ impl<W: Wire> Runner<W> {
     ) -> Result<(), Stop> {
         let (statement, of) = (&script.statements[number], script.statements.len());
         let path = script.migration.path.display();
-        let ran = self.wire.run(statement, &mut |elapsed| {
+        let ran = self.wire.run(statement, &script.terms, &mut |elapsed| {
             tell(Said::Running { path: &path, statement: number + 1, of, elapsed });
         });
         for notice in self.wire.notices() {

@@ -146,7 +146,7 @@ impl Wire for Sqlite {
         answers(&self.connection, sql).map_err(|error| fault(&error))
     }
 
-    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault> {
+    fn run(&mut self, statement: &ScriptStatement, _terms: &Terms, tick: Tick<'_>) -> Result<(), Fault> {
         let late = self.timeout.map(|timeout| {
             let end = Instant::now() + timeout;
             move || Instant::now() > end

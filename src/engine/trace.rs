@@ -248,22 +248,6 @@ pub(super) fn whole(text: &str, dialect: Dialect) -> bool {
     words.any(&others)
 }
 
-/// The name of the index that a `CREATE INDEX CONCURRENTLY` of PostgreSQL makes, behind the schema and name of its table.
-pub(super) fn index_made(text: &str) -> Option<(Option<String>, String, String)> {
-    let mut words = Words::of(text, Dialect::Postgres);
-    let create =
-        words.take(&["CREATE", "INDEX", "CONCURRENTLY"]) || words.take(&["CREATE", "UNIQUE", "INDEX", "CONCURRENTLY"]);
-    words.take(&["IF", "NOT", "EXISTS"]);
-    if !create || words.peek("ON") {
-        return None;
-    }
-    let name = words.name()?;
-    words.take(&["ON"]);
-    words.any(&["ONLY"]);
-    let (schema, table) = words.qualified()?;
-    Some((schema, table, name))
-}
-
 #[cfg(test)]
 #[path = "trace_tests.rs"]
 mod tests;

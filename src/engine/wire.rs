@@ -92,11 +92,11 @@ pub(super) trait Wire {
     /// If it fails.
     fn ask(&mut self, sql: &str) -> Result<Rows, Fault>;
 
-    /// Runs one statement of a script.
+    /// Runs one statement of a script that stands under these terms.
     ///
     /// # Errors
     /// If it fails.
-    fn run(&mut self, statement: &ScriptStatement, tick: Tick<'_>) -> Result<(), Fault>;
+    fn run(&mut self, statement: &ScriptStatement, terms: &Terms, tick: Tick<'_>) -> Result<(), Fault>;
 
     /// Puts the session back to what the engine's own client would have, under the terms of a script.
     ///

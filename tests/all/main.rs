@@ -8,6 +8,7 @@ mod applying;
 mod bad_input;
 mod cli;
 mod committing;
+mod concurrently;
 mod configuration;
 mod connections;
 mod corpus;

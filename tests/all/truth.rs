@@ -7,7 +7,7 @@ use crate::doubt::on;
 use crate::support::World;
 
 /// Keeps a session of a server at work on a database for some seconds.
-fn meanwhile(database: &Database, sql: &str) -> Child {
+pub(crate) fn meanwhile(database: &Database, sql: &str) -> Child {
     let folder = database.engine.server().folder.display().to_string();
     let mut client = match database.engine {
         Engine::Postgres => {
