@@ -20,6 +20,8 @@ pub enum State {
     Applied,
     /// A statement was refused; `statements_done` of them ran and stayed.
     Failed,
+    /// People said that it does not matter here any more: it never runs again, and its file may go.
+    Forgotten,
 }
 
 impl State {
@@ -29,12 +31,13 @@ impl State {
             Self::Running => "running",
             Self::Applied => "applied",
             Self::Failed => "failed",
+            Self::Forgotten => "forgotten",
         }
     }
 
     /// Reads the word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Running, Self::Applied, Self::Failed].into_iter().find(|state| state.word() == word)
+        [Self::Running, Self::Applied, Self::Failed, Self::Forgotten].into_iter().find(|state| state.word() == word)
     }
 }
 
@@ -207,4 +210,15 @@ pub fn statement_sum(statement: &str, rows: Option<&str>) -> String {
         sum.update(rows.as_bytes());
     }
     crate::finding::hex(&sum.finalize())[..16].to_owned()
+}
+
+/// Says who applied migrations behind a row (by `seq`), for those who were about to and had to wait.
+pub fn faster(rows: &[Row], behind: i64) -> Option<String> {
+    let new = rows.iter().filter(|row| row.seq > behind && row.state == State::Applied);
+    let last = new.clone().next_back()?;
+    let what = match new.count() {
+        1 => format!("version {} {} was", last.version, last.kind),
+        several => format!("{several} migrations up to version {} {} were", last.version, last.kind),
+    };
+    Some(format!("{what} applied meanwhile by process {} on {} for {}", last.process_id, last.host, last.pusher))
 }

@@ -78,6 +78,7 @@ pub fn plan<'p>(
                 plan.applied += 1;
                 compare(migration, row, checksums, &mut plan);
             }
+            Some(row) if row.state == State::Forgotten => forgotten(migration, row, checksums, &mut plan),
             earlier => {
                 let out_of_order = highest.is_some_and(|highest| migration.position() < highest);
                 if out_of_order && !policy.out_of_order {
@@ -98,7 +99,7 @@ pub fn plan<'p>(
             }
         }
     }
-    for row in by_position.into_values() {
+    for row in by_position.into_values().filter(|row| row.state != State::Forgotten) {
         let what = if row.state == State::Applied { "was applied" } else { "was started" };
         plan.notes.push(format!(
             "version {} {} {what} from `{}`, which is not in this commit",
@@ -125,8 +126,7 @@ fn compare(
         }
         return;
     }
-    let same_text = checksums(migration).is_some_and(|sums| sums.text == row.checksum_text);
-    if same_text {
+    if same_text(migration, row, checksums) {
         plan.notes
             .push(format!("`{path}` differs from what was applied only in white space, comments or line endings"));
         return;
@@ -140,6 +140,29 @@ fn compare(
             short(&row.commit_id)
         ),
         help: format!("bring the file back: git checkout {} -- '{}'; then add a new migration", row.commit_id, row.path),
+        path,
+    });
+}
+
+fn same_text(migration: &Migration, row: &Row, checksums: &mut dyn FnMut(&Migration) -> Option<Checksums>) -> bool {
+    checksums(migration).is_some_and(|sums| sums.text == row.checksum_text)
+}
+
+/// What people forgot here does not run; whether other content under its version should, only they can say.
+fn forgotten(
+    migration: &Migration,
+    row: &Row,
+    checksums: &mut dyn FnMut(&Migration) -> Option<Checksums>,
+    plan: &mut Plan,
+) {
+    let (path, version) = (migration.path.display(), format!("version {} {}", row.version, row.kind));
+    if migration.blob.as_str() == row.blob_id || same_text(migration, row, checksums) {
+        plan.notes.push(format!("{version} was forgotten here, so `{path}` does not run"));
+        return;
+    }
+    plan.conflicts.push(Conflict {
+        message: format!("{version} was forgotten here, and `{path}` says something else than what was"),
+        help: format!("give it a new version: schemagate renumber '{path}'; or let it run: schemagate resolve '{path}' --not-applied"),
         path,
     });
 }

@@ -117,7 +117,7 @@ pub fn keep(
             (State::Applied | State::Running, _) => Ran::All,
             // One that was begun may have done a part of its work.
             (State::Failed, Mode::Journal) if row.statements_done.max(row.statement_open) > 0 => Ran::Partly,
-            (State::Failed, _) => Ran::Nothing,
+            (State::Failed | State::Forgotten, _) => Ran::Nothing,
         },
         text: row.checksum_text.clone(),
         sums: row.statement_sums.get(..row.statements_done.max(row.statement_open) * 16).unwrap_or_default().to_owned(),

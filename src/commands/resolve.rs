@@ -45,7 +45,7 @@ pub struct Args {
     /// Nothing of it stays in the database: it will run anew
     #[arg(long, conflicts_with = "forget")]
     not_applied: bool,
-    /// Its file is gone and its effect does not matter: take its row out of the history
+    /// It does not matter here any more: it never runs again, and its file may be removed
     #[arg(long)]
     forget: bool,
     /// Do it
@@ -97,14 +97,18 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             Decision::NotApplied,
             "take its row out of the history; `schemagate apply` runs it from statement 1".to_owned(),
         ),
-        (.., true) => (Decision::Forget, "take its row out of the history, and nothing else".to_owned()),
+        (.., true) => (
+            Decision::Forget,
+            "record that it does not matter here: this content never runs again, and its file may be removed"
+                .to_owned(),
+        ),
         _ => {
             console.say("  choose: --from STATEMENT, --applied, --not-applied or --forget\n");
             return Ok(Exit::Findings);
         }
     };
-    if found.row.state == State::Applied {
-        bail!("it is applied; `schemagate repair` accepts changed content, nothing else needs a decision");
+    if found.row.state == State::Applied && !args.forget {
+        bail!("it is applied; `schemagate repair` accepts changed content, and --forget lets its file go");
     }
     finish(&opened, &mut found, &decision, &what, args.yes, console)
 }

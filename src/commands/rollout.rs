@@ -229,7 +229,7 @@ impl<'r> Rollout<'r> {
             let (mut session, _) = open(&other, self.common.loaded, Access::Read, READ_WAIT)
                 .map_err(|trouble| before(trouble, &other.label()))?;
             let rows = session.history().map_err(|trouble| before(trouble, &other.label()))?;
-            let applied = rows.into_iter().filter(|row| row.state == State::Applied);
+            let applied = rows.into_iter().filter(|row| matches!(row.state, State::Applied | State::Forgotten));
             let mut applied: BTreeSet<Place> = applied.map(|row| row.place()).collect();
             // What does not concern it holds nobody up.
             let named = |migration: &&Migration| {

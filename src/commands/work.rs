@@ -16,7 +16,7 @@ use crate::engine::{Access, Outcome, Script, Session, Terms, Trouble};
 use crate::finding::Severity;
 use crate::git::refs::Branch;
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, State};
+use crate::history::{Mode, Row, State, faster};
 use crate::migration::{Migration, Place};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, StepView, TargetView};
@@ -95,6 +95,7 @@ impl Work<'_> {
         }
         let label = self.target.label();
         let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.manner.lock_wait)?;
+        let last = rows.last().map_or(0, |row| row.seq);
         // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
         self.remember(&name, &rows, Some(&plan.steps), view, repository);
         drop((plan, rows));
@@ -102,6 +103,7 @@ impl Work<'_> {
         session.prepare()?;
         let rows = session.history()?;
         let plan = self.plan(&rows, dialect);
+        notes.extend(faster(&rows, last));
         let (steps, ready) = self.show(view, plan, dialect);
         let identity = session.identity();
         notes.extend(identity.was.as_ref().map(|_| A_COPY.to_owned()));

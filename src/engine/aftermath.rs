@@ -183,7 +183,10 @@ impl<W: Wire> Runner<W> {
     fn recover(&mut self) -> Result<Vec<Row>, Trouble> {
         self.wire.reopen()?;
         self.used = false;
-        self.lock(self.wait, &mut |_| {})?;
+        // Who keeps the lock beyond its connection would wait for itself.
+        if !self.wire.keeps_lock() {
+            self.lock(self.wait, &mut |_| {})?;
+        }
         self.history()
     }
 

@@ -251,8 +251,10 @@ impl<W: Wire> Runner<W> {
             Decision::Applied => {
                 (self.writer.finish(row.seq, Duration::ZERO, &lock), 1, "marked as applied".to_owned())
             }
-            Decision::NotApplied | Decision::Forget => {
-                (self.writer.remove(row.seq), 1, "removed from the history".to_owned())
+            Decision::NotApplied => (self.writer.remove(row.seq), 1, "removed from the history".to_owned()),
+            Decision::Forget => {
+                let set = "state = 'forgotten', statement_open = 0";
+                (self.writer.update(row.seq, set, &lock), 1, format!("forgotten, was {}", row.state.word()))
             }
             Decision::Accept { blob, checksum_bytes, checksum_text } => {
                 let text = |value: &str| record::text(value, self.wire.dialect());

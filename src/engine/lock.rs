@@ -3,9 +3,10 @@
 //! The operating system releases it when the holder dies, however it dies, so a lock that is free means that nobody
 //! is at work. Refuses to be used across machines.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read as _, Seek as _, Write as _};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -13,7 +14,16 @@ use crate::engine::Trouble;
 
 /// A lock that is held until it is dropped.
 pub struct FileLock {
-    _file: Flock<File>,
+    file: Flock<File>,
+    path: PathBuf,
+}
+
+impl FileLock {
+    /// Says whether the file that is locked is still the one of that name: who removes it lets others lock a new one.
+    pub fn stands(&self) -> bool {
+        let same = |ours: Metadata, there: Metadata| (ours.dev(), ours.ino()) == (there.dev(), there.ino());
+        self.file.metadata().and_then(|ours| Ok(same(ours, std::fs::metadata(&self.path)?))).unwrap_or(false)
+    }
 }
 
 /// Takes the lock, or says who holds it.
@@ -30,7 +40,9 @@ pub fn try_take(path: &Path) -> Result<Result<FileLock, String>, Trouble> {
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut file) => {
             let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", holder()));
-            Ok(Ok(FileLock { _file: file }))
+            let lock = FileLock { file, path: path.to_owned() };
+            // Somebody may have removed the file between the two steps.
+            Ok(if lock.stands() { Ok(lock) } else { Err("a process that removed the lock file".to_owned()) })
         }
         Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
             let mut name = String::new();

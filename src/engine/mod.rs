@@ -199,7 +199,7 @@ pub enum Decision {
     Applied,
     /// Nothing of it stays.
     NotApplied,
-    /// It does not matter any more.
+    /// It does not matter any more: this content never runs again.
     Forget,
     /// What is in the file now is what ran.
     Accept {

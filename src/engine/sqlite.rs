@@ -15,7 +15,7 @@ use rusqlite::{Batch, Connection, OpenFlags};
 use crate::config::Dialect;
 use crate::engine::lock::{FileLock, try_take};
 use crate::engine::record::text;
-use crate::engine::run::Runner;
+use crate::engine::run::{Runner, gone};
 use crate::engine::sqlite_file::{Absent, explain, fault, parse_url};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
 use crate::engine::tables;
@@ -173,6 +173,9 @@ impl Wire for Sqlite {
 
     /// Begins a write transaction, waiting for other writers.
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {
+        if self.lock.as_ref().is_some_and(|lock| !lock.stands()) {
+            return Err(gone());
+        }
         if fresh {
             self.settle(terms)?;
         }

@@ -272,7 +272,7 @@ pub fn history(label: &str, rows: &[Row]) -> String {
     }
     for row in rows {
         let state = match row.state {
-            State::Applied => "applied".to_owned(),
+            State::Applied | State::Forgotten => row.state.word().to_owned(),
             State::Failed => format!(
                 "FAILED at statement {} of {}",
                 row.error.as_ref().map_or(0, |error| error.statement),

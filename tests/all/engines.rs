@@ -61,10 +61,21 @@ fn a_refused_statement_is_shown_with_its_place_and_mended_by_the_next_push() {
     });
 }
 
+/// A statement that takes a second or two.
+pub(crate) fn slow(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => "SELECT pg_sleep(2);",
+        Engine::Sqlite => {
+            "INSERT INTO a WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000) SELECT i FROM n WHERE i < 0;"
+        }
+        _ => "DO SLEEP(2);",
+    }
+}
+
 #[test]
 fn two_runs_at_once_run_everything_once() {
     on_all(|database, world| {
-        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.migration("1", &format!("CREATE TABLE a (id INTEGER);\n{}\n", slow(database.engine)));
         for version in 2..6 {
             world.file(&format!("db/shop/{version}##dml##row.sql"), &format!("INSERT INTO a VALUES ({version});\n"));
         }
@@ -77,9 +88,17 @@ fn two_runs_at_once_run_everything_once() {
                 command.spawn().unwrap()
             })
             .collect();
+        let mut said = String::new();
         for run in runs.drain(..) {
             let output = run.wait_with_output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+            said.push_str(&String::from_utf8_lossy(&output.stdout));
+            assert!(output.status.success(), "{said}");
+        }
+        // Who had to wait is told for whom, and who was faster.
+        for words in
+            ["waiting: ", "is at work on it", "5 migrations up to version 5 dml were applied meanwhile by process"]
+        {
+            assert!(said.contains(words), "{:?} {words}\n{said}", database.engine);
         }
         assert_eq!(count(database, world, "SELECT count(*) FROM a"), 4);
     });

@@ -12,8 +12,8 @@ pub(crate) struct Server {
     pub(crate) folder: PathBuf,
     /// How to reach it as a role without rights.
     pub(crate) checker_url: String,
-    /// Where the number of its first process stands.
-    process: PathBuf,
+    /// Where it runs.
+    pub(crate) place: Place,
     /// Holds its input open: when the run ends it closes, and the server stops.
     _child: Child,
 }
@@ -37,10 +37,19 @@ read -r _; kill -KILL $loop; pid=$(cat "$folder/process")
 kill -INT $pid 2>/dev/null; kill -TERM $pid 2>/dev/null
 while kill -0 $pid 2>/dev/null; do sleep 0.05; done; umount "$folder/room" 2>/dev/null; rm -rf "$folder""#;
 
-impl Server {
+/// Where a server runs, also after it was started again.
+#[derive(Clone)]
+pub(crate) struct Place(PathBuf);
+
+impl Place {
     /// The number of its first process.
     pub(crate) fn process(&self) -> u32 {
-        std::fs::read_to_string(&self.process).unwrap().trim().parse().unwrap()
+        std::fs::read_to_string(self.0.join("process")).unwrap().trim().parse().unwrap()
+    }
+
+    /// The small file system on which its data lie, as this process sees it.
+    pub(crate) fn room(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{}/room", self.process(), self.0.display()))
     }
 }
 
@@ -192,7 +201,7 @@ pub(crate) fn start_postgres_with(room: Room, settings: &[&str], make: impl Fn(&
         let _ = psql("CREATE ROLE checker LOGIN");
         Server {
             checker_url: format!("postgres://checker@localhost/postgres?host={socket}"),
-            process: folder.join("process"),
+            place: Place(folder.clone()),
             folder,
             _child: child,
         }
@@ -264,7 +273,7 @@ fn start_with_client(room: Room, program: &str, settings: &[&str], make: impl Fn
     ));
     Server {
         checker_url: format!("mysql://checker@localhost/empty?socket={}", socket.display()),
-        process: folder.join("process"),
+        place: Place(folder.clone()),
         folder,
         _child: child,
     }

@@ -264,14 +264,17 @@ pub(crate) fn assert_tame(text: impl Display) {
     assert!(wild.is_none(), "{wild:?} in:\n{}", text.escape_debug());
 }
 
-/// Puts a table into a page of the documentation, if `SCHEMAGATE_WRITE_DOCS` is set.
-pub(crate) fn write_docs(page: &str, table: &str) {
+/// Puts a table into a page of the documentation behind a mark, if `SCHEMAGATE_WRITE_DOCS` is set.
+pub(crate) fn write_docs(page: &str, mark: &str, table: &str) {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     if std::env::var_os("SCHEMAGATE_WRITE_DOCS").is_none() {
         return;
     }
+    let _one = ONE.lock().unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once("<!-- table -->\n").expect("a mark for the table");
+    let mark = format!("<!-- {mark} -->\n");
+    let (before, rest) = text.split_once(&mark).expect("a mark for the table");
     let (_, after) = rest.split_once("<!-- end -->").expect("a mark behind the table");
-    std::fs::write(path, format!("{before}<!-- table -->\n{table}<!-- end -->{after}")).unwrap();
+    std::fs::write(path, format!("{before}{mark}{table}<!-- end -->{after}")).unwrap();
 }

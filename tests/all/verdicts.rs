@@ -332,7 +332,7 @@ fn the_verdicts_are_those_of_the_engines() {
         }
     }
     println!("{table}");
-    crate::support::write_docs("verdict.md", &format!("{HEAD}{table}"));
+    crate::support::write_docs("verdict.md", "table", &format!("{HEAD}{table}"));
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
