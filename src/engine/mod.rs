@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod apart;
+mod chain;
 mod concurrent;
 pub mod identity;
 mod journal;

@@ -215,6 +215,10 @@ impl Wire for Postgres {
         self.tell(&format!("{settings}BEGIN{isolation}; SET LOCAL schemagate.open = 'yes'{}{then}", joint(then)))
     }
 
+    fn chains(&self) -> bool {
+        true
+    }
+
     fn place_of_data(&mut self) -> Result<String, Fault> {
         let database = "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
         let whole = format!("SELECT {database}, system_identifier FROM pg_catalog.pg_control_system()");
@@ -268,12 +272,13 @@ impl Wire for Postgres {
     }
 
     fn condition(&self, in_transaction: bool, tame: bool) -> String {
+        // The lock belongs to the session: while that is the same one, only a statement can have released it, or have
+        // ended the transaction.
+        if tame {
+            return format!("pg_catalog.pg_backend_pid() = {}", self.process);
+        }
         // The setting ends with the transaction in which it was made.
         let open = if in_transaction { "pg_catalog.current_setting('schemagate.open', true) = 'yes' AND " } else { "" };
-        // The lock belongs to the session: while that is the same one, only a statement can have released it.
-        if tame {
-            return format!("{open}pg_catalog.pg_backend_pid() = {}", self.process);
-        }
         format!(
             "{open}EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND \
              objid = {} AND objsubid = 2 AND granted AND pid = pg_catalog.pg_backend_pid())",

@@ -42,6 +42,8 @@ pub(super) struct Runner<W> {
     pub(super) used: bool,
     /// What is known about tables without transactions.
     pub(super) tables: Option<Tables>,
+    /// Whether the last commit began a transaction for the next scripts.
+    pub(super) chained: bool,
     /// Whether a part of what was taken back stays.
     kept: bool,
     /// What the history says about the database itself.
@@ -101,6 +103,7 @@ impl<W: Wire> Runner<W> {
             settled: None,
             used: false,
             tables: None,
+            chained: false,
             kept: false,
             facts: BTreeMap::new(),
             was: None,
@@ -162,9 +165,7 @@ impl<W: Wire> Runner<W> {
         let tame = scripts.iter().all(|script| script.leaves_the_session(dialect));
         let condition = self.wire.condition(true, tame);
         let terms = scripts.first().map(|script| script.terms.clone()).unwrap_or_default();
-        // Only what a script may have changed is put back.
-        let fresh = self.settled.take().as_ref() != Some(&terms);
-        self.wire.begin(&terms, fresh, "")?;
+        self.open(&terms, tame)?;
         let mut durations = Vec::new();
         for (index, script) in scripts.iter().enumerate() {
             let (started, started_at) = (Instant::now(), record::now());
@@ -202,7 +203,7 @@ impl<W: Wire> Runner<W> {
                 return Err(Stop::Broken(last, end, problem));
             }
         }
-        self.wire.tell("COMMIT").map_err(|fault| Stop::Commit(last, end, fault))?;
+        self.commit(tame).map_err(|fault| Stop::Commit(last, end, fault))?;
         self.settled = tame.then_some(terms);
         Ok(durations)
     }
@@ -294,6 +295,7 @@ pub(super) fn ended() -> Fault {
 impl<W: Wire> Session for Runner<W> {
     fn history(&mut self) -> Result<Vec<Row>, Trouble> {
         // What a script left in its session must not change what is read here.
+        self.unchain()?;
         self.fresh_session()?;
         self.read = true;
         if !self.exists()? {
@@ -332,6 +334,7 @@ impl<W: Wire> Session for Runner<W> {
     }
 
     fn prepare(&mut self) -> Result<(), Trouble> {
+        self.unchain()?;
         if self.exists()? {
             return self.own_identity();
         }
@@ -359,6 +362,7 @@ impl<W: Wire> Session for Runner<W> {
     }
 
     fn is_empty(&mut self) -> Result<bool, Trouble> {
+        self.unchain()?;
         let sql = self.wire.tables_of_others();
         self.wire.ask(&sql).map(|rows| rows.is_empty()).map_err(|fault| self.explain(&fault))
     }
@@ -368,6 +372,7 @@ impl<W: Wire> Session for Runner<W> {
         self.kept = false;
         let dialect = self.wire.dialect();
         self.used = !scripts.iter().all(|script| script.leaves_the_session(dialect));
+        self.unchain_for(scripts)?;
         let scripts = &*self.apart(scripts)?;
         match self.attempt(scripts, who, tell) {
             Ok(durations) => Ok(Outcome::Applied(durations)),
@@ -376,11 +381,13 @@ impl<W: Wire> Session for Runner<W> {
     }
 
     fn names(&mut self, sql: &str) -> Result<Vec<String>, Trouble> {
+        self.unchain()?;
         let rows = self.wire.ask(sql).map_err(|fault| self.explain(&fault))?;
         Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
     }
 
     fn settle(&mut self, row: &Row, decision: &super::Decision) -> Result<(), Trouble> {
+        self.unchain()?;
         self.decide(row, decision).map_err(|fault| {
             self.wire.take_back();
             self.explain(&fault)

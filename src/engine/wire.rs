@@ -134,6 +134,11 @@ pub(super) trait Wire {
         Ok(Tables::default())
     }
 
+    /// Says whether a commit can begin the next transaction.
+    fn chains(&self) -> bool {
+        false
+    }
+
     /// What makes sure that a statement of our own outside of a transaction stays, whatever a script did to the session.
     fn seal(&self) -> &'static str {
         ""
