@@ -8,7 +8,7 @@ use crate::matrix::use_database;
 use crate::servers::{Room, standby_of, start_postgres, start_postgres_with};
 use crate::support::flat;
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/tls").join(name)
 }
 

@@ -138,7 +138,7 @@ fn one_push_is_two_pushes_is_one_that_was_killed() {
     std::thread::scope(|scope| {
         for engine in Engine::all() {
             scope.spawn(move || {
-                let mut runner = TestRunner::new(Config { cases: 6, failure_persistence: None, ..Config::default() });
+                let mut runner = TestRunner::new(Config { cases: 20, failure_persistence: None, ..Config::default() });
                 let input = (works(), 1_usize..6, 3_usize..120);
                 let ran = runner.run(&input, |(works, end, kill)| {
                     let files = files(&works, engine);

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "figures are shown with --nocapture")]
 #![expect(clippy::disallowed_methods, reason = "tests pin the environment of their children")]
 
+mod access;
 mod applying;
 mod bad_input;
 mod cli;

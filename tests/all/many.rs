@@ -58,7 +58,7 @@ fn tenants_file(keys: &str) -> String {
     )
 }
 
-fn tenants_world(dialect: &str, keys: &str) -> World {
+pub(crate) fn tenants_world(dialect: &str, keys: &str) -> World {
     let world = World::new(&TENANTS.replace("DIALECT", dialect), &tenants_file(keys));
     world.commit("manifest");
     world.push().ok();

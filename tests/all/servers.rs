@@ -216,11 +216,17 @@ pub(crate) fn mariadb() -> &'static Server {
 
 /// Another MariaDB, for a test that harms its server.
 pub(crate) fn start_mariadb(room: Room) -> Server {
+    start_mariadb_with(room, &[])
+}
+
+/// Another MariaDB with settings of its own.
+pub(crate) fn start_mariadb_with(room: Room, settings: &[&str]) -> Server {
     let program = mariadb_program("mariadbd").display().to_string();
-    start_with_client(room, &program, &["--innodb-log-file-size=16M"], |data, user| {
+    let settings = [&["--innodb-log-file-size=16M"], settings].concat();
+    start_with_client(room, &program, &settings, |options| {
         let mut install = Command::new(mariadb_program("mariadb-install-db"));
-        install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", data]);
-        succeed(install.arg(user));
+        install.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"]);
+        succeed(install.args(options));
     })
 }
 
@@ -242,23 +248,28 @@ pub(crate) fn start_mysql(room: Room) -> Server {
     let program = mysqld().expect("SCHEMAGATE_TEST_MYSQLD names the server");
     let settings =
         ["--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=", "--tls-version=", "--innodb-redo-log-capacity=8M"];
-    start_with_client(room, &program, &settings, |data, user| {
-        succeed(Command::new(&program).args(["--no-defaults", "--initialize-insecure", data, user]));
+    start_with_client(room, &program, &settings, |options| {
+        succeed(Command::new(&program).args(["--no-defaults", "--initialize-insecure"]).args(options));
     })
 }
 
-/// Starts a server of this family whose data folder `make` makes; what it takes are the options for folder and user.
-fn start_with_client(room: Room, program: &str, settings: &[&str], make: impl Fn(&str, &str)) -> Server {
+/// Starts a server of this family whose data folder `make` makes; what it takes are the options for folders and user.
+fn start_with_client(room: Room, program: &str, settings: &[&str], make: impl Fn(&[&str])) -> Server {
     let folder = folder("my");
     let user = String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
     let user = format!("--user={}", user.trim());
-    make(&format!("--datadir={}", folder.join("data").display()), &user);
+    // A server that starts removes all temporary tables of its folder for them, also those of others.
+    let temporary = folder.join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let temporary = format!("--tmpdir={}", temporary.display());
+    make(&[&format!("--datadir={}", folder.join("data").display()), &user, &temporary]);
     let data = format!("--datadir={}", self::data(&folder, room));
     let socket = folder.join("s");
     let socket_option = format!("--socket={}", socket.display());
     let written = usize::from(durable() || room != Room::Usual);
     let written = format!("--innodb-flush-log-at-trx-commit={written}");
-    let mut words = vec![program, "--no-defaults", &data, &socket_option, &user, "--skip-networking", &written];
+    let mut words =
+        vec![program, "--no-defaults", &data, &socket_option, &user, &temporary, "--skip-networking", &written];
     words.extend(["--innodb-buffer-pool-size=32M", "--log-output=TABLE"]);
     words.extend(settings);
     let child = watched(&folder, room, &words);

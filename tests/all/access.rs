@@ -1,0 +1,204 @@
+//! Who may in and how: passwords, odd names, encryption; and what limits a statement or a rollout.
+
+use std::process::Stdio;
+
+use crate::connections::fixture;
+use crate::databases::{Engine, mysql_database, postgres_database};
+use crate::doubt::on;
+use crate::engines::slow;
+use crate::matrix::use_database;
+use crate::servers::{Room, start_mariadb_with, start_postgres_with};
+use crate::support::{Done, PROGRAM, World};
+
+/// A password of odd characters, and how a URL writes it.
+const PASSWORD: &str = "p@ss:/?#&=%\u{fc} w";
+const IN_URL: &str = "p%40ss%3A%2F%3F%23%26%3D%25%C3%BC%20w";
+
+/// A server file whose only target has this URL.
+fn at(own: &str, url: &str) -> String {
+    let line = own.lines().find(|line| line.trim_start().starts_with("url")).unwrap();
+    own.replace(line, &format!("url = \"{url}\""))
+}
+
+/// Applies under a right and a wrong password; neither is ever shown.
+fn lets_in_and_out(world: &World, own: &str, url: &str, words: &[&str]) {
+    let hidden = |done: Done| {
+        assert!(!done.text.contains("ss%3A") && !done.text.contains("ss:/") && !done.text.contains("hunter2"));
+        done
+    };
+    use_database(world, &at(own, &url.replace("SECRET", "hunter2")));
+    for command in ["apply", "status"] {
+        assert_eq!(hidden(world.on_server(&[command]).says(words)).code, 1);
+    }
+    use_database(world, &at(own, &url.replace("SECRET", IN_URL)));
+    hidden(world.on_server(&["apply"]).says(&["1 applied now"])).ok();
+}
+
+#[test]
+fn passwords_and_names_of_odd_characters_are_those_of_the_url() {
+    let server = start_postgres_with(Room::Usual, &[], |data| {
+        let rules = data.join("pg_hba.conf");
+        let text = std::fs::read_to_string(&rules).unwrap();
+        std::fs::write(&rules, format!("local all \"o'd d\" scram-sha-256\n{text}")).unwrap();
+    });
+    let database = postgres_database(&server.folder, "plain".to_owned());
+    let world = database.world();
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("one").ok();
+    database.ask(&world, &format!("CREATE ROLE \"o'd d\" LOGIN PASSWORD '{PASSWORD}'"));
+    database.ask(&world, "CREATE DATABASE \"a b/c?d\" OWNER \"o'd d\"");
+    let url = format!("postgres://o'd%20d:SECRET@localhost/a%20b%2Fc%3Fd?host={}", server.folder.display());
+    lets_in_and_out(
+        &world,
+        &database.server_file(),
+        &url,
+        &["password authentication failed", "check user and password"],
+    );
+
+    let database = Engine::Mariadb.database();
+    let world = database.world();
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.send("one").ok();
+    database.ask(&world, &format!("CREATE USER `o'd d`@localhost IDENTIFIED BY '{PASSWORD}'"));
+    database.ask(&world, "CREATE DATABASE `a b/c?d``e`");
+    database.ask(&world, "GRANT ALL ON `a b/c?d``e`.* TO `o'd d`@localhost");
+    let socket = Engine::Mariadb.server().folder.join("s");
+    let url = format!("mariadb://o'd%20d:SECRET@localhost/a%20b%2Fc%3Fd%60e?socket={}", socket.display());
+    lets_in_and_out(&world, &database.server_file(), &url, &["Access denied for user", "check user and password"]);
+}
+
+#[test]
+fn a_mariadb_is_believed_as_far_as_ssl_mode_says() {
+    let address = format!("127.{}.{}.8", 64 + std::process::id() % 64, std::process::id() / 64 % 250);
+    let option = |name: &str, file: &str| format!("--{name}={}", fixture(file).display());
+    let settings = [
+        "--skip-networking=0".to_owned(),
+        "--port=3306".to_owned(),
+        format!("--bind-address={address}"),
+        option("ssl-cert", "good.crt"),
+        option("ssl-key", "server.key"),
+        option("ssl-ca", "ca.crt"),
+    ];
+    let server = start_mariadb_with(Room::Usual, &settings.each_ref().map(String::as_str));
+    let database = mysql_database(Engine::Mariadb, &server.folder, "secured".to_owned());
+    let world = database.world();
+    database.ask(&world, "CREATE USER net@'%' IDENTIFIED BY 'hunter2'; GRANT ALL ON secured.* TO net@'%'");
+    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    let cipher =
+        "SELECT variable_value AS cipher FROM information_schema.session_status WHERE variable_name = 'SSL_CIPHER'";
+    let (right, wrong) = (fixture("ca.crt"), fixture("good.crt"));
+    let (right, wrong) = (right.display(), wrong.display());
+    let cases = [
+        ("ssl-mode=DISABLED".to_owned(), Ok("no")),
+        ("ssl-mode=REQUIRED".to_owned(), Ok("yes")),
+        (format!("ssl-mode=VERIFY_CA&ssl-ca={right}"), Ok("yes")),
+        (
+            format!("ssl-mode=VERIFY_CA&ssl-ca={wrong}"),
+            Err("check the certificate of the server and ssl-mode and ssl-ca"),
+        ),
+        // The certificate is that of localhost.
+        (format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={right}"), Err("check the certificate of the server")),
+        ("ssl-mode=PERHAPS".to_owned(), Err("the URL cannot be used")),
+    ];
+    for (version, (mode, expected)) in cases.into_iter().enumerate() {
+        let url = format!("mariadb://net:hunter2@{address}:3306/secured?{mode}");
+        use_database(&world, &at(&database.server_file(), &url));
+        if expected.is_ok() {
+            world.migration(&version.to_string(), &format!("CREATE TABLE s{version} AS {cipher};\n"));
+            world.send("one").ok();
+        }
+        let done = world.on_server(&["apply", "--as-new"]);
+        assert!(!done.text.contains("hunter2"), "{}", done.text);
+        match expected {
+            Ok(encrypted) => {
+                done.says(&["1 applied now"]).ok();
+                let sql = format!("SELECT if(cipher = '', 'no', 'yes') FROM s{version}");
+                assert_eq!(database.ask(&world, &sql), encrypted, "{mode}");
+            }
+            Err(words) => assert_eq!(done.says(&[words]).code, 1, "{mode}"),
+        }
+    }
+}
+
+#[test]
+fn a_statement_takes_no_longer_than_the_environment_or_the_file_says() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (database, world) = on(engine);
+        let own = database.server_file();
+        let limited = own.replace("[[environment]]\n", "[[environment]]\nstatement-timeout = \"500ms\"\n");
+        world.write_server_file(&limited);
+        let (sleep, code) = match engine {
+            Engine::Postgres => ("SELECT pg_sleep(2);", "(code 57014)"),
+            _ => ("SELECT sleep(2) FROM a FOR UPDATE;", "(code 1969)"),
+        };
+        world.file("db/shop/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        world.file("db/shop/1##dml##rows.sql", &format!("INSERT INTO a VALUES (1);\n{sleep}\n"));
+        let words = ["FAILED after 1 of 2", code, "longer than statement-timeout", "nothing of this file stays"];
+        world.send("slow").says(&words);
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "0");
+        let head = "-- schemagate: statement-timeout = 10s\n";
+        world.file("db/shop/1##dml##rows.sql", &format!("{head}INSERT INTO a VALUES (1);\n{sleep}\n"));
+        world.send("longer").says(&["1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1", "{engine:?}");
+    }
+}
+
+#[test]
+fn sigterm_ends_a_run_between_two_files() {
+    for engine in Engine::all() {
+        let (database, world) = on(engine);
+        world.migration("1", &format!("CREATE TABLE a (id INTEGER);\n{}\n", slow(engine)));
+        world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+        std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+        world.send("both").ok();
+        let mut command = world.command(PROGRAM, &world.server());
+        let child = command.arg("apply").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(1000));
+        let process = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(process, nix::sys::signal::SIGTERM).unwrap();
+        let done = Done::of(&child.wait_with_output().unwrap());
+        assert_eq!(done.code, 1, "{engine:?}\n{}", done.text);
+        let states = format!("SELECT version, state FROM {}", database.history("migration"));
+        assert_eq!(database.ask(&world, &states), "1|applied", "{engine:?}\n{}", done.text);
+        world.on_server(&["apply"]).says(&["1 applied now, 2 in all"]).ok();
+    }
+}
+
+#[test]
+fn a_rollout_to_tenants_stops_behind_as_many_failures_as_are_allowed() {
+    let names: Vec<String> = (0..8).map(|number| format!("\"t{number}\"")).collect();
+    let keys =
+        format!("url = \"sqlite:{{{{database}}}}.sqlite\"\nwave = 2\nfailures = 3\ndatabases = [{}]", names.join(", "));
+    let world = crate::many::tenants_world("sqlite", &keys);
+    world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").ok();
+    for broken in [0, 2, 4] {
+        world.sql(&format!("t{broken}.sqlite"), "DROP TABLE a");
+    }
+    world.file("db/2##ddl##b.sql", "ALTER TABLE a ADD COLUMN b TEXT;\n");
+    world
+        .send("two")
+        .says(&["wave 3 of 4: 1 applied, 1 FAILED", "2 tenants not touched: 3 failed, and `failures` is 3"]);
+    assert_eq!(world.sql("t6.sqlite", "SELECT count(*) FROM schemagate_migration"), "1");
+}
+
+#[test]
+fn a_rollout_in_the_background_that_failed_says_so_until_one_ends_well() {
+    let (database, world) = on(Engine::Sqlite);
+    world.write_server_file(&format!("detach = true\n{}", database.server_file()));
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\nINSERT INTO a VALUES (1), (1);\n");
+    world.send("fails").says(&["rolling out in the background"]).ok();
+    let begun = std::time::Instant::now();
+    let status = loop {
+        let done = world.on_server(&["status"]);
+        if !done.text.contains("is running") && done.text.contains("ended") {
+            break done;
+        }
+        assert!(begun.elapsed().as_secs() < 30, "the rollout did not end:\n{}", done.text);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
+    assert_eq!(status.code, 1, "{}", status.text);
+    status.says(&["UNIQUE constraint failed"]);
+}
