@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::patience::Patience;
 use crate::engine::probe::{Effect, Found, found};
 use crate::engine::record;
 use crate::engine::remains;
@@ -40,17 +39,8 @@ impl<W: Wire> Runner<W> {
             self.writer.replace(&row, over, &lock),
             more.as_deref().unwrap_or_default()
         );
-        let mut patience = Patience::new(script.terms.patience);
-        let touched = loop {
-            match self.wire.begin(&Terms::default(), false, &claim) {
-                Err(fault) if fault.class == Class::Busy => {
-                    if self.again(script, done, &fault.message, &mut patience, tell).is_none() {
-                        return Err(Stop::Record(fault));
-                    }
-                }
-                other => break other?,
-            }
-        };
+        let touched =
+            self.patiently(script, done, tell, |runner, _| Ok(runner.wire.begin(&Terms::default(), false, &claim)?))?;
         if touched < CLAIMED + u64::from(more.is_some()) {
             return Err(Stop::Record(gone()));
         }
@@ -77,34 +67,19 @@ impl<W: Wire> Runner<W> {
         let path = script.migration.path.display();
         let statement = &script.statements[number];
         let whole = whole(&statement.text, self.wire.dialect());
-        let mut patience = Patience::new(script.terms.patience);
-        loop {
-            match self.wire.make_room(statement) {
-                Err(fault) if fault.class == Class::Busy => {
-                    if self.again(script, number, &fault.message, &mut patience, tell).is_none() {
-                        return Err(Stop::Statement(0, number, fault));
-                    }
-                    continue;
-                }
-                made => {
-                    if let Some(removed) = made? {
-                        tell(Said::Notice { path: &path, line: statement.line, text: &removed });
-                    }
-                }
+        self.patiently(script, number, tell, |runner, tell| {
+            let removed = runner.wire.make_room(statement).map_err(|fault| Stop::Statement(0, number, fault))?;
+            if let Some(removed) = removed {
+                tell(Said::Notice { path: &path, line: statement.line, text: &removed });
             }
-            match self.statement(script, 0, number, tell) {
+            match runner.statement(script, 0, number, tell) {
                 Err(Stop::Statement(_, _, fault)) if !whole && fault.class != Class::Lost => {
-                    return Err(Stop::Half(number, fault));
+                    Err(Stop::Half(number, fault))
                 }
                 // Nothing of a definition that only waited stays.
-                Err(Stop::Statement(_, _, fault)) if fault.class == Class::Busy => {
-                    if self.again(script, number, &fault.message, &mut patience, tell).is_none() {
-                        return Err(Stop::Statement(0, number, fault));
-                    }
-                }
-                other => break other?,
+                other => other,
             }
-        }
+        })?;
         let done = number + 1;
         if done < script.statements.len() {
             let sql = self.writer.progress(seq, done, script.alone_at(done), &lock) + self.wire.seal();
@@ -132,46 +107,28 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let to = script.shared_to(from);
         let quiet = script.leaves_the_session(self.wire.dialect());
-        let mut patience = Patience::new(script.terms.patience);
-        loop {
-            let mut run = || -> Result<(), Stop> {
-                let progress = self.writer.progress(seq, to, script.alone_at(to), &lock);
-                if self.wire.begin(&script.terms, false, &progress)? != 1 {
-                    return Err(Stop::Record(gone()));
-                }
-                for number in from..to {
-                    self.statement(script, 0, number, tell)?;
-                    if !self.wire.is_open()? {
-                        return Err(Stop::Statement(0, number, ended()));
-                    }
-                }
-                if let Objection::Broken(problem) = self.wire.objection()? {
-                    return Err(Stop::Broken(0, to - 1, problem));
-                }
-                if to == script.statements.len() {
-                    let finish = self.finished(seq, started);
-                    self.exactly(&finish, 2)?;
-                } else if !quiet && !self.holds(&lock)? {
-                    return Err(Stop::Record(gone()));
-                }
-                self.wire.tell("COMMIT").map(|_| ()).map_err(|fault| Stop::Commit(0, to - 1, fault))
-            };
-            match run() {
-                Err(Stop::Statement(_, number, fault) | Stop::Commit(_, number, fault))
-                    if fault.class == Class::Busy =>
-                {
-                    if self.again(script, number, &fault.message, &mut patience, tell).is_none() {
-                        return Err(Stop::Statement(0, number, fault));
-                    }
-                }
-                Err(Stop::Record(fault)) if fault.class == Class::Busy => {
-                    if self.again(script, from, &fault.message, &mut patience, tell).is_none() {
-                        return Err(Stop::Record(fault));
-                    }
-                }
-                other => return other.map(|()| to),
+        let progress = self.writer.progress(seq, to, script.alone_at(to), &lock);
+        self.patiently(script, from, tell, |runner, tell| {
+            if runner.wire.begin(&script.terms, false, &progress)? != 1 {
+                return Err(Stop::Record(gone()));
             }
-        }
+            for number in from..to {
+                runner.statement(script, 0, number, tell)?;
+                if !runner.wire.is_open()? {
+                    return Err(Stop::Statement(0, number, ended()));
+                }
+            }
+            if let Objection::Broken(problem) = runner.wire.objection()? {
+                return Err(Stop::Broken(0, to - 1, problem));
+            }
+            if to == script.statements.len() {
+                let finish = runner.finished(seq, started);
+                runner.exactly(&finish, 2)?;
+            } else if !quiet && !runner.holds(&lock)? {
+                return Err(Stop::Record(gone()));
+            }
+            runner.wire.tell("COMMIT").map(|_| to).map_err(|fault| Stop::Commit(0, to - 1, fault))
+        })
     }
 
     /// Asks whether the lock is still ours.

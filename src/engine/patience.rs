@@ -4,8 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::Trouble;
-use crate::engine::wire::REOPEN;
+use crate::engine::run::{Runner, Stop, Tell};
+use crate::engine::wire::{Class, REOPEN, Wire};
+use crate::engine::{Script, Trouble};
+use crate::history::Said;
 
 /// Waits a little longer each time, up to a bound, for something that others hold.
 pub(super) struct Patience {
@@ -29,6 +31,52 @@ impl Patience {
         std::thread::sleep(pause);
         self.pause = (self.pause * 2).min(Duration::from_secs(2));
         Some(pause)
+    }
+}
+
+impl<W: Wire> Runner<W> {
+    /// Does a part of a script, and does it again while somebody else is in the way: what is open is taken back before. Our
+    /// own bookkeeping counts as the statement `at` (from 0).
+    pub(super) fn patiently<T>(
+        &mut self,
+        script: &Script,
+        at: usize,
+        tell: Tell<'_>,
+        work: impl FnMut(&mut Self, Tell<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        self.patiently_each(std::slice::from_ref(script), at, tell, work)
+    }
+
+    /// The same for scripts that run together; our own bookkeeping is behind the last one.
+    pub(super) fn patiently_each<T>(
+        &mut self,
+        scripts: &[Script],
+        at: usize,
+        tell: Tell<'_>,
+        mut work: impl FnMut(&mut Self, Tell<'_>) -> Result<T, Stop>,
+    ) -> Result<T, Stop> {
+        let Some(last) = scripts.len().checked_sub(1) else { return work(self, tell) };
+        let mut patience = Patience::new(scripts[0].terms.patience);
+        loop {
+            let stop = match work(self, tell) {
+                Err(stop) => stop,
+                done => return done,
+            };
+            let (index, number, fault) = match &stop {
+                Stop::Statement(index, number, fault) | Stop::Commit(index, number, fault) => (*index, *number, fault),
+                Stop::Record(fault) => (last, at, fault),
+                _ => return Err(stop),
+            };
+            // What stays in part must not run again.
+            if fault.class != Class::Busy || self.take_back() {
+                return Err(stop);
+            }
+            let path = scripts[index].migration.path.display();
+            tell(Said::Retry { path: &path, statement: number + 1, why: &fault.message });
+            if patience.again().is_none() {
+                return Err(stop);
+            }
+        }
     }
 }
 

@@ -232,52 +232,16 @@ impl<W: Wire> Runner<W> {
         if scripts.len() == 1 && scripts[0].mode == Mode::Journal {
             return self.journal(&scripts[0], who, tell);
         }
-        let mut patience = Patience::new(self.wait);
-        loop {
-            let stop = match self.together(scripts, who, tell) {
-                // Only now is it worth knowing what was broken before: once more, with that knowledge.
-                Err(Stop::Unsure) => {
-                    self.take_back();
-                    self.wire.learn()?;
-                    self.together(scripts, who, tell)
-                }
-                other => other,
-            };
-            let (index, number, why) = match &stop {
-                Err(Stop::Statement(index, number, fault) | Stop::Commit(index, number, fault))
-                    if fault.class == Class::Busy =>
-                {
-                    (*index, *number, fault.message.clone())
-                }
-                // Our own row shares the transaction.
-                Err(Stop::Record(fault)) if fault.class == Class::Busy => {
-                    let last = scripts.len().saturating_sub(1);
-                    let of = scripts.get(last).map_or(0, |script| script.statements.len());
-                    (last, of.saturating_sub(1), fault.message.clone())
-                }
-                _ => return stop,
-            };
-            if self.again(&scripts[index], number, &why, &mut patience, tell).is_none() {
-                return stop;
+        let last = scripts.last().map_or(0, |script| script.statements.len().saturating_sub(1));
+        self.patiently_each(scripts, last, tell, |runner, tell| match runner.together(scripts, who, tell) {
+            // Only now is it worth knowing what was broken before: once more, with that knowledge.
+            Err(Stop::Unsure) => {
+                runner.take_back();
+                runner.wire.learn()?;
+                runner.together(scripts, who, tell)
             }
-        }
-    }
-
-    /// After somebody else was in the way: takes back what is open and waits a little, or says that it is no use.
-    pub(super) fn again(
-        &mut self,
-        script: &Script,
-        number: usize,
-        why: &str,
-        patience: &mut Patience,
-        tell: Tell<'_>,
-    ) -> Option<()> {
-        if self.take_back() {
-            return None;
-        }
-        let path = script.migration.path.display();
-        tell(Said::Retry { path: &path, statement: number + 1, why });
-        patience.again().map(|_| ())
+            other => other,
+        })
     }
 
     /// Takes an open transaction back; says whether a part of what was taken back since the run began stays.
