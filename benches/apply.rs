@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use schemagate::config::Dialect;
+use schemagate::engine::tables::{Column, MIGRATION};
+
 #[path = "../tests/all/servers.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod servers;
@@ -121,10 +124,27 @@ fn with_transactions(files: &[String], begin: &str) -> String {
     files.iter().map(|file| format!("{begin};\n{file}COMMIT;\n")).collect()
 }
 
+/// The same with a row like that of our history in each transaction: what a record costs whoever writes one.
+fn with_records(files: &[String], begin: &str, dialect: Dialect) -> String {
+    let value = |column: Column, number: usize| match column {
+        Column::Number => number.to_string(),
+        Column::Text(most) => format!("'{number:0width$}'", width = usize::from(most.min(40))),
+        Column::Long => format!("'{number:048}'"),
+    };
+    let mut text = format!("{};\n", MIGRATION.create(dialect, ""));
+    for (number, file) in files.iter().enumerate() {
+        let values: Vec<String> = MIGRATION.columns.iter().map(|(_, column)| value(*column, number)).collect();
+        let row = format!("INSERT INTO {} VALUES ({})", MIGRATION.name, values.join(", "));
+        let _ = write!(text, "{begin};\n{file}{row};\nCOMMIT;\n");
+    }
+    text
+}
+
 fn sqlite(folder: &Path) {
     let files: Vec<String> = (0..FILES).map(|number| migration(number, false)).collect();
     let bare = repository(folder, "sqlite", &files, "ddl", false);
-    let (mut ours, mut floor, mut batch, mut noop) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut floor, mut batch, mut noop, mut records) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
         for (atomic, times) in [("file", &mut ours), ("push", &mut batch)] {
             let _ = std::fs::remove_file(bare.join("x.sqlite"));
@@ -135,8 +155,12 @@ fn sqlite(folder: &Path) {
         let path = folder.join("floor.sqlite");
         let _ = std::fs::remove_file(&path);
         floor.push(fed(Command::new("sqlite3").arg(&path), &with_transactions(&files, "BEGIN IMMEDIATE")));
+        std::fs::remove_file(&path).unwrap();
+        let script = with_records(&files, "BEGIN IMMEDIATE", Dialect::Sqlite);
+        records.push(fed(Command::new("sqlite3").arg(&path), &script));
     }
     line("SQLite, a transaction per file", &ours, &floor);
+    line("— against a floor that records", &ours, &records);
     line("SQLite, atomic = \"push\"", &batch, &floor);
     println!("| nothing to do, 1,000 files | {:.0} | | |", best(&noop));
     let _ = std::fs::remove_file(bare.join("x.sqlite"));
@@ -155,16 +179,19 @@ fn postgres(folder: &Path) {
         command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h", &socket, database]);
         command
     };
-    let (mut ours, mut floor) = (Vec::new(), Vec::new());
+    let (mut ours, mut floor, mut records) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RUNS {
-        for name in [format!("ours{run}"), format!("floor{run}")] {
+        for name in [format!("ours{run}"), format!("floor{run}"), format!("records{run}")] {
             succeed(psql("postgres").args(["-c", &format!("CREATE DATABASE {name}")]));
         }
         target(&bare, &format!("postgres://postgres@localhost/ours{run}?host={socket}"), "file");
         ours.push(timed(&mut apply(&bare)));
         floor.push(fed(&mut psql(&format!("floor{run}")), &with_transactions(&files, "BEGIN")));
+        let script = with_records(&files, "BEGIN", Dialect::Postgres);
+        records.push(fed(&mut psql(&format!("records{run}")), &script));
     }
     line("PostgreSQL, a transaction per file", &ours, &floor);
+    line("— against a floor that records", &ours, &records);
 }
 
 fn mariadb(folder: &Path) {
@@ -179,9 +206,9 @@ fn mariadb(folder: &Path) {
     {
         let files: Vec<String> = (0..FILES).map(|number| migration(number, rows_only)).collect();
         let bare = repository(folder, "mariadb", &files, if rows_only { "dml" } else { "ddl" }, false);
-        let (mut ours, mut floor) = (Vec::new(), Vec::new());
+        let (mut ours, mut floor, mut records) = (Vec::new(), Vec::new(), Vec::new());
         for run in 0..RUNS {
-            for name in [format!("ours{run}"), format!("floor{run}")] {
+            for name in [format!("ours{run}"), format!("floor{run}"), format!("records{run}")] {
                 let sql = format!(
                     "DROP DATABASE IF EXISTS {name}; CREATE DATABASE {name}; CREATE TABLE {name}.t (id INT, name VARCHAR(50), KEY (id))"
                 );
@@ -190,8 +217,11 @@ fn mariadb(folder: &Path) {
             target(&bare, &format!("mariadb://root@localhost/ours{run}?socket={socket}"), "file");
             ours.push(timed(&mut apply(&bare)));
             floor.push(fed(&mut client(&format!("floor{run}")), &with_transactions(&files, "BEGIN")));
+            let script = with_records(&files, "BEGIN", Dialect::Mariadb);
+            records.push(fed(&mut client(&format!("records{run}")), &script));
         }
         line(what, &ours, &floor);
+        line("— against a floor that records", &ours, &records);
     }
 }
 
