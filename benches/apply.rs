@@ -26,7 +26,7 @@ mod servers;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_schemagate");
 const FILES: usize = 1000;
 const TENANTS: usize = 1000;
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 /// The word under which the benchmark runs itself.
 const PEAK: &str = "--peak";
 
