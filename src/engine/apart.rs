@@ -52,6 +52,7 @@ impl<W: Wire> Runner<W> {
     pub(super) fn apart<'s>(&mut self, scripts: &'s [Script]) -> Result<Cow<'s, [Script]>, Trouble> {
         let dialect = self.wire.dialect();
         if self.tables.is_none() {
+            self.unchain()?;
             self.tables = Some(self.wire.tables().map_err(|fault| self.explain(&fault))?);
         }
         let known = self.tables.clone().unwrap_or_default();

@@ -33,8 +33,7 @@ impl<W: Wire> Runner<W> {
 
     /// Leaves the transaction that the last commit began, unless these scripts can run in it.
     pub(super) fn unchain_for(&mut self, scripts: &[Script]) -> Result<(), Trouble> {
-        let ready =
-            !self.used && self.tables.is_some() && scripts.iter().all(|script| script.mode == Mode::Transaction);
+        let ready = !self.used && scripts.iter().all(|script| script.mode == Mode::Transaction);
         if ready { Ok(()) } else { self.unchain() }
     }
 

@@ -336,8 +336,8 @@ impl<W: Wire> Session for Runner<W> {
         self.kept = false;
         let dialect = self.wire.dialect();
         self.used = !scripts.iter().all(|script| script.leaves_the_session(dialect));
-        self.unchain_for(scripts)?;
         let scripts = &*self.apart(scripts)?;
+        self.unchain_for(scripts)?;
         match self.attempt(scripts, who, tell) {
             Ok(durations) => Ok(Outcome::Applied(durations)),
             Err(stop) => self.stopped(scripts, who, stop),

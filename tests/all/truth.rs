@@ -175,3 +175,38 @@ fn a_pattern_takes_its_tenants_from_a_server_whatever_else_stands_there() {
         assert_eq!(tenant.ask(&empty, &ran), "1", "{engine:?}");
     }
 }
+
+#[test]
+fn a_file_of_other_terms_gets_a_transaction_of_its_own() {
+    for engine in Engine::servers() {
+        let (database, world) = on(engine);
+        // The servers of MySQL tell it of a transaction only now and then, so there it is not asked for.
+        let level = if engine == Engine::Postgres { "current_setting('transaction_isolation')" } else { "'y'" };
+        let note = |version: usize| {
+            format!("INSERT INTO a VALUES ({version}, 'x');\nINSERT INTO a VALUES ({version}, {level});\n")
+        };
+        world.file("db/shop/1##ddl##a.sql", "CREATE TABLE a (id INTEGER, level VARCHAR(60));\n");
+        // Alike, of another isolation, with a session of its own, alone, alike again.
+        for version in [2, 3, 7] {
+            world.file(&format!("db/shop/{version}##dml##rows.sql"), &note(version));
+        }
+        let head = "-- schemagate: isolation = serializable\n";
+        world.file("db/shop/4##dml##rows.sql", &format!("{head}{}", note(4)));
+        let own = if engine == Engine::Postgres { "SET work_mem = '5MB';" } else { "SET @n = 1;" };
+        world.file("db/shop/5##dml##rows.sql", &format!("{own}\n{}", note(5)));
+        let alone = if engine == Engine::Postgres {
+            "CREATE INDEX CONCURRENTLY i ON a (id);"
+        } else {
+            "CREATE INDEX i ON a (id);"
+        };
+        world.file("db/shop/6##ddl##index.sql", &format!("{alone}\n"));
+        world.send("all").says(&["7 applied now"]).ok();
+        let levels = database.ask(&world, "SELECT id, level FROM a WHERE level <> 'x' ORDER BY id");
+        let usual = if engine == Engine::Postgres { "read committed" } else { "y" };
+        let other = if engine == Engine::Postgres { "serializable" } else { "y" };
+        let expected = [(2, usual), (3, usual), (4, other), (5, usual), (7, usual)];
+        assert_eq!(levels, expected.map(|(id, level)| format!("{id}|{level}")).join("\n"), "{engine:?}");
+        let states = format!("SELECT count(*) FROM {} WHERE state = 'applied'", database.history("migration"));
+        assert_eq!(database.ask(&world, &states), "7");
+    }
+}
