@@ -25,6 +25,8 @@ use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble
 
 /// How long SQLite itself waits before we ask again.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
+/// For how many transactions SQLite keeps the pages that it read or wrote.
+const KEPT: usize = 32;
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS_BETWEEN: i32 = 10_000;
 /// Only on a database file of more bytes than this do ordinary statements take long.
@@ -58,6 +60,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         session,
         known: None,
         unreferring: None,
+        begun: 0,
         refers: false,
         timeout: None,
         lock: None,
@@ -100,6 +103,8 @@ struct Sqlite {
     known: Option<Violations>,
     /// The version of a schema in which no table refers to another, once that was looked at.
     unreferring: Option<i64>,
+    /// How many transactions were begun.
+    begun: usize,
     /// Whether a statement since the beginning of the transaction may have made a reference.
     refers: bool,
     /// How long a statement may take.
@@ -212,6 +217,11 @@ impl Wire for Sqlite {
         }
         if fresh {
             self.settle(terms)?;
+        }
+        // Pages of what ran before are not needed again; one large file may still have as many as it wants.
+        self.begun += 1;
+        if self.begun.is_multiple_of(KEPT) {
+            self.tell("PRAGMA shrink_memory")?;
         }
         let started = Instant::now();
         let patience = |connection: &Connection, wait| connection.busy_timeout(wait).map_err(|error| fault(&error));
