@@ -163,7 +163,7 @@ fn sigterm_ends_a_run_between_two_files() {
             assert!(begun.elapsed().as_secs() < 30, "the run did not begin");
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::sleep(std::time::Duration::from_millis(300));
         let process = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
         nix::sys::signal::kill(process, nix::sys::signal::SIGTERM).unwrap();
         let done = Done::of(&child.wait_with_output().unwrap());

@@ -66,7 +66,7 @@ pub(crate) fn slow(engine: Engine) -> &'static str {
     match engine {
         Engine::Postgres => "SELECT pg_sleep(2);",
         Engine::Sqlite => {
-            "INSERT INTO a WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000000) SELECT i FROM n WHERE i < 0;"
+            "INSERT INTO a WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000000) SELECT i FROM n WHERE i < 0;"
         }
         _ => "DO SLEEP(2);",
     }
