@@ -57,6 +57,11 @@ pub fn begins(text: &str, word: &str) -> bool {
     text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
 }
 
+/// Says whether a part stands anywhere in a text, in upper or lower case.
+pub fn holds(text: &str, part: &str) -> bool {
+    text.as_bytes().windows(part.len()).any(|at| at.eq_ignore_ascii_case(part.as_bytes()))
+}
+
 /// A place as people and editors count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineColumn {

@@ -10,12 +10,12 @@ use crate::engine::{Script, Terms, Trouble};
 use crate::history::Mode;
 
 impl<W: Wire> Runner<W> {
-    /// Begins the transaction of scripts under these terms, or goes on in the one that the commit before began. Only what a
-    /// script may have changed is put back.
-    pub(super) fn open(&mut self, terms: &Terms, tame: bool) -> Result<(), Fault> {
+    /// Begins the transaction of scripts under these terms, or goes on in the one that the commit before began and that was
+    /// not left for them. Only what a script may have changed is put back.
+    pub(super) fn open(&mut self, terms: &Terms) -> Result<(), Fault> {
         let fresh = self.settled.take().as_ref() != Some(terms);
         if std::mem::take(&mut self.chained) {
-            if tame && !fresh {
+            if !fresh {
                 return Ok(());
             }
             self.wire.tell("ROLLBACK")?;

@@ -38,6 +38,7 @@ use crate::config::Dialect;
 use crate::history::{Mode, Row, RowError, Said, State, statement_sum};
 use crate::migration::{Checksums, Migration};
 use crate::sql::facts::head;
+use crate::text::holds;
 
 /// What a failed file needs.
 pub const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
@@ -92,22 +93,21 @@ impl Script {
     fn leaves_the_session(&self, dialect: Dialect) -> bool {
         const TAME: [&str; 11] =
             ["CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "COMMENT", "GRANT", "REVOKE", "COPY", "TRUNCATE"];
-        const WILD: [&[u8]; 2] = [b"set_config", b"pg_advisor"];
-        let has = |text: &str, part: &[u8]| text.as_bytes().windows(part.len()).any(|at| at.eq_ignore_ascii_case(part));
+        const WILD: [&str; 2] = ["set_config", "pg_advisor"];
         self.statements.iter().all(|statement| {
             let verb = head(&statement.text, dialect).verb;
-            let temporary = verb == "CREATE" && has(&statement.text, b"temp");
+            let temporary = verb == "CREATE" && holds(&statement.text, "temp");
             // Variables of MySQL are values of the session.
             let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
             let variables =
-                mysql && has(&statement.text, b"@") && words::Words::of(&statement.text, dialect).has_variable();
+                mysql && holds(&statement.text, "@") && words::Words::of(&statement.text, dialect).has_variable();
             let rows = ["INSERT", "UPDATE", "DELETE"].contains(&verb.as_str());
             let calls = rows && dialect != Dialect::Sqlite && remains::calls_unknown(&statement.text, dialect);
             TAME.contains(&verb.as_str())
                 && !calls
                 && !temporary
                 && !variables
-                && !WILD.iter().any(|part| has(&statement.text, part))
+                && !WILD.iter().any(|part| holds(&statement.text, part))
         })
     }
 

@@ -222,10 +222,6 @@ impl Wire for Mysql {
         Ok(Tables { without, by_default: !usual.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB")) })
     }
 
-    fn chains(&self) -> bool {
-        true
-    }
-
     fn place_of_data(&mut self) -> Result<String, Fault> {
         let server =
             if self.dialect == Dialect::Mariadb { "concat(@@server_id, ' ', @@datadir)" } else { "@@server_uuid" };

@@ -215,10 +215,6 @@ impl Wire for Postgres {
         self.tell(&format!("{settings}BEGIN{isolation}; SET LOCAL schemagate.open = 'yes'{}{then}", joint(then)))
     }
 
-    fn chains(&self) -> bool {
-        true
-    }
-
     fn place_of_data(&mut self) -> Result<String, Fault> {
         let database = "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())";
         let whole = format!("SELECT {database}, system_identifier FROM pg_catalog.pg_control_system()");

@@ -165,7 +165,7 @@ impl<W: Wire> Runner<W> {
         let tame = scripts.iter().all(|script| script.leaves_the_session(dialect));
         let condition = self.wire.condition(true, tame);
         let terms = scripts.first().map(|script| script.terms.clone()).unwrap_or_default();
-        self.open(&terms, tame)?;
+        self.open(&terms)?;
         let mut durations = Vec::new();
         for (index, script) in scripts.iter().enumerate() {
             let (started, started_at) = (Instant::now(), record::now());

@@ -22,6 +22,7 @@ use crate::engine::tables;
 use crate::engine::watch::TICK;
 use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble};
+use crate::text::holds;
 
 /// How long SQLite itself waits before we ask again.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -155,8 +156,7 @@ impl Sqlite {
     /// Says whether a statement may run for seconds, as far as that can be known cheaply: the database is large, or rows
     /// are made by recursion.
     fn may_take_long(&self, sql: &str) -> bool {
-        let recursive = || sql.as_bytes().windows(9).any(|word| word.eq_ignore_ascii_case(b"recursive"));
-        std::fs::metadata(&self.path).is_ok_and(|file| file.len() > LARGE) || recursive()
+        std::fs::metadata(&self.path).is_ok_and(|file| file.len() > LARGE) || holds(sql, "recursive")
     }
 }
 
@@ -190,7 +190,7 @@ impl Wire for Sqlite {
             move || Instant::now() > end
         });
         let limited = late.is_some();
-        self.refers |= statement.text.as_bytes().windows(10).any(|word| word.eq_ignore_ascii_case(b"references"));
+        self.refers |= holds(&statement.text, "references");
         let ran = self.connection.progress_handler(STEPS_BETWEEN, late).and_then(|()| {
             if self.may_take_long(&statement.text) {
                 run_and_tell(&mut self.connection, &statement.text, tick)

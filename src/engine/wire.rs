@@ -290,6 +290,10 @@ macro_rules! over_sqlx {
             self.tell(&self.settings(terms)).map(|_| ())
         }
 
+        fn chains(&self) -> bool {
+            true
+        }
+
         fn explain(&self, fault: &Fault) -> Trouble {
             explain(fault)
         }

@@ -12,7 +12,7 @@ use crate::finding::hex;
 use crate::migration::{Checksums, RepoPath};
 use crate::sql::lex::{Lexer, TokenKind};
 use crate::sql::split::split;
-use crate::text::Span;
+use crate::text::{Span, holds};
 
 /// Computes both. The leading `1:` is the version of this definition. Bytes that are no text count as they are; of a data
 /// change in YAML its databases and its statement count.
@@ -56,8 +56,7 @@ fn tokens(said: &mut Sha256, text: &str, flavour: Flavour) {
 
 /// Finds the rows that stand behind `COPY ... FROM STDIN`: no SQL, so a quote or a dash in them means itself.
 fn copied(text: &str, flavour: Flavour) -> Vec<Span> {
-    let may = flavour.dialect == Dialect::Postgres
-        && text.as_bytes().windows(5).any(|word| word.eq_ignore_ascii_case(b"stdin"));
+    let may = flavour.dialect == Dialect::Postgres && holds(text, "stdin");
     let statements = if may { split(text, flavour) } else { Vec::new() };
     statements.into_iter().filter(|statement| statement.copied).map(|statement| statement.span).collect()
 }
