@@ -153,7 +153,11 @@ pub(super) fn beside_others<W: Wire>(
         wire.ask(&set_timeouts(timeouts(now, terms)))?;
     }
     let ran = send(wire);
-    if ran.as_ref().is_err_and(|fault| fault.class != Class::Lost) {
+    if ran.as_ref().is_err_and(|fault| fault.class == Class::Lost) {
+        // A connection that is lost is asked nothing: it may never answer.
+        return ran;
+    }
+    if ran.is_err() {
         let left: Vec<String> =
             names(wire).unwrap_or_default().into_iter().filter(|name| !before.contains(name)).collect();
         // What cannot be dropped now is found before the next attempt, or named by whoever looks for invalid indexes.
@@ -162,7 +166,7 @@ pub(super) fn beside_others<W: Wire>(
         }
     }
     if let Some([[lock, _], [statement, _]]) = now {
-        // Longer timeouts than asked for do no harm, and a connection that is gone is noticed with the next statement.
+        // Longer timeouts than asked for do no harm.
         let _ = wire.ask(&set_timeouts([lock, statement]));
     }
     ran
