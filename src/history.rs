@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::migration::{Kind, Place, ProjectName};
+use crate::migration::{Checksums, Kind, Migration, Place, ProjectName};
 
 /// The version of the tables' format. A program refuses to write tables of a newer one.
 pub const FORMAT: i64 = 1;
@@ -149,9 +149,42 @@ impl Row {
         (self.project.as_str().to_owned(), self.version_key.clone(), self.kind)
     }
 
+    /// Returns the checksums of what ran.
+    pub fn checksums(&self) -> Checksums {
+        Checksums { bytes: self.checksum_bytes.clone(), text: self.checksum_text.clone() }
+    }
+
     /// Returns what decides the order within a database.
     pub fn position(&self) -> (&str, Kind) {
         (&self.version_key, self.kind)
+    }
+}
+
+/// What a row says about its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The path in the repository.
+    pub path: String,
+    /// The description.
+    pub description: String,
+    /// The content.
+    pub blob_id: String,
+    /// The commit whose tree holds it there.
+    pub commit_id: String,
+    /// Its checksums.
+    pub checksums: Checksums,
+}
+
+impl Content {
+    /// A migration as a commit has it.
+    pub fn of(migration: &Migration, commit: &str, checksums: Checksums) -> Self {
+        Self {
+            path: migration.path.display(),
+            description: migration.description.clone(),
+            blob_id: migration.blob.as_str().to_owned(),
+            commit_id: commit.to_owned(),
+            checksums,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{Mode, Row, State};
+use crate::history::{Content, Mode, Row, State};
 use crate::migration::{Checksums, Kind, Migration};
 
 /// What to do with one migration.
@@ -30,6 +30,24 @@ pub struct Conflict {
     pub help: String,
 }
 
+/// A row whose file has another path or other bytes now, and says the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Renewal {
+    /// The row.
+    pub row: Row,
+    /// The migration as it is now.
+    pub migration: Migration,
+    /// The checksums of its content now.
+    pub checksums: Checksums,
+}
+
+impl Renewal {
+    /// What the row is to say from now on, for a commit.
+    pub fn content(&self, commit: &str) -> Content {
+        Content::of(&self.migration, commit, self.checksums.clone())
+    }
+}
+
 /// What is still to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -37,10 +55,19 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How many migrations are applied already.
     pub applied: usize,
+    /// Rows to bring up to date. None if there are conflicts.
+    pub renewals: Vec<Renewal>,
     /// Why nothing runs.
     pub conflicts: Vec<Conflict>,
     /// Things that are odd and harmless.
     pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Says whether the database is as it should be.
+    pub fn asks_nothing(&self) -> bool {
+        self.steps.is_empty() && self.renewals.is_empty() && self.conflicts.is_empty()
+    }
 }
 
 /// What may differ between teams.
@@ -108,6 +135,7 @@ pub fn plan<'p>(
     }
     if !plan.conflicts.is_empty() {
         plan.steps.clear();
+        plan.renewals.clear();
     }
     plan
 }
@@ -119,16 +147,19 @@ fn compare(
     plan: &mut Plan,
 ) {
     let path = migration.path.display();
-    if migration.blob.as_str() == row.blob_id {
+    let now = if migration.blob.as_str() == row.blob_id { Some(row.checksums()) } else { checksums(migration) };
+    if let Some(checksums) = now.filter(|now| now.text == row.checksum_text) {
         if path != row.path {
-            plan.notes
-                .push(format!("version {} {} was applied from `{}`, now `{path}`", row.version, row.kind, row.path));
+            let (version, kind, from) = (&row.version, row.kind, &row.path);
+            plan.notes.push(format!("version {version} {kind} was applied from `{from}`, now `{path}`"));
         }
-        return;
-    }
-    if same_text(migration, row, checksums) {
-        plan.notes
-            .push(format!("`{path}` differs from what was applied only in white space, comments or line endings"));
+        if migration.blob.as_str() != row.blob_id {
+            plan.notes
+                .push(format!("`{path}` differs from what was applied only in white space, comments or line endings"));
+        }
+        if path != row.path || migration.blob.as_str() != row.blob_id {
+            plan.renewals.push(Renewal { row: row.clone(), migration: migration.clone(), checksums });
+        }
         return;
     }
     plan.conflicts.push(Conflict {

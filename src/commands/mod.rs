@@ -18,6 +18,7 @@ pub mod judge;
 pub mod ledger;
 pub mod new;
 pub mod plan;
+mod preview;
 pub mod receive;
 pub mod renumber;
 pub mod replay;

@@ -16,7 +16,7 @@ use crate::commands::{Console, Exit};
 use crate::config::server::Target;
 use crate::engine::{Access, Decision, Session, Trouble};
 use crate::git::refs::tree_of;
-use crate::history::{Row, State};
+use crate::history::{Content, Row, State};
 use crate::migration::Migration;
 use crate::sql::checksum::checksums;
 use crate::text::sanitize;
@@ -127,16 +127,15 @@ pub fn repair(args: &RepairArgs, console: &mut Console<'_>) -> Result<Exit> {
     if found.row.state != State::Applied {
         bail!("it is not applied there; see `schemagate resolve`");
     }
-    let Some((blob, sums)) = content(&opened, &found.row)? else {
+    let Some(content) = content(&opened, &found.row)? else {
         bail!("no watched branch holds this migration, so there is no content to accept");
     };
-    if blob == found.row.blob_id {
+    if content.blob_id == found.row.blob_id {
         console.say("  the content is what ran; nothing is to repair\n");
         return Ok(Exit::Clean);
     }
-    let what = format!("record that blob {} is what ran; nothing is run", &blob[..10]);
-    let decision = Decision::Accept { blob, checksum_bytes: sums.bytes, checksum_text: sums.text };
-    finish(&opened, &mut found, &decision, &what, args.yes, console)
+    let what = format!("record that blob {} is what ran; nothing is run", &content.blob_id[..10]);
+    finish(&opened, &mut found, &Decision::Accept(content), &what, args.yes, console)
 }
 
 /// A row with the target that has it.
@@ -208,8 +207,8 @@ fn shown(found: &Found<'_>) -> String {
     text
 }
 
-/// The present content of a migration, with its sums.
-fn content(opened: &Opened, row: &Row) -> Result<Option<(String, crate::migration::Checksums)>> {
+/// The present content of a migration.
+fn content(opened: &Opened, row: &Row) -> Result<Option<Content>> {
     for branch in &opened.branches {
         let source = Source::Tree(&opened.repository, tree_of(&opened.repository, &branch.tip)?);
         let Ok(manifest) = manifest(&source)? else { continue };
@@ -223,7 +222,8 @@ fn content(opened: &Opened, row: &Row) -> Result<Option<(String, crate::migratio
         };
         let Some(flavour) = declared_flavour(&manifest, migration) else { continue };
         let bytes = bytes(&source, migration, u64::MAX)?;
-        return Ok(Some((migration.blob.as_str().to_owned(), checksums(&migration.path, &bytes, flavour))));
+        let checksums = checksums(&migration.path, &bytes, flavour);
+        return Ok(Some(Content::of(migration, branch.tip.as_str(), checksums)));
     }
     Ok(None)
 }
@@ -242,12 +242,11 @@ fn finish(
     }
     found.session.settle(&found.row, decision).map_err(|error| trouble(&error))?;
     if *decision == Decision::Applied
-        && let Some((blob, sums)) = content(opened, &found.row)?
-        && blob != found.row.blob_id
+        && let Some(content) = content(opened, &found.row)?
+        && content.blob_id != found.row.blob_id
     {
         // What people call applied is what the file says now.
-        let accept = Decision::Accept { blob, checksum_bytes: sums.bytes, checksum_text: sums.text };
-        found.session.settle(&found.row, &accept).map_err(|error| trouble(&error))?;
+        found.session.settle(&found.row, &Decision::Accept(content)).map_err(|error| trouble(&error))?;
     }
     let rows = found.session.history().map_err(|error| trouble(&error))?;
     let name = found.session.identity().name;

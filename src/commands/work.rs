@@ -8,24 +8,21 @@ use std::collections::BTreeSet;
 use crate::commands::changes::{Manifest, Source};
 use crate::commands::ledger::{self, takes};
 use crate::commands::rollout::{Event, Order, READ_WAIT, open};
-use crate::commands::scripts::{bytes, conflict, declared_flavour, prepare};
+use crate::commands::scripts::{bytes, declared_flavour, prepare};
 use crate::commands::server::Loaded;
 use crate::config::Dialect;
 use crate::config::server::Target;
-use crate::engine::{Access, Outcome, Script, Session, Terms, Trouble};
+use crate::engine::{Access, Decision, Outcome, Script, Session, Terms, Trouble};
 use crate::finding::Severity;
 use crate::git::refs::Branch;
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, State, faster};
+use crate::history::{Row, faster};
 use crate::migration::{Migration, Place};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
-use crate::render::rollout::{Standing, StepView, TargetView};
+use crate::render::rollout::{Standing, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
 use crate::sql::checksum::checksums;
-use crate::text::count;
-
-/// Scripts of so many bytes together are kept between plan and run.
-const MOST_READY: usize = 2 << 20;
+use crate::text::{count, enumerate};
 
 /// What is said of a database that got a name of its own.
 const A_COPY: &str = "this database is a copy, or was moved: from now on it is known by a name of its own";
@@ -54,7 +51,7 @@ pub struct Work<'w> {
 
 impl Work<'_> {
     /// The terms under which files run here, unless they say others.
-    fn terms(&self) -> Terms {
+    pub(super) fn terms(&self) -> Terms {
         let environment = self.loaded.server.environment(&self.target.environment);
         Terms {
             lock_timeout: environment.map(|environment| environment.lock_timeout),
@@ -87,7 +84,7 @@ impl Work<'_> {
         let mut notes = self.told_apart(session.as_mut(), &known, &rows)?;
         drop(session);
         let plan = self.plan(&rows, dialect);
-        if self.dry || (plan.steps.is_empty() && plan.conflicts.is_empty()) {
+        if self.dry || plan.asks_nothing() {
             self.show(view, plan, dialect);
             view.notes.append(&mut notes);
             self.remember(&name, &rows, None, view, repository);
@@ -104,6 +101,10 @@ impl Work<'_> {
         let rows = session.history()?;
         let plan = self.plan(&rows, dialect);
         notes.extend(faster(&rows, last));
+        for renewal in &plan.renewals {
+            let content = renewal.content(&self.order.provenance.commit);
+            session.settle(&renewal.row, &Decision::Accept(content))?;
+        }
         let (steps, ready) = self.show(view, plan, dialect);
         let identity = session.identity();
         notes.extend(identity.was.as_ref().map(|_| A_COPY.to_owned()));
@@ -176,14 +177,24 @@ impl Work<'_> {
             notes.push("this is another database than the one that this target had before".to_owned());
         }
         let there: BTreeSet<Place> = rows.iter().map(Row::place).collect();
-        let lost = known.ran.iter().filter(|place| !there.contains(*place)).count();
-        if lost > 0 {
+        let mut lost: Vec<&Place> = known.ran.iter().filter(|place| !there.contains(*place)).collect();
+        lost.sort();
+        if !lost.is_empty() {
+            let names: Vec<String> = lost.iter().map(|place| self.named(place)).collect();
             notes.push(format!(
-                "the database is older than what ran on it (restored from a backup?): {} of its migrations run again",
-                lost
+                "the database is older than what ran on it (restored from a backup?): {} of its migrations run again: {}",
+                lost.len(),
+                enumerate(&names, 9)
             ));
         }
         Ok(notes)
+    }
+
+    /// The version and kind of what a place names, as its file has them.
+    fn named(&self, place: &Place) -> String {
+        let migration = self.migrations.iter().find(|migration| migration.place() == *place);
+        let version = migration.map_or(place.1.as_str(), |migration| migration.version.as_str());
+        format!("{version} {}", place.2)
     }
 
     /// A target that is held back is only asked what it has run.
@@ -291,11 +302,13 @@ impl Work<'_> {
             });
             whole.applied += part.applied;
             whole.steps.extend(part.steps);
+            whole.renewals.extend(part.renewals);
             whole.conflicts.extend(part.conflicts);
             whole.notes.extend(part.notes);
         }
         if !whole.conflicts.is_empty() {
             whole.steps.clear();
+            whole.renewals.clear();
         }
         self.wait_for_earlier(&mut whole);
         whole
@@ -317,70 +330,6 @@ impl Work<'_> {
             plan.steps.truncate(ready);
         }
     }
-
-    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns its steps, and
-    /// their scripts as far as they may be kept in memory.
-    fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> (Vec<Step>, Vec<Option<Script>>) {
-        let (mut ready, mut size) = (Vec::new(), 0);
-        view.applied_before = plan.applied;
-        view.notes = plan.notes;
-        view.conflicts = plan.conflicts;
-        for step in &plan.steps {
-            let script = match prepare(self.source, self.manifest, step, dialect, &self.terms()) {
-                Ok(script) => script,
-                Err(conflict) => {
-                    view.conflicts.push(conflict);
-                    continue;
-                }
-            };
-            let earlier = script.earlier.as_ref().and_then(|row| row.error.clone());
-            if let Some(error) = earlier.filter(|_| self.dry) {
-                view.error.get_or_insert(error);
-            }
-            if script.mode == Mode::Journal && self.target.manner.atomic_push && plan.steps.len() > 1 {
-                let message =
-                    "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
-                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
-            }
-            if self.target.manner.atomic_push && plan.steps.len() > 1 && script.terms != self.terms() {
-                let message = "this file has directives of its own, and this target runs a push in one transaction";
-                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
-            }
-            view.steps.push(self.step_view(&script));
-            size += script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
-            ready.push(Some(script).filter(|_| size <= MOST_READY && !self.dry));
-        }
-        view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
-            (false, _) => Standing::Conflict,
-            (true, false) => Standing::Pending,
-            (true, true) => Standing::Current,
-        };
-        (plan.steps, ready)
-    }
-
-    fn step_view(&self, script: &Script) -> StepView {
-        StepView {
-            version: script.migration.version.as_str().to_owned(),
-            kind: script.migration.kind.word().to_owned(),
-            description: script.migration.description.clone(),
-            path: script.migration.path.display(),
-            outcome: if self.dry { "pending" } else { "not-run" },
-            earlier: script.earlier.as_ref().map(|row| row.state.word()),
-            begun: script.earlier.as_ref().filter(|row| row.state == State::Running).map(|row| begun(row)),
-            statements: script.statements.len(),
-            from_statement: script.done + 1,
-            duration_us: 0,
-        }
-    }
-}
-
-/// Says who began a migration that is running, and how far it came.
-fn begun(row: &Row) -> String {
-    let when = row.started_at.get(..19).unwrap_or(&row.started_at);
-    format!(
-        "begun {when} UTC by process {} on {} for {}, {} of {} statements recorded",
-        row.process_id, row.host, row.pusher, row.statements_done, row.statements_total
-    )
 }
 
 fn broken(view: &mut TargetView, standing: Standing, trouble: Trouble) {

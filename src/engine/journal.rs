@@ -213,15 +213,9 @@ impl<W: Wire> Runner<W> {
                 let set = "state = 'forgotten', statement_open = 0";
                 (self.writer.update(row.seq, set, &lock), 1, format!("forgotten, was {}", row.state.word()))
             }
-            Decision::Accept { blob, checksum_bytes, checksum_text } => {
-                let text = |value: &str| record::text(value, self.wire.dialect());
-                let set = format!(
-                    "blob_id = {}, checksum_bytes = {}, checksum_text = {}",
-                    text(blob),
-                    text(checksum_bytes),
-                    text(checksum_text)
-                );
-                (self.writer.update(row.seq, &set, &lock), 1, format!("content accepted: {blob}"))
+            Decision::Accept(content) => {
+                let was = format!("before: blob {} of commit {} at {}", row.blob_id, row.commit_id, row.path);
+                (self.writer.accept(row.seq, content, &lock), 1, format!("content accepted; {was}"))
             }
         };
         let event = self.writer.event(row.seq, "resolved", &event);

@@ -35,7 +35,7 @@ mod tests;
 use std::time::Duration;
 
 use crate::config::Dialect;
-use crate::history::{Mode, Row, RowError, Said, State, statement_sum};
+use crate::history::{Content, Mode, Row, RowError, Said, State, statement_sum};
 use crate::migration::{Checksums, Migration};
 use crate::sql::facts::head;
 use crate::text::holds;
@@ -203,14 +203,7 @@ pub enum Decision {
     /// It does not matter any more: this content never runs again.
     Forget,
     /// What is in the file now is what ran.
-    Accept {
-        /// The content.
-        blob: String,
-        /// Checksum of its bytes.
-        checksum_bytes: String,
-        /// Checksum of its text.
-        checksum_text: String,
-    },
+    Accept(Content),
 }
 
 /// Who runs it, for the history.

@@ -12,7 +12,7 @@ use crate::config::Dialect;
 use crate::engine::tables::{EVENT, META, MIGRATION};
 use crate::engine::{Provenance, Script, ScriptStatement};
 use crate::finding::hex;
-use crate::history::{FORMAT, Mode, Row, RowError, State};
+use crate::history::{Content, FORMAT, Mode, Row, RowError, State};
 use crate::migration::{Kind, ProjectName};
 
 /// Writes a moment as the history holds it: RFC 3339 in UTC with microseconds.
@@ -185,6 +185,20 @@ impl Writer {
     pub(super) fn update(&self, seq: i64, set: &str, condition: &str) -> String {
         let and = if condition.is_empty() { String::new() } else { format!(" AND {condition}") };
         format!("UPDATE {} SET {set} WHERE seq = {seq}{and}", self.table(MIGRATION.name))
+    }
+
+    /// The statement that says what is in the file of a row now, if `condition` holds.
+    pub(super) fn accept(&self, seq: i64, content: &Content, condition: &str) -> String {
+        let values = [
+            ("path", &content.path),
+            ("description", &content.description),
+            ("blob_id", &content.blob_id),
+            ("commit_id", &content.commit_id),
+            ("checksum_bytes", &content.checksums.bytes),
+            ("checksum_text", &content.checksums.text),
+        ];
+        let set: Vec<String> = values.iter().map(|(name, value)| format!("{name} = {}", self.text(value))).collect();
+        self.update(seq, &set.join(", "), condition)
     }
 
     /// The statement that takes a row out of what counts.

@@ -1,36 +1,31 @@
 //! Who may in and how: passwords, odd names, encryption; and what limits a statement or a rollout.
 
-use std::process::Stdio;
-
 use crate::connections::fixture;
-use crate::databases::{Engine, mysql_database, postgres_database};
+use crate::databases::{Database, Engine, mysql_database, postgres_database};
 use crate::doubt::on;
 use crate::engines::slow;
 use crate::matrix::use_database;
 use crate::servers::{Room, start_mariadb_with, start_postgres_with};
-use crate::support::{Done, PROGRAM, World};
+use crate::support::{Done, World};
 
 /// A password of odd characters, and how a URL writes it.
 const PASSWORD: &str = "p@ss:/?#&=%\u{fc} w";
 const IN_URL: &str = "p%40ss%3A%2F%3F%23%26%3D%25%C3%BC%20w";
 
-/// A server file whose only target has this URL.
-fn at(own: &str, url: &str) -> String {
-    let line = own.lines().find(|line| line.trim_start().starts_with("url")).unwrap();
-    own.replace(line, &format!("url = \"{url}\""))
-}
-
 /// Applies under a right and a wrong password; neither is ever shown.
-fn lets_in_and_out(world: &World, own: &str, url: &str, words: &[&str]) {
+fn lets_in_and_out(database: &Database, world: &World, url: &str, words: &[&str]) {
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.apply_nothing();
+    world.send("one").ok();
     let hidden = |done: Done| {
         assert!(!done.text.contains("ss%3A") && !done.text.contains("ss:/") && !done.text.contains("hunter2"));
         done
     };
-    use_database(world, &at(own, &url.replace("SECRET", "hunter2")));
+    use_database(world, &database.server_file_at(&url.replace("SECRET", "hunter2")));
     for command in ["apply", "status"] {
         assert_eq!(hidden(world.on_server(&[command]).says(words)).code, 1);
     }
-    use_database(world, &at(own, &url.replace("SECRET", IN_URL)));
+    use_database(world, &database.server_file_at(&url.replace("SECRET", IN_URL)));
     hidden(world.on_server(&["apply"]).says(&["1 applied now"])).ok();
 }
 
@@ -43,30 +38,19 @@ fn passwords_and_names_of_odd_characters_are_those_of_the_url() {
     });
     let database = postgres_database(&server.folder, "plain".to_owned());
     let world = database.world();
-    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
-    world.send("one").ok();
     database.ask(&world, &format!("CREATE ROLE \"o'd d\" LOGIN PASSWORD '{PASSWORD}'"));
     database.ask(&world, "CREATE DATABASE \"a b/c?d\" OWNER \"o'd d\"");
     let url = format!("postgres://o'd%20d:SECRET@localhost/a%20b%2Fc%3Fd?host={}", server.folder.display());
-    lets_in_and_out(
-        &world,
-        &database.server_file(),
-        &url,
-        &["password authentication failed", "check user and password"],
-    );
+    lets_in_and_out(&database, &world, &url, &["password authentication failed", "check user and password"]);
 
     let database = Engine::Mariadb.database();
     let world = database.world();
-    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
-    world.send("one").ok();
     database.ask(&world, &format!("CREATE USER `o'd d`@localhost IDENTIFIED BY '{PASSWORD}'"));
     database.ask(&world, "CREATE DATABASE `a b/c?d``e`");
     database.ask(&world, "GRANT ALL ON `a b/c?d``e`.* TO `o'd d`@localhost");
     let socket = Engine::Mariadb.server().folder.join("s");
     let url = format!("mariadb://o'd%20d:SECRET@localhost/a%20b%2Fc%3Fd%60e?socket={}", socket.display());
-    lets_in_and_out(&world, &database.server_file(), &url, &["Access denied for user", "check user and password"]);
+    lets_in_and_out(&database, &world, &url, &["Access denied for user", "check user and password"]);
 }
 
 #[test]
@@ -85,7 +69,7 @@ fn a_mariadb_is_believed_as_far_as_ssl_mode_says() {
     let database = mysql_database(Engine::Mariadb, &server.folder, "secured".to_owned());
     let world = database.world();
     database.ask(&world, "CREATE USER net@'%' IDENTIFIED BY 'hunter2'; GRANT ALL ON secured.* TO net@'%'");
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     let cipher =
         "SELECT variable_value AS cipher FROM information_schema.session_status WHERE variable_name = 'SSL_CIPHER'";
     let (right, wrong) = (fixture("ca.crt"), fixture("good.crt"));
@@ -104,7 +88,7 @@ fn a_mariadb_is_believed_as_far_as_ssl_mode_says() {
     ];
     for (version, (mode, expected)) in cases.into_iter().enumerate() {
         let url = format!("mariadb://net:hunter2@{address}:3306/secured?{mode}");
-        use_database(&world, &at(&database.server_file(), &url));
+        use_database(&world, &database.server_file_at(&url));
         if expected.is_ok() {
             world.migration(&version.to_string(), &format!("CREATE TABLE s{version} AS {cipher};\n"));
             world.send("one").ok();
@@ -151,11 +135,10 @@ fn sigterm_ends_a_run_between_two_files() {
         let (database, world) = on(engine);
         world.migration("1", &format!("CREATE TABLE a (id INTEGER);\n{}\n", slow(engine)));
         world.migration("2", "CREATE TABLE b (id INTEGER);\n");
-        std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+        world.apply_nothing();
         world.send("both").ok();
         let _ = std::fs::remove_dir_all(world.server().join("schemagate"));
-        let mut command = world.command(PROGRAM, &world.server());
-        let child = command.arg("apply").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = world.begin_apply();
         // What is about to run is written down just before it does; the first file takes seconds.
         let ledger = world.server().join("schemagate/ledger");
         let begun = std::time::Instant::now();

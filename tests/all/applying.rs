@@ -39,69 +39,6 @@ fn versions(world: &World, database: &str) -> String {
 }
 
 #[test]
-fn everything_about_a_run_is_recorded() {
-    let world = World::usual();
-    world.migration("1", "\u{feff}CREATE TABLE a (id INTEGER);\r\nCREATE TABLE b (id INTEGER);\r\n");
-    world.send("one").ok();
-    let columns = "seq, project, version, kind, description, path, mode, state, statements_total, statements_done, attempt, \
-                   out_of_order, pusher_source, program_version";
-    let row = world.sql("dev-shop.sqlite", &format!("select {columns} from schemagate_migration"));
-    assert_eq!(row, "1|shop|1|ddl|Change|db/shop/1##ddl##change.sql|transaction|applied|2|2|1|0|unix|0.1.0");
-    let head = world.in_clone(&["rev-parse", "HEAD"]).ok();
-    assert_eq!(world.sql("dev-shop.sqlite", "select commit_id from schemagate_migration"), head.trim());
-    let blob = world.in_clone(&["rev-parse", "HEAD:db/shop/1##ddl##change.sql"]).ok();
-    assert_eq!(world.sql("dev-shop.sqlite", "select blob_id from schemagate_migration"), blob.trim());
-    let filled = "select count(*) from schemagate_migration where checksum_bytes like '1:sha256:%' and checksum_text <> checksum_bytes \
-                  and host <> '' and pusher <> '' and started_at like '20__-__-__T__:__:__.______Z' and finished_at >= started_at";
-    assert_eq!(world.sql("dev-shop.sqlite", filled), "1");
-    assert_eq!(world.sql("dev-shop.sqlite", "select value from schemagate_meta where name = 'format'"), "1");
-    assert_eq!(world.sql("dev-shop.sqlite", "select count(*) from schemagate_event"), "0");
-}
-
-#[test]
-fn the_first_failure_stops_that_database_and_its_later_environments() {
-    let manifest = format!("{MANIFEST}[project.databases.billing]\ndialect = \"sqlite\"\n");
-    let world = World::new(&manifest, THREE);
-    world.migration("1", GOOD);
-    let two = world.migration("2", "CREATE TABLE b (id INTEGER);\nSELECT abs(-9223372036854775808);\n");
-    world.migration("3", "CREATE TABLE c (id INTEGER);");
-    world.file("db/billing/1##ddl##x.sql", GOOD);
-    let text = world.send("two fails").ok();
-    let said = flat(&text);
-    for words in [
-        "dev/shop failed 2 ddl",
-        "dev/shop FAILED after 1 of 3 pending",
-        "2##ddl##change.sql:2:1: integer overflow",
-        "not run: 3 ddl",
-        "nothing of this file stays",
-        "test/shop held back",
-        "prod/shop held back",
-        "prod/billing 1 applied now",
-        "error: not all databases are up to date",
-    ] {
-        assert!(said.contains(words), "`{words}` is missing in:\n{text}");
-    }
-    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:failed");
-    assert_eq!(world.sql("dev-shop.sqlite", "select count(*) from sqlite_master where name = 'b'"), "0");
-    assert!(!world.server().join("test-shop.sqlite").exists());
-    let place = world.sql(
-        "dev-shop.sqlite",
-        "select error_statement, error_line, error_column from schemagate_migration where version = '2'",
-    );
-    assert_eq!(place, "2|2|1");
-    world.on_server(&["status"]).refused(&["dev/shop FAILED", "integer overflow", "prod/billing up to date"]);
-    let status = world.on_server(&["status", "--format", "json"]);
-    assert_eq!((status.code, status.json()["targets"][0]["standing"].as_str()), (1, Some("failed")));
-    world.file(&two, "CREATE TABLE b (id INTEGER);\n");
-    let text = world.send("mended: no database has run it").ok();
-    assert!(flat(&text).contains("prod/shop 3 applied now"), "{text}");
-    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:applied,3:applied");
-    assert_eq!(world.sql("dev-shop.sqlite", "select attempt from schemagate_migration where version = '2'"), "2");
-    world.file(&two, "CREATE TABLE b (id INTEGER, x TEXT);\n");
-    world.send("too late").refused(&["released-edited"]);
-}
-
-#[test]
 fn apply_by_hand_picks_up_where_a_push_stopped() {
     let world = World::new(&format!("{MANIFEST}[project.rules]\nschema-error = \"off\"\n"), ONE_TARGET);
     world.migration("1", "CREATE VIEW v AS SELECT * FROM later; SELECT * FROM v;");
@@ -129,25 +66,6 @@ fn broken_references_fail_before_the_commit_unless_they_were_broken_before() {
 }
 
 #[test]
-fn statements_that_refuse_a_transaction_run_one_by_one_and_resume() {
-    let world = World::usual();
-    let path = world.migration(
-        "1",
-        "CREATE TABLE a (id INTEGER);\nVACUUM;\nSELECT abs(-9223372036854775808);\nCREATE TABLE b (id INTEGER);\n",
-    );
-    let text = world.send("vacuum").ok();
-    assert!(flat(&text).contains("statements 1 to 2 of this file ran and stay"), "{text}");
-    let row = "select mode, state, statements_done, statements_total from schemagate_migration";
-    assert_eq!(world.sql("dev-shop.sqlite", row), "journal|failed|2|4");
-    world.file(&path, "CREATE TABLE a (id INTEGER, x TEXT);\nVACUUM;\nCREATE TABLE b (id INTEGER);\n");
-    world.send("edits what ran").refused(&["released-edited", "it has run on dev/shop"]);
-    world.file(&path, "CREATE TABLE a (id INTEGER);\nVACUUM;\nCREATE TABLE b (id INTEGER);\n");
-    let text = world.send("mends what did not run").ok();
-    assert!(flat(&text).contains("from statement 3"), "{text}");
-    assert_eq!(world.sql("dev-shop.sqlite", row), "journal|applied|3|3");
-}
-
-#[test]
 fn a_whole_push_can_share_a_transaction() {
     let world = World::new(MANIFEST, &format!("{ONE_TARGET}atomic = \"push\"\n"));
     world.migration("1", GOOD);
@@ -167,7 +85,7 @@ fn a_whole_push_can_share_a_transaction() {
 #[test]
 fn plan_shows_and_changes_nothing() {
     let world = World::usual();
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.migration("1", GOOD);
     world.send("one").ok();
     let before = listing(&world);
@@ -200,71 +118,6 @@ fn sync_repairs_a_push_whose_hook_never_ran() {
     world.run(world.path(), &["sync", "server.git"]).says(&["dev/shop applied 1 ddl"]).ok();
     assert_eq!(world.run(world.path(), &["sync", "server.git"]).ok(), "", "nothing to do, nothing to say");
     world.run(world.path(), &["sync", "nowhere.git", "server.git"]).refused(&["nowhere.git was not synchronised"]);
-}
-
-#[test]
-fn other_content_under_an_applied_version_runs_nothing() {
-    let world = World::usual();
-    let one = world.migration("1", GOOD);
-    world.send("one").ok();
-    for hook in ["pre-receive", "post-receive"] {
-        std::fs::remove_file(world.server().join("hooks").join(hook)).unwrap();
-    }
-    world.file(&one, "CREATE TABLE a (id INTEGER PRIMARY KEY);\r\n");
-    world.migration("2", "CREATE TABLE b (id INTEGER);");
-    world.send("line endings only").ok();
-    world
-        .on_server(&["apply"])
-        .says(&["differs from what was applied only in white space, comments or line endings", "applied 2 ddl"])
-        .ok();
-    world.file(&one, "CREATE TABLE a (id INTEGER PRIMARY KEY, x TEXT);\n");
-    world.migration("3", "CREATE TABLE c (id INTEGER);");
-    world.send("past every gate").ok();
-    world.on_server(&["apply"]).refused(&[
-        "STOPPED: history and files disagree",
-        "was applied from other content",
-        "git checkout",
-    ]);
-    assert_eq!(versions(&world, "dev-shop.sqlite"), "1:applied,2:applied");
-}
-
-#[test]
-fn a_renamed_or_missing_file_never_runs_again() {
-    let world = World::usual();
-    let one = world.migration("1", GOOD);
-    world.migration("2", "CREATE TABLE b (id INTEGER);");
-    world.send("one").ok();
-    for hook in ["pre-receive", "post-receive"] {
-        std::fs::remove_file(world.server().join("hooks").join(hook)).unwrap();
-    }
-    world.in_clone(&["mv", &one, "db/shop/1##ddl##other.sql"]).ok();
-    world.in_clone(&["rm", "-q", "db/shop/2##ddl##change.sql"]).ok();
-    world.send("past every gate").ok();
-    world
-        .on_server(&["apply"])
-        .says(&[
-            "was applied from `db/shop/1##ddl##change.sql`, now",
-            "version 2 ddl was applied from",
-            "not in this commit",
-        ])
-        .ok();
-    assert_eq!(world.sql("dev-shop.sqlite", "select sum(attempt) from schemagate_migration"), "2");
-}
-
-#[test]
-fn a_late_file_runs_only_with_leave_and_is_marked() {
-    let world = World::usual();
-    world.migration("5", GOOD);
-    world.send("five").ok();
-    let open = MANIFEST.replace("[project.databases", "out-of-order = \"allow\"\n[project.databases");
-    world.file("schemagate.toml", &open);
-    world.send("leave first").ok();
-    world.migration("3", "CREATE TABLE b (id INTEGER);");
-    world.send("then late").ok();
-    assert_eq!(
-        world.sql("dev-shop.sqlite", "select version, out_of_order from schemagate_migration order by seq"),
-        "5|0\n3|1"
-    );
 }
 
 #[test]
@@ -325,7 +178,7 @@ fn a_kill_at_any_moment_loses_nothing_and_runs_nothing_twice() {
             &format!("INSERT INTO log VALUES ({number});\n{vacuum}INSERT INTO log VALUES ({number});"),
         );
     }
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("all").ok();
     let mut killed = 0;
     for pause in (0..).map(|step| Duration::from_millis(4 + step * 3)) {
@@ -379,7 +232,7 @@ fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
 fn a_busy_database_is_waited_for_with_a_limit_and_the_holder_is_named() {
     let world = World::new(MANIFEST, &ONE_TARGET.replace("url =", "lock-wait = \"300ms\"\nurl ="));
     world.migration("1", GOOD);
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("one").ok();
     let lock = std::fs::File::create(world.server().join("dev-shop.sqlite.schemagate-lock")).unwrap();
     lock.lock().unwrap();
@@ -400,19 +253,6 @@ fn environments_are_served_by_their_branches() {
     assert!(!world.server().join("prod-shop.sqlite").exists());
     world.in_clone(&["push", "-q", "--no-verify", "origin", "HEAD:release/1"]).ok();
     assert_eq!(versions(&world, "prod-shop.sqlite"), "1:applied");
-}
-
-#[test]
-fn a_file_that_ran_in_part_may_be_mended_but_not_moved() {
-    let world = World::usual();
-    let path = world.migration("3", "CREATE TABLE a (id INTEGER);\nVACUUM;\nSELECT abs(-9223372036854775808);\n");
-    world.send("stops half-way").ok();
-    world.in_clone(&["mv", &path, "db/shop/4##ddl##change.sql"]).ok();
-    world.send("moved").refused(&["released-renamed"]);
-    world.in_clone(&["mv", "db/shop/4##ddl##change.sql", &path]).ok();
-    world.file(&path, "CREATE TABLE a (id INTEGER);\nVACUUM;\n");
-    world.send("mended in place").ok();
-    assert_eq!(versions(&world, "dev-shop.sqlite"), "3:applied");
 }
 
 #[test]
@@ -448,7 +288,7 @@ fn an_edit_is_refused_while_the_old_content_runs() {
 fn a_database_that_others_write_to_is_waited_for_as_long_as_configured() {
     let world = World::new(MANIFEST, &ONE_TARGET.replace("url =", "lock-wait = \"400ms\"\nurl ="));
     world.migration("1", GOOD);
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("one").ok();
     let database = world.server().join("dev-shop.sqlite");
     let mut holder = std::process::Command::new("sqlite3");
@@ -493,7 +333,7 @@ fn two_branches_that_used_one_version_can_be_put_right() {
 fn a_pipe_that_is_closed_or_full_does_not_stop_the_rollout() {
     for read_nothing in [true, false] {
         let world = World::usual();
-        std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+        world.apply_nothing();
         for number in 1..=1200 {
             world.migration(&number.to_string(), &format!("CREATE TABLE t{number} (id INTEGER);"));
         }

@@ -185,7 +185,7 @@ fn a_broken_manifest_is_refused_with_every_mistake() {
 /// A world with one pending migration whose post-receive hook did not run.
 fn pending() -> World {
     let world = World::usual();
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.file("db/shop/1##ddl##x.sql", "CREATE TABLE a (id INTEGER);");
     world.send("one").ok();
     world

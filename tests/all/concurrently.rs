@@ -68,7 +68,7 @@ fn a_build_waits_for_others_longer_than_for_a_lock_that_holds_people_up() {
     let at_work = "BEGIN; INSERT INTO a VALUES (2); SELECT pg_sleep(3); COMMIT";
     let (database, world) = with_rows();
     world.write_server_file(&short(&database));
-    let mut other = meanwhile(&database, at_work);
+    let mut other = meanwhile(&database, &world, at_work);
     let text = "CREATE INDEX CONCURRENTLY i ON a (id);\nCREATE TABLE s AS SELECT setting AS t FROM pg_settings WHERE name = 'lock_timeout';\n";
     world.migration("2", text);
     let said = world.send("waits").says(&["1 applied now"]).ok();
@@ -76,7 +76,7 @@ fn a_build_waits_for_others_longer_than_for_a_lock_that_holds_people_up() {
     assert_eq!(database.ask(&world, "SELECT t FROM s"), "300", "the timeout is as before");
     other.wait().unwrap();
     // What the script itself asks for counts.
-    let mut other = meanwhile(&database, at_work);
+    let mut other = meanwhile(&database, &world, at_work);
     world.migration("3", "SET lock_timeout = '400ms';\nCREATE INDEX CONCURRENTLY j ON a (id);\n");
     world.send("asks").says(&["retrying", "canceling statement due to lock timeout", "1 applied now"]).ok();
     other.wait().unwrap();

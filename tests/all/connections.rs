@@ -45,12 +45,10 @@ fn a_certificate_that_has_expired_is_named_and_a_new_one_is_taken() {
     let database = postgres_database(&server.folder, "secured".to_owned());
     let world = database.world();
     world.migration("1", "CREATE TABLE a (id bigint PRIMARY KEY);\n");
-    let own = database.server_file();
-    let line = own.lines().find(|line| line.trim_start().starts_with("url")).unwrap().to_owned();
     let secured = |root: &Path| {
         let url =
             format!("postgres://postgres:secret@{address}/secured?sslmode=verify-ca&sslrootcert={}", root.display());
-        own.replace(&line, &format!("url = \"{url}\""))
+        database.server_file_at(&url)
     };
     use_database(&world, &secured(&fixture("ca.crt")));
     let text = flat(&world.send("one").text);

@@ -171,6 +171,44 @@ impl Database {
         }
     }
 
+    /// Writes a backup of it, as its server's own tool makes one.
+    pub(crate) fn backup(&self, world: &World) -> PathBuf {
+        let to = world.path().join(format!("{}.backup", self.name));
+        match self.engine {
+            Engine::Postgres => {
+                let mut dump = Command::new("pg_dump");
+                told(dump.args(["-U", "postgres", "-h"]).arg(&self.home).arg("-f").arg(&to).arg(&self.name));
+            }
+            Engine::Mariadb | Engine::Mysql => {
+                let mut dump = Command::new("mariadb-dump");
+                let socket = format!("--socket={}", self.home.join("s").display());
+                let result = format!("--result-file={}", to.display());
+                told(dump.args(["--no-defaults", "-u", "root", &socket, &result, &self.name]));
+            }
+            Engine::Sqlite => {
+                std::fs::copy(world.server().join(format!("{}.sqlite", self.name)), &to).unwrap();
+            }
+        }
+        to
+    }
+
+    /// Brings a backup into it; it is empty.
+    pub(crate) fn restore(&self, world: &World, backup: &Path) {
+        match self.engine {
+            Engine::Postgres => {
+                let mut psql = Command::new("psql");
+                psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-h"]).arg(&self.home);
+                told(psql.arg("-f").arg(backup).arg(&self.name));
+            }
+            Engine::Mariadb | Engine::Mysql => {
+                client(&self.home, &self.name, &format!("source {}", backup.display()));
+            }
+            Engine::Sqlite => {
+                std::fs::copy(backup, world.server().join(format!("{}.sqlite", self.name))).unwrap();
+            }
+        }
+    }
+
     /// Takes it away, where many are made.
     pub(crate) fn remove(self, world: &World) {
         match self.engine {
@@ -204,10 +242,15 @@ impl Database {
 
     /// A server file that maps it as `shop`.
     pub(crate) fn server_file(&self) -> String {
+        self.server_file_at(&self.url)
+    }
+
+    /// The same with another URL.
+    pub(crate) fn server_file_at(&self, url: &str) -> String {
         format!(
             "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n[[target]]\nenvironment = \"dev\"\n\
              database = \"shop\"\nurl = \"{}\"\n",
-            self.url
+            url
         )
     }
 

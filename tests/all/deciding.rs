@@ -3,7 +3,7 @@
 use crate::databases::{Database, Engine};
 use crate::doubt::on;
 use crate::engines::slow;
-use crate::support::{Done, PROGRAM, World};
+use crate::support::{Done, World};
 
 /// A database with a table, and a change of rows that failed.
 fn with_a_failure(engine: Engine) -> (Database, World) {
@@ -81,11 +81,9 @@ fn who_removes_the_lock_file_of_sqlite_stops_the_run() {
     let (database, world) = on(Engine::Sqlite);
     world.migration("1", &format!("CREATE TABLE a (id INTEGER);\n{}\n", slow(Engine::Sqlite)));
     world.migration("2", "CREATE TABLE b (id INTEGER);\n");
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("both").ok();
-    let mut command = world.command(PROGRAM, &world.server());
-    command.arg("apply").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let child = command.spawn().unwrap();
+    let child = world.begin_apply();
     let lock = world.server().join(format!("{}.sqlite.schemagate-lock", database.name()));
     while !std::fs::read_to_string(&lock).is_ok_and(|text| !text.is_empty()) {
         std::thread::sleep(std::time::Duration::from_millis(5));

@@ -4,7 +4,7 @@ use crate::databases::{Database, Engine};
 use crate::support::World;
 
 /// Runs a scenario on each engine, with a database and a world of its own.
-fn on_all(scenario: impl Fn(&Database, &World)) {
+pub(crate) fn on_all(scenario: impl Fn(&Database, &World)) {
     for engine in Engine::all() {
         let database = engine.database();
         let world = database.world();
@@ -81,15 +81,8 @@ fn two_runs_at_once_run_everything_once() {
         }
         world.on_server(&["uninstall"]).ok();
         world.send("all").ok();
-        let mut runs: Vec<_> = (0..3)
-            .map(|_| {
-                let mut command = world.command(crate::support::PROGRAM, &world.server());
-                command.arg("apply").stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-                command.spawn().unwrap()
-            })
-            .collect();
         let mut said = String::new();
-        for run in runs.drain(..) {
+        for run in [(); 3].map(|()| world.begin_apply()) {
             let output = run.wait_with_output().unwrap();
             said.push_str(&String::from_utf8_lossy(&output.stdout));
             assert!(output.status.success(), "{said}");
@@ -168,30 +161,6 @@ fn routines_and_version_comments_run_as_in_the_client() {
         world.send("two").ok();
         // As the server's own client understands `||`: not as concatenation.
         assert_eq!(database.ask(&world, "SELECT id FROM a WHERE id < 7"), "1");
-    }
-}
-
-#[test]
-fn a_definition_that_fails_half_way_goes_on_behind_what_ran() {
-    for engine in Engine::mysqls() {
-        let database = engine.database();
-        let world = database.world();
-        world.migration("1", "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nALTER TABLE nowhere ADD x INT;\nCREATE TABLE c (id INT);\n");
-        world.send("one").says(&["FAILED", "1##ddl##change.sql:3:1", "statements 1 to 2 of this file ran and stay"]);
-        world.migration(
-            "1",
-            "CREATE TABLE a (id INT);\nCREATE TABLE other (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",
-        );
-        world.send("edits what ran").refused(&["released-edited", "it has run on dev/shop"]);
-        world.migration(
-            "1",
-            "CREATE TABLE a (id INT);\nCREATE TABLE b (id INT);\nALTER TABLE a ADD x INT;\nCREATE TABLE c (id INT);\n",
-        );
-        world.send("mends").says(&["1 applied now", "from statement 3"]).ok();
-        assert_eq!(
-            database.ask(&world, "SELECT state, statements_done, attempt FROM schemagate_migration"),
-            "applied|4|2"
-        );
     }
 }
 
@@ -284,26 +253,6 @@ fn a_role_that_may_not_make_the_history_is_told_what_it_lacks() {
 }
 
 #[test]
-fn a_lock_of_somebody_else_is_waited_for_and_every_retry_is_seen() {
-    let database = Engine::Postgres.database();
-    let world = database.world();
-    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
-    world.send("one").ok();
-    let mut holder = std::process::Command::new("psql");
-    let folder = crate::servers::postgres().folder.display().to_string();
-    let mut holder = holder
-        .args(["-X", "-q", "-U", "postgres", "-h", &folder, database.name(), "-c"])
-        .arg("BEGIN; LOCK TABLE a; SELECT pg_sleep(3)")
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(500));
-    world.migration("2", "-- schemagate: lock-timeout = 300ms\nALTER TABLE a ADD COLUMN b INTEGER;\n");
-    world.send("two").says(&["retrying db/shop/2##ddl##change.sql: statement 1", "lock timeout", "1 applied now"]).ok();
-    holder.wait().unwrap();
-}
-
-#[test]
 fn a_file_runs_under_the_isolation_that_it_asks_for() {
     for engine in Engine::servers() {
         let database = engine.database();
@@ -320,23 +269,6 @@ fn a_file_runs_under_the_isolation_that_it_asks_for() {
         world.file("db/shop/1##dml##rows.sql", &text);
         world.send("one").ok();
         assert_eq!(database.ask(&world, "SELECT lower(level) FROM a WHERE level <> 'x'"), "serializable");
-    }
-}
-
-#[test]
-fn a_push_may_return_before_its_rollout_ends() {
-    let database = Engine::Postgres.database();
-    let world = database.world();
-    world.write_server_file(&format!("detach = true\n{}", database.server_file()));
-    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
-    world.file("db/shop/1##dml##wait.sql", "SELECT pg_sleep(2);\nINSERT INTO a VALUES (1);\n");
-    world.send("slow").says(&["rolling out in the background"]).ok();
-    world.on_server(&["status"]).says(&["the last rollout after a push is running"]);
-    world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
-    let begun = std::time::Instant::now();
-    while !world.on_server(&["status"]).text.contains("ended, all targets up to date") {
-        assert!(begun.elapsed().as_secs() < 30, "the rollout did not end");
-        std::thread::sleep(std::time::Duration::from_millis(100));
     }
 }
 
@@ -402,7 +334,7 @@ fn long_work_is_told_of_every_few_seconds_and_on_a_terminal_in_one_line() {
         .send("slow")
         .says(&["running 5 s: db/shop/1##ddl##change.sql: statement 1 of 1", "longer than statement-timeout"]);
     world.migration("1", &format!("-- schemagate: statement-timeout = 2500ms\n{slow}\n"));
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("less slow").ok();
     let mut terminal = world.command("script", &world.server());
     terminal.args(["-qec", &format!("{} apply", crate::support::PROGRAM), "/dev/null"]).env("TERM", "xterm");

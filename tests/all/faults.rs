@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use crate::databases::{Database, Engine};
 use crate::matrix::use_database;
-use crate::support::{Done, PROGRAM, World};
+use crate::support::{Done, World};
 
 /// Ends the server's side of every session that runs on a database, in the middle of a statement.
 fn stop_in_mid_statement(database: &Database, world: &World) {
@@ -44,10 +44,9 @@ fn a_session_that_the_server_ends_in_mid_statement_is_said_and_made_good() {
             let head = if journal { "-- schemagate: no-transaction\n" } else { "" };
             let path = "db/shop/2##dml##slow.sql";
             world.file(path, &format!("{head}INSERT INTO a VALUES (1);\n{sleep}\nINSERT INTO a VALUES (2);\n"));
-            std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+            world.apply_nothing();
             world.send("slow").ok();
-            let mut command = world.command(PROGRAM, &world.server());
-            let child = command.arg("apply").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let child = world.begin_apply();
             stop_in_mid_statement(&database, &world);
             let done = Done::of(&child.wait_with_output().unwrap());
             let left = if journal { "statement 1 of this file ran and stays" } else { "nothing of this file stays" };
@@ -107,10 +106,7 @@ fn two_hooks_at_once_a_hundred_times() {
         for _ in 0..100 {
             let database = engine.database();
             use_database(&world, &database.server_file());
-            let runs = [(); 2].map(|()| {
-                let mut command = world.command(PROGRAM, &world.server());
-                command.arg("apply").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-            });
+            let runs = [(); 2].map(|()| world.begin_apply());
             for run in runs {
                 Done::of(&run.wait_with_output().unwrap()).ok();
             }
@@ -125,7 +121,7 @@ fn waiting_world_of(engine: Engine, change: &str) -> World {
     world.migration("1", "CREATE TABLE a (id INTEGER, n INTEGER);\n");
     world.file("db/shop/1##dml##row.sql", "INSERT INTO a VALUES (1, 0);\n");
     world.file("db/shop/2##dml##change.sql", change);
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("all").ok();
     world
 }
@@ -169,12 +165,12 @@ fn a_pool_that_changes_sessions_is_refused_by_name() {
     let database = Engine::Postgres.database();
     let world = database.world();
     world.migration("1", "CREATE TABLE a (id INTEGER);\n");
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("one").ok();
     for (mode, accepted) in [("transaction", false), ("session", true)] {
         let (folder, mut child) = pgbouncer(&world, mode);
         let url = format!("postgres://postgres@localhost:6432/{}?host={}", database.name(), folder.display());
-        world.write_server_file(&database.server_file().replace(&database.url, &url));
+        world.write_server_file(&database.server_file_at(&url));
         let done = world.on_server(&["apply"]);
         child.kill().unwrap();
         child.wait().unwrap();

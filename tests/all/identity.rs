@@ -1,6 +1,7 @@
 //! Databases that are not what they were: made anew, restored, copied, or with their history gone.
 
 use crate::databases::{Database, Engine};
+use crate::engines::on_all;
 use crate::support::World;
 
 /// Takes all tables of a database away.
@@ -56,47 +57,45 @@ fn tables_without_their_history_are_not_run_over() {
 
 #[test]
 fn a_database_that_was_restored_runs_what_it_lost_and_says_so() {
-    let database = Engine::Sqlite.database();
-    let world = database.world();
-    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
-    world.send("one").ok();
-    let file = world.server().join(format!("{}.sqlite", database.name()));
-    std::fs::copy(&file, world.path().join("backup")).unwrap();
-    world.migration("2", "CREATE TABLE b (id INTEGER);\n");
-    world.send("two").ok();
-    std::fs::copy(world.path().join("backup"), &file).unwrap();
-    world
-        .on_server(&["apply"])
-        .says(&[
-            "the database is older than what ran on it (restored from a backup?): 1 of its migrations run again",
-            "1 applied now, 2 in all",
-        ])
-        .ok();
+    on_all(|database, world| {
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.send("one").ok();
+        let backup = database.backup(world);
+        world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+        world.send("two").ok();
+        empty(database, world);
+        database.restore(world, &backup);
+        world
+            .on_server(&["apply"])
+            .says(&[
+                "the database is older than what ran on it (restored from a backup?): 1 of its migrations run again: 2 ddl",
+                "1 applied now, 2 in all",
+            ])
+            .ok();
+        assert_eq!(database.ask(world, "SELECT count(*) FROM b"), "0");
+        world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
+    });
 }
 
 #[test]
 fn a_copy_gets_a_name_of_its_own() {
-    let original = Engine::Postgres.database();
-    let world = original.world();
-    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
-    world.send("one").ok();
-    let name = |name: &str| {
-        let mut psql = std::process::Command::new("psql");
-        let folder = &crate::servers::postgres().folder;
-        psql.args(["-X", "-q", "-A", "-t", "-U", "postgres", "-h"]).arg(folder).args(["-d", name, "-c"]);
-        psql.arg("SELECT value FROM schemagate.schemagate_meta WHERE name = 'database_uid'");
-        String::from_utf8(psql.output().unwrap().stdout).unwrap()
-    };
-    let copy = format!("{}_copy", original.name());
-    original.ask(&World::empty(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
-    Engine::Postgres.database().ask(&World::empty(), &format!("CREATE DATABASE {copy} TEMPLATE {}", original.name()));
-    assert_eq!(name(original.name()), name(&copy));
-    world.write_server_file(&original.server_file().replace(original.name(), &copy));
-    world.migration("2", "CREATE TABLE b (id INTEGER);\n");
-    world.send("two").says(&["note: this database is a copy, or was moved", "1 applied now, 2 in all"]).ok();
-    assert_ne!(name(original.name()), name(&copy));
-    // Back to the original: another database answers under this name.
-    world.write_server_file(&original.server_file());
-    world.on_server(&["apply"]).says(&["this is another database than the one that this target had before"]).ok();
-    world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
+    on_all(|original, world| {
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.send("one").ok();
+        let name = |database: &Database| {
+            let sql = format!("SELECT value FROM {} WHERE name = 'database_uid'", database.history("meta"));
+            database.ask(world, &sql)
+        };
+        let copy = original.engine.database();
+        copy.restore(world, &original.backup(world));
+        assert_eq!(name(original), name(&copy));
+        world.write_server_file(&copy.server_file());
+        world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+        world.send("two").says(&["note: this database is a copy, or was moved", "1 applied now, 2 in all"]).ok();
+        assert_ne!(name(original), name(&copy));
+        // Back to the original: another database answers under this name.
+        world.write_server_file(&original.server_file());
+        world.on_server(&["apply"]).says(&["this is another database than the one that this target had before"]).ok();
+        world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
+    });
 }

@@ -33,6 +33,7 @@ mod pushing;
 mod reports;
 mod reviews;
 mod servers;
+mod situations;
 mod splitting;
 mod support;
 mod truth;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use crate::databases::{Database, Engine};
@@ -105,7 +105,7 @@ pub(crate) fn waiting_world(engine: Engine) -> World {
     for (path, text) in files(engine) {
         world.file(path, &text);
     }
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.send("all").ok();
     world
 }
@@ -132,6 +132,14 @@ fn assert_true(done: &Done, database: &Database, world: &World, when: &str) {
     if first || text.contains("UNREACHABLE: nothing ran") {
         assert_eq!(database.ask(world, tables(database.engine)), "0", "{when}:\n{}", done.text);
     }
+}
+
+/// What was said is so, and the next run brings the database to the state that is expected.
+fn assert_made_good(done: &Done, database: &Database, world: &World, expected: &str, when: &str) {
+    assert_true(done, database, world, when);
+    let again = world.on_server(&["apply"]);
+    assert_eq!(again.code, 0, "{when}:\n{}\nthen:\n{}", done.text, again.text);
+    assert_eq!(state(database, world), expected, "{when}:\n{}\nthen:\n{}", done.text, again.text);
 }
 
 /// How often harm was done in each moment.
@@ -175,19 +183,14 @@ impl Bench {
         let through = world.path().display().to_string();
         use_database(world, &database.server_file().replace(&home.display().to_string(), &through));
         proxy.plan(harm, at);
-        let mut command = world.command(PROGRAM, &world.server());
-        let child = command.arg("apply").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let child = world.begin_apply();
         proxy.victim(child.id());
         let done = Done::of(&child.wait_with_output().unwrap());
         let point = proxy.point();
         proxy.plan(Harm::None, 0);
         heal(&database);
         let when = format!("{harm:?} at message {at}, {}", point.as_deref().unwrap_or("none"));
-        assert_true(&done, &database, world, &when);
-        let again = world.on_server(&["apply"]);
-        assert_eq!(again.code, 0, "{when}:\n{}\nthen:\n{}", done.text, again.text);
-        let now = state(&database, world);
-        assert_eq!(now, self.expected, "{when}:\n{}\nthen:\n{}", done.text, again.text);
+        assert_made_good(&done, &database, world, &self.expected, &when);
         database.remove(world);
         point
     }
@@ -335,11 +338,8 @@ fn harmed_files(harm: &str) -> Moments {
         let database = engine.database();
         let (done, point) = with_operations(&world, &database, harm, number + 1);
         let when = format!("{harm} at operation {}, {point}", number + 1);
-        assert_true(&done, &database, &world, &when);
         assert!(!done.text.contains("is at work on this database"), "it waited for itself, {when}:\n{}", done.text);
-        let again = world.on_server(&["apply"]);
-        assert_eq!(again.code, 0, "{when}:\n{}\nthen:\n{}", done.text, again.text);
-        assert_eq!(state(&database, &world), expected, "{when}:\n{}\nthen:\n{}", done.text, again.text);
+        assert_made_good(&done, &database, &world, &expected, &when);
         *moments.entry(point.trim().to_owned()).or_default() += 1;
     }
     moments

@@ -87,7 +87,7 @@ fn runs_out_of_room(engine: Engine) {
               SELECT a.i * 200 + b.i, repeat('x', 800) FROM n AS a JOIN n AS b"
         }
     };
-    std::fs::remove_file(world.server().join("hooks/post-receive")).unwrap();
+    world.apply_nothing();
     world.migration("1", "CREATE TABLE a (id INTEGER, name VARCHAR(1000));\nCREATE TABLE b (id INTEGER);\n");
     world.file("db/shop/1##dml##rows.sql", "INSERT INTO b VALUES (1);\n");
     world.file(

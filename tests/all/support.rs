@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -138,18 +138,24 @@ impl World {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// Writes a file of the clone.
-    pub(crate) fn file(&self, path: &str, text: &str) {
-        let path = self.clone_().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+    /// Writes a file of the clone; returns its path.
+    pub(crate) fn file(&self, path: &str, text: &str) -> String {
+        let full = self.clone_().join(path);
+        std::fs::create_dir_all(full.parent().unwrap()).unwrap();
+        std::fs::write(full, text).unwrap();
+        path.to_owned()
+    }
+
+    /// Writes a file that is in no repository, and opens it.
+    pub(crate) fn file_beside(&self, name: &str, text: &str) -> std::fs::File {
+        let path = self.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::File::open(path).unwrap()
     }
 
     /// Writes a migration of `shop`.
     pub(crate) fn migration(&self, version: &str, text: &str) -> String {
-        let path = format!("db/shop/{version}##ddl##change.sql");
-        self.file(&path, text);
-        path
+        self.file(&format!("db/shop/{version}##ddl##change.sql"), text)
     }
 
     /// Prepares a command in a cleared and pinned environment.
@@ -195,6 +201,25 @@ impl World {
     /// Runs the program on the server's repository.
     pub(crate) fn on_server(&self, arguments: &[&str]) -> Done {
         self.run(&self.server(), arguments)
+    }
+
+    /// Begins to apply on the server; what is said can be read when it has ended.
+    pub(crate) fn begin_apply(&self) -> Child {
+        let mut command = self.command(PROGRAM, &self.server());
+        command.arg("apply").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// From now on pushes are judged, and nothing of them is applied.
+    pub(crate) fn apply_nothing(&self) {
+        std::fs::remove_file(self.server().join("hooks/post-receive")).unwrap();
+    }
+
+    /// Does something while the server has no hooks.
+    pub(crate) fn without_hooks(&self, work: impl FnOnce() -> String) {
+        let (hooks, kept) = (self.server().join("hooks"), self.path().join("kept-hooks"));
+        std::fs::rename(&hooks, &kept).unwrap();
+        work();
+        std::fs::rename(&kept, &hooks).unwrap();
     }
 
     /// Runs a program with text on its standard input.

@@ -6,18 +6,32 @@ use crate::databases::{Database, Engine};
 use crate::doubt::on;
 use crate::support::World;
 
-/// Keeps a session of a server at work on a database for some seconds.
-pub(crate) fn meanwhile(database: &Database, sql: &str) -> Child {
-    let folder = database.engine.server().folder.display().to_string();
+/// Keeps a session at work on a database for some seconds.
+pub(crate) fn meanwhile(database: &Database, world: &World, sql: &str) -> Child {
+    let folder = || database.engine.server().folder.display().to_string();
     let mut client = match database.engine {
         Engine::Postgres => {
             let mut psql = Command::new("psql");
-            psql.args(["-X", "-q", "-U", "postgres", "-h", &folder, database.name(), "-c", sql]);
+            psql.args(["-X", "-q", "-U", "postgres", "-h", &folder(), database.name(), "-c", sql]);
             psql
+        }
+        Engine::Sqlite => {
+            let script = world.file_beside("holder.sql", sql);
+            let mut client = Command::new("sqlite3");
+            client.arg(world.server().join(format!("{}.sqlite", database.name()))).stdin(script);
+            client
         }
         _ => {
             let mut client = Command::new("mariadb");
-            client.args(["--no-defaults", "-u", "root", &format!("--socket={folder}/s"), database.name(), "-e", sql]);
+            client.args([
+                "--no-defaults",
+                "-u",
+                "root",
+                &format!("--socket={}/s", folder()),
+                database.name(),
+                "-e",
+                sql,
+            ]);
             client
         }
     };
@@ -116,7 +130,7 @@ fn a_row_of_the_history_that_somebody_holds_is_waited_for() {
         &database.server_file().replace("[[environment]]\n", "[[environment]]\nlock-timeout = \"1s\"\n"),
     );
     let mut holder =
-        meanwhile(&database, "BEGIN; SELECT * FROM schemagate_migration FOR UPDATE; DO SLEEP(4); ROLLBACK;");
+        meanwhile(&database, &world, "BEGIN; SELECT * FROM schemagate_migration FOR UPDATE; DO SLEEP(4); ROLLBACK;");
     world.migration("2", "CREATE TABLE b (id INTEGER);\n");
     world.send("two").says(&["retrying db/shop/2##ddl##change.sql", "1 applied now"]).ok();
     holder.wait().unwrap();

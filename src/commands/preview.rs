@@ -1,0 +1,81 @@
+//! What a target's work will be, before any of it is done.
+//!
+//! All that can be known to keep a file from running is found here, so that nothing begins that could not end. Refuses to
+//! run anything.
+
+use crate::commands::scripts::{conflict, prepare};
+use crate::commands::work::Work;
+use crate::config::Dialect;
+use crate::engine::Script;
+use crate::history::{Mode, Row, State};
+use crate::plan::{Plan, Step};
+use crate::render::rollout::{Standing, StepView, TargetView};
+
+/// Scripts of so many bytes together are kept between plan and run.
+const MOST_READY: usize = 2 << 20;
+
+impl Work<'_> {
+    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns its steps, and
+    /// their scripts as far as they may be kept in memory.
+    pub(super) fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> (Vec<Step>, Vec<Option<Script>>) {
+        let (mut ready, mut size) = (Vec::new(), 0);
+        view.applied_before = plan.applied;
+        view.notes = plan.notes;
+        view.conflicts = plan.conflicts;
+        for step in &plan.steps {
+            let script = match prepare(self.source, self.manifest, step, dialect, &self.terms()) {
+                Ok(script) => script,
+                Err(conflict) => {
+                    view.conflicts.push(conflict);
+                    continue;
+                }
+            };
+            let earlier = script.earlier.as_ref().and_then(|row| row.error.clone());
+            if let Some(error) = earlier.filter(|_| self.dry) {
+                view.error.get_or_insert(error);
+            }
+            if script.mode == Mode::Journal && self.target.manner.atomic_push && plan.steps.len() > 1 {
+                let message =
+                    "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
+                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
+            }
+            if self.target.manner.atomic_push && plan.steps.len() > 1 && script.terms != self.terms() {
+                let message = "this file has directives of its own, and this target runs a push in one transaction";
+                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
+            }
+            view.steps.push(self.step_view(&script));
+            size += script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
+            ready.push(Some(script).filter(|_| size <= MOST_READY && !self.dry));
+        }
+        view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
+            (false, _) => Standing::Conflict,
+            (true, false) => Standing::Pending,
+            (true, true) => Standing::Current,
+        };
+        (plan.steps, ready)
+    }
+
+    fn step_view(&self, script: &Script) -> StepView {
+        StepView {
+            version: script.migration.version.as_str().to_owned(),
+            kind: script.migration.kind.word().to_owned(),
+            description: script.migration.description.clone(),
+            path: script.migration.path.display(),
+            outcome: if self.dry { "pending" } else { "not-run" },
+            earlier: script.earlier.as_ref().map(|row| row.state.word()),
+            begun: script.earlier.as_ref().filter(|row| row.state == State::Running).map(|row| begun(row)),
+            statements: script.statements.len(),
+            from_statement: script.done + 1,
+            duration_us: 0,
+        }
+    }
+}
+
+/// Says who began a migration that is running, and how far it came.
+fn begun(row: &Row) -> String {
+    let when = row.started_at.get(..19).unwrap_or(&row.started_at);
+    format!(
+        "begun {when} UTC by process {} on {} for {}, {} of {} statements recorded",
+        row.process_id, row.host, row.pusher, row.statements_done, row.statements_total
+    )
+}
