@@ -61,6 +61,54 @@ pub(super) struct Writer {
     pub(super) prefix: String,
 }
 
+/// A value of a row, before it is written as a literal or bound to a statement.
+pub(super) enum Cell<'r> {
+    Number(i64),
+    Text(&'r str),
+    Null,
+}
+
+/// The values of a row in the order of [`MIGRATION`].
+pub(super) fn cells(row: &Row) -> Vec<Cell<'_>> {
+    let size = |number: usize| Cell::Number(i64::try_from(number).unwrap_or(i64::MAX));
+    let error = row.error.as_ref();
+    let place = |part: fn(&RowError) -> usize| size(error.map_or(0, part));
+    vec![
+        Cell::Number(row.seq),
+        Cell::Text(row.project.as_str()),
+        Cell::Text(&row.version),
+        Cell::Text(&row.version_key),
+        Cell::Text(row.kind.word()),
+        Cell::Text(&row.description),
+        Cell::Text(&row.path),
+        Cell::Text(&row.blob_id),
+        Cell::Text(&row.commit_id),
+        Cell::Text(&row.checksum_bytes),
+        Cell::Text(&row.checksum_text),
+        Cell::Text(row.mode.word()),
+        Cell::Text(row.state.word()),
+        size(row.statements_total),
+        size(row.statements_done),
+        size(row.statement_open),
+        Cell::Text(&row.statement_sums),
+        error.map_or(Cell::Null, |error| Cell::Text(&error.message)),
+        Cell::Text(error.map_or("", |error| &error.code)),
+        place(|error| error.statement),
+        place(|error| error.line),
+        place(|error| error.column),
+        Cell::Number(row.attempt),
+        Cell::Number(i64::from(row.out_of_order)),
+        Cell::Text(&row.pusher),
+        Cell::Text(&row.pusher_source),
+        Cell::Text(&row.host),
+        Cell::Number(row.process_id),
+        Cell::Text(&row.program_version),
+        Cell::Text(&row.started_at),
+        Cell::Text(&row.finished_at),
+        Cell::Number(row.duration_us),
+    ]
+}
+
 /// Makes the row of a script.
 pub(super) fn row(script: &Script, provenance: &Provenance, state: State, done: usize) -> Row {
     let migration = &script.migration;
@@ -101,6 +149,14 @@ impl Writer {
         text(value, self.dialect)
     }
 
+    fn literal(&self, cell: &Cell<'_>) -> String {
+        match cell {
+            Cell::Number(number) => number.to_string(),
+            Cell::Text(text) => self.text(text),
+            Cell::Null => "NULL".to_owned(),
+        }
+    }
+
     fn table(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
@@ -112,43 +168,7 @@ impl Writer {
 
     /// The statements that write a row, `over` that of an earlier attempt which is not applied, if `condition` holds.
     pub(super) fn replace(&self, row: &Row, over: bool, condition: &str) -> String {
-        let unknown = RowError { message: String::new(), code: String::new(), statement: 0, line: 0, column: 0 };
-        let error = row.error.as_ref().unwrap_or(&unknown);
-        let message = if row.error.is_some() { self.text(&error.message) } else { "NULL".to_owned() };
-        let values = [
-            row.seq.to_string(),
-            self.text(row.project.as_str()),
-            self.text(&row.version),
-            self.text(&row.version_key),
-            self.text(row.kind.word()),
-            self.text(&row.description),
-            self.text(&row.path),
-            self.text(&row.blob_id),
-            self.text(&row.commit_id),
-            self.text(&row.checksum_bytes),
-            self.text(&row.checksum_text),
-            self.text(row.mode.word()),
-            self.text(row.state.word()),
-            row.statements_total.to_string(),
-            row.statements_done.to_string(),
-            row.statement_open.to_string(),
-            self.text(&row.statement_sums),
-            message,
-            self.text(&error.code),
-            error.statement.to_string(),
-            error.line.to_string(),
-            error.column.to_string(),
-            row.attempt.to_string(),
-            i64::from(row.out_of_order).to_string(),
-            self.text(&row.pusher),
-            self.text(&row.pusher_source),
-            self.text(&row.host),
-            row.process_id.to_string(),
-            self.text(&row.program_version),
-            self.text(&row.started_at),
-            self.text(&row.finished_at),
-            row.duration_us.to_string(),
-        ];
+        let values: Vec<String> = cells(row).iter().map(|cell| self.literal(cell)).collect();
         let table = self.table(MIGRATION.name);
         let and = if condition.is_empty() { String::new() } else { format!(" AND {condition}") };
         let mut sql = String::new();
@@ -262,15 +282,15 @@ pub(super) fn error(script: &Script, number: usize, byte: Option<usize>, message
 }
 
 /// The cells of a row, read one after the other in the order of [`MIGRATION`].
-struct Cells<'r> {
-    row: &'r [Option<String>],
+struct Cells {
+    row: std::vec::IntoIter<Option<String>>,
     at: usize,
 }
 
-impl Cells<'_> {
+impl Cells {
     fn cell(&mut self) -> Result<Option<String>, String> {
         self.at += 1;
-        self.row.get(self.at - 1).cloned().ok_or_else(|| format!("column {} is missing", self.name()))
+        self.row.next().ok_or_else(|| format!("column {} is missing", self.name()))
     }
 
     fn name(&self) -> &'static str {
@@ -305,8 +325,8 @@ impl Cells<'_> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(row: &[Option<String>]) -> Result<Row, String> {
-    let mut cells = Cells { row, at: 0 };
+pub(super) fn read(row: Vec<Option<String>>) -> Result<Row, String> {
+    let mut cells = Cells { row: row.into_iter(), at: 0 };
     // Fields are evaluated in the order in which they are written.
     Ok(Row {
         seq: cells.number()?,

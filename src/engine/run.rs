@@ -6,6 +6,7 @@
 //! have. Refuses to know any engine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::engine::apart::Tables;
@@ -30,6 +31,8 @@ pub(super) struct Runner<W> {
     pub(super) wait: Duration,
     /// The numbers of all rows.
     numbers: BTreeMap<(ProjectName, String, Kind), i64>,
+    /// The highest of them.
+    highest: i64,
     /// Whether these were read.
     read: bool,
     /// How far each row had come when it was read.
@@ -74,6 +77,15 @@ pub(super) enum Stop {
     Commit(usize, usize, Fault),
 }
 
+/// A script that ran and whose row is still to be written.
+struct Recorded<'s> {
+    row: Row,
+    /// Whether a row of an earlier attempt may stand in its place.
+    over: bool,
+    /// The event that says what it suppresses.
+    spared: Option<(&'static str, &'s str)>,
+}
+
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Record(fault)
@@ -97,6 +109,7 @@ impl<W: Wire> Runner<W> {
             writer,
             wait,
             numbers: BTreeMap::new(),
+            highest: 0,
             read: false,
             seen: BTreeMap::new(),
             ours: BTreeSet::new(),
@@ -151,10 +164,10 @@ impl<W: Wire> Runner<W> {
 
     /// Gives a row its number: that of an earlier attempt, or the next one. Says whether a row may stand there already.
     pub(super) fn number(&mut self, mut row: Row) -> (Row, bool) {
-        let next = self.numbers.values().max().copied().unwrap_or(0) + 1;
         let key = (row.project.clone(), row.version_key.clone(), row.kind);
         let over = !self.read || self.numbers.contains_key(&key);
-        row.seq = *self.numbers.entry(key).or_insert(next);
+        row.seq = *self.numbers.entry(key).or_insert(self.highest + 1);
+        self.highest = self.highest.max(row.seq);
         self.ours.insert(row.seq);
         (row, over)
     }
@@ -166,7 +179,7 @@ impl<W: Wire> Runner<W> {
         let condition = self.wire.condition(true, tame);
         let terms = scripts.first().map(|script| script.terms.clone()).unwrap_or_default();
         self.open(&terms)?;
-        let mut durations = Vec::new();
+        let (mut durations, mut rows) = (Vec::new(), Vec::new());
         for (index, script) in scripts.iter().enumerate() {
             let (started, started_at) = (Instant::now(), record::now());
             for number in 0..script.statements.len() {
@@ -179,21 +192,14 @@ impl<W: Wire> Runner<W> {
             let row = record::row(script, who, State::Applied, script.statements.len());
             let duration_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
             let (row, over) = self.number(Row { started_at, duration_us, ..row });
-            let record = self.writer.replace(&row, over, &condition);
-            // The row says it all; an event is added where there was more than one attempt.
-            let mut events = if row.attempt == 1 { Vec::new() } else { vec![("applied", "")] };
-            events.extend(script.spared());
-            let event: String = events
-                .iter()
-                .map(|(event, detail)| format!("; {}", self.writer.event(row.seq, event, detail)))
-                .collect();
-            let rights = if tame { "" } else { self.wire.own_rights() };
-            let needed = CLAIMED - 1 + events.len() as u64;
-            if self.wire.tell(&format!("{rights}{record}{event}"))? < needed {
-                return Err(Stop::Record(gone()));
+            rows.push(Recorded { row, over, spared: script.spared() });
+            // What took other rights must not keep them for the next script.
+            if !tame {
+                self.record(&mut rows, &condition, tame)?;
             }
             durations.push(elapsed);
         }
+        self.record(&mut rows, &condition, tame)?;
         let last = scripts.len().saturating_sub(1);
         let end = scripts.get(last).map_or(0, |script| script.statements.len().max(1) - 1);
         match self.wire.objection()? {
@@ -206,6 +212,30 @@ impl<W: Wire> Runner<W> {
         self.commit(tame).map_err(|fault| Stop::Commit(last, end, fault))?;
         self.settled = tame.then_some(terms);
         Ok(durations)
+    }
+
+    /// Writes the rows of scripts that ran, and with them the events that they ask for.
+    fn record(&mut self, rows: &mut Vec<Recorded<'_>>, condition: &str, tame: bool) -> Result<(), Fault> {
+        for Recorded { row, over, spared } in rows.drain(..) {
+            // The row says it all; an event is added where there was more than one attempt.
+            let again = (row.attempt > 1).then_some(("applied", ""));
+            let events: Vec<(&str, &str)> = again.into_iter().chain(spared).collect();
+            if tame && !over && events.is_empty() {
+                if self.wire.add(&self.writer, &row, condition)? < CLAIMED - 1 {
+                    return Err(gone());
+                }
+                continue;
+            }
+            let rights = if tame { "" } else { self.wire.own_rights() };
+            let mut sql = rights.to_owned() + &self.writer.replace(&row, over, condition);
+            for (event, detail) in &events {
+                let _ = write!(sql, "; {}", self.writer.event(row.seq, event, detail));
+            }
+            if self.wire.tell(&sql)? < CLAIMED - 1 + events.len() as u64 {
+                return Err(gone());
+            }
+        }
+        Ok(())
     }
 
     /// Runs one statement, telling how long it takes and what the server says.
@@ -264,6 +294,7 @@ impl<W: Wire> Session for Runner<W> {
         self.read = true;
         if !self.exists()? {
             self.numbers.clear();
+            self.highest = 0;
             return Ok(Vec::new());
         }
         let found = self.wire.ask(&self.writer.all()).map_err(|fault| self.explain(&fault))?;
@@ -274,10 +305,11 @@ impl<W: Wire> Session for Runner<W> {
             )
         };
         let rows: Vec<Row> =
-            found.into_iter().map(|row| record::read(&row)).collect::<Result<_, _>>().map_err(damaged)?;
+            found.into_iter().map(record::read).collect::<Result<_, _>>().map_err(damaged)?;
         self.seen = rows.iter().map(|row| (row.seq, (row.attempt, row.statements_done))).collect();
         self.numbers =
             rows.iter().map(|row| ((row.project.clone(), row.version_key.clone(), row.kind), row.seq)).collect();
+        self.highest = self.numbers.values().max().copied().unwrap_or(0);
         Ok(rows)
     }
 

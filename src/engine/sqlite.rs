@@ -5,23 +5,25 @@
 //! not through `sqlx`, which puts a thread between: a call costs less than the change of threads.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use rusqlite::fallible_iterator::FallibleIterator as _;
-use rusqlite::types::ValueRef;
-use rusqlite::{Batch, Connection, OpenFlags};
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Batch, Connection, OpenFlags, params_from_iter};
 
 use crate::config::Dialect;
 use crate::engine::lock::{FileLock, try_take};
-use crate::engine::record::text;
+use crate::engine::record::{Cell, Writer, cells, text};
 use crate::engine::run::{Runner, gone};
 use crate::engine::sqlite_file::{Absent, explain, fault, parse_url};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
-use crate::engine::tables;
+use crate::engine::tables::{self, MIGRATION};
 use crate::engine::watch::TICK;
 use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble};
+use crate::history::Row;
 use crate::text::holds;
 
 /// How long SQLite itself waits before we ask again.
@@ -32,6 +34,8 @@ const KEPT: usize = 32;
 const STEPS_BETWEEN: i32 = 10_000;
 /// Only on a database file of more bytes than this do ordinary statements take long.
 const LARGE: u64 = 16 << 20;
+/// In this time a database file does not become a large one.
+const GROWS: Duration = Duration::from_millis(10);
 const TOO_LONG: &str = "the statement took longer than statement-timeout";
 
 /// Opens a database; see [`crate::engine::Engine::connect`].
@@ -63,6 +67,8 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         unreferring: None,
         begun: 0,
         refers: false,
+        large: false,
+        looked: None,
         timeout: None,
         lock: None,
     };
@@ -108,6 +114,9 @@ struct Sqlite {
     begun: usize,
     /// Whether a statement since the beginning of the transaction may have made a reference.
     refers: bool,
+    /// Whether the file of the database is large, and when that was looked at.
+    large: bool,
+    looked: Option<Instant>,
     /// How long a statement may take.
     timeout: Option<Duration>,
     lock: Option<FileLock>,
@@ -155,8 +164,12 @@ impl Sqlite {
 
     /// Says whether a statement may run for seconds, as far as that can be known cheaply: the database is large, or rows
     /// are made by recursion.
-    fn may_take_long(&self, sql: &str) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|file| file.len() > LARGE) || holds(sql, "recursive")
+    fn may_take_long(&mut self, sql: &str) -> bool {
+        if self.looked.is_none_or(|looked| looked.elapsed() > GROWS) {
+            self.looked = Some(Instant::now());
+            self.large = std::fs::metadata(&self.path).is_ok_and(|file| file.len() > LARGE);
+        }
+        self.large || holds(sql, "recursive")
     }
 }
 
@@ -178,6 +191,23 @@ impl Wire for Sqlite {
         let before = self.connection.total_changes();
         self.connection.execute_batch(sql).map_err(|error| fault(&error))?;
         Ok(self.connection.total_changes() - before)
+    }
+
+    /// The statement is the same for all rows, so it is prepared once for a schema.
+    fn add(&mut self, _writer: &Writer, row: &Row, _condition: &str) -> Result<u64, Fault> {
+        static INSERT: LazyLock<String> = LazyLock::new(|| {
+            let places = vec!["?"; MIGRATION.columns.len()].join(", ");
+            format!("INSERT INTO main.{} ({}) VALUES ({places})", MIGRATION.name, MIGRATION.names())
+        });
+        let added = self.connection.prepare_cached(&INSERT).and_then(|mut insert| {
+            let values = cells(row).into_iter().map(|cell| match cell {
+                Cell::Number(number) => Value::Integer(number),
+                Cell::Text(text) => Value::Text(text.replace('\0', "")),
+                Cell::Null => Value::Null,
+            });
+            insert.execute(params_from_iter(values))
+        });
+        added.map(|added| added as u64).map_err(|error| fault(&error))
     }
 
     fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {

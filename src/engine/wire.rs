@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::config::Dialect;
 use crate::engine::apart::Tables;
+use crate::engine::record::Writer;
 use crate::engine::{ScriptStatement, Terms, Trouble};
+use crate::history::Row;
 
 /// Rows of an answer; NULL is `None`.
 pub(super) type Rows = Vec<Vec<Option<String>>>;
@@ -85,6 +87,15 @@ pub(super) trait Wire {
     /// # Errors
     /// If one fails.
     fn tell(&mut self, sql: &str) -> Result<u64, Fault>;
+
+    /// Writes a row of the history in nobody's place, if `condition` holds; returns how many it wrote. Who has a quicker
+    /// way than a statement with the values in it uses that.
+    ///
+    /// # Errors
+    /// If it fails.
+    fn add(&mut self, writer: &Writer, row: &Row, condition: &str) -> Result<u64, Fault> {
+        self.tell(&writer.replace(row, false, condition))
+    }
 
     /// Asks a question of our own.
     ///
