@@ -81,6 +81,9 @@ pub struct RowError {
     pub column: usize,
 }
 
+/// How far a migration came: attempts, statements that ran, the one that was begun, and the state.
+pub type Reached = (i64, usize, usize, State);
+
 /// One migration in one database.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Row {
@@ -115,7 +118,8 @@ pub struct Row {
     /// Statements that ran and stayed.
     pub statements_done: usize,
     /// The statement that was begun and whose end is not recorded, from 1; 0 for none. Only statements that cannot
-    /// share a transaction with their record are begun like that.
+    /// share a transaction with their record are begun like that. Where it is not the one behind those that ran, all up to
+    /// it may have left a part of their work.
     pub statement_open: usize,
     /// Sixteen hexadecimal digits of SHA-256 for each statement, joined: tells whether an edit touched what ran.
     pub statement_sums: String,
@@ -147,6 +151,11 @@ impl Row {
     /// Returns what names it among all rows.
     pub fn place(&self) -> Place {
         (self.project.as_str().to_owned(), self.version_key.clone(), self.kind)
+    }
+
+    /// Returns how far it came: another answer means that somebody was at work.
+    pub fn reached(&self) -> Reached {
+        (self.attempt, self.statements_done, self.statement_open, self.state)
     }
 
     /// Returns the checksums of what ran.

@@ -112,11 +112,16 @@ pub fn plan<'p>(
                     plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), &rows));
                 }
                 let contents = contents.get_or_insert_with(|| {
-                    let applied = rows.iter().filter(|row| row.state == State::Applied);
-                    applied.map(|row| (row.blob_id.as_str(), *row)).collect()
+                    let ended = rows.iter().filter(|row| matches!(row.state, State::Applied | State::Forgotten));
+                    ended.map(|row| (row.blob_id.as_str(), *row)).collect()
                 });
-                if let Some(row) = contents.get(migration.blob.as_str()) {
-                    plan.notes.push(again(migration, row));
+                match contents.get(migration.blob.as_str()) {
+                    Some(row) if row.state == State::Forgotten && earlier.is_none() => {
+                        plan.notes.push(forgotten_before(migration, row));
+                        continue;
+                    }
+                    Some(row) => plan.notes.push(again(migration, row)),
+                    None => {}
                 }
                 plan.steps.push(Step {
                     migration: migration.clone(),
@@ -193,9 +198,22 @@ fn forgotten(
     }
     plan.conflicts.push(Conflict {
         message: format!("{version} was forgotten here, and `{path}` says something else than what was"),
-        help: format!("give it a new version: schemagate renumber '{path}'; or let it run: schemagate resolve '{path}' --not-applied"),
+        help: format!(
+            "give it a new version: schemagate renumber '{path}'; or let it run: schemagate resolve '{}' --not-applied",
+            row.path
+        ),
         path,
     });
+}
+
+/// The bytes of what people forgot, under a new version: they do not run either.
+fn forgotten_before(migration: &Migration, row: &Row) -> String {
+    let (path, from) = (migration.path.display(), &row.path);
+    format!(
+        "`{path}` has the same bytes as version {} {}, which was forgotten here, so it does not run; to let it run: \
+         schemagate resolve '{from}' --not-applied",
+        row.version, row.kind
+    )
 }
 
 fn short(id: &str) -> &str {

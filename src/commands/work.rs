@@ -118,8 +118,12 @@ impl Work<'_> {
             }
             _ => Ok(()),
         };
-        if let Ok(rows) = session.history() {
-            self.remember(name, &rows, Some(&[]), view, repository);
+        match session.history() {
+            Ok(rows) => self.remember(name, &rows, Some(&[]), view, repository),
+            Err(trouble) => view.notes.push(format!(
+                "what is applied could not be read at the end ({}): until the next run no push may change these files",
+                trouble.message
+            )),
         }
         result
     }

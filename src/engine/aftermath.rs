@@ -3,8 +3,10 @@
 //! After a lost connection nothing is believed until the lock is held again: the server keeps it until the dead session
 //! has ended, so only then is the history final. Refuses to run scripts.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::engine::patience::Patience;
 use crate::engine::record;
 use crate::engine::remains::Missing;
 use crate::engine::run::{Runner, Stop};
@@ -22,9 +24,13 @@ impl<W: Wire> Runner<W> {
         self.settled = None;
         match stop {
             Stop::Record(fault) | Stop::Commit(_, _, fault) if kept => {
-                let script = &scripts[0];
-                let from = if script.mode == Mode::Journal { script.done } else { 0 };
-                Ok(self.after_half(scripts, who, (0, from, script.statements.len().max(1) - 1), fault))
+                let (script, from) = (&scripts[0], self.reached);
+                let (from, to) = match script.mode {
+                    Mode::Journal if script.alone_at(from) > 0 => (from, from + 1),
+                    Mode::Journal => (from, script.shared_to(from.min(script.statements.len()))),
+                    Mode::Transaction => (0, script.statements.len()),
+                };
+                Ok(self.after_half(scripts, who, (0, from, to.max(1) - 1), fault))
             }
             Stop::Record(fault) => self.after_lost_record(scripts, &fault),
             Stop::Commit(index, number, fault) if refused(&fault) => {
@@ -73,7 +79,8 @@ impl<W: Wire> Runner<W> {
         }
         let done = if journal { script.shared_from(number) } else { 0 };
         let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, done) };
-        self.record_failure(row, &error);
+        // Where that fails nothing is lost: nothing of the file stays, or its row stands since it began.
+        let _ = self.record_failure(row, &error);
         let left = match (journal, scripts.len()) {
             (true, _) => format!("{}; the others did not run", ran(done)),
             (false, 1) => "nothing of this file stays; the database is as it was before it".to_owned(),
@@ -100,8 +107,8 @@ impl<W: Wire> Runner<W> {
         let script = &scripts[index];
         let error = record::error(script, number, fault.byte, fault.message, fault.code);
         let row = record::row(script, who, State::Failed, from);
-        let row = Row { error: Some(error.clone()), mode: Mode::Journal, statement_open: from + 1, ..row };
-        self.record_failure(row, &error);
+        let row = Row { error: Some(error.clone()), mode: Mode::Journal, statement_open: number + 1, ..row };
+        let recorded = self.record_failure(row, &error);
         let what = if from == number {
             format!("statement {} may have done a part of its work", number + 1)
         } else {
@@ -111,8 +118,12 @@ impl<W: Wire> Runner<W> {
                 number + 1
             )
         };
-        let left = format!("{}; {what}; the others did not run", ran(from));
-        Outcome::Failed { script: index, error, left, help: decide(script, from) }
+        let mut left = format!("{}; {what}; the others did not run", ran(from));
+        if let Err(fault) = recorded {
+            let _ =
+                write!(left, "; this could NOT be recorded ({}), so do not apply before it is decided", fault.message);
+        }
+        Outcome::Failed { script: index, error, left, help: decide(script, from, number) }
     }
 
     /// A setting of an earlier attempt could not be made again: nothing ran, and what the history says stays.
@@ -130,7 +141,7 @@ impl<W: Wire> Runner<W> {
         let error = record::error(script, number, fault.byte, message, fault.code.clone());
         let statement_open = script.earlier.as_ref().map_or(0, |row| row.statement_open);
         let row = record::row(script, who, State::Failed, script.done);
-        self.record_failure(Row { error: Some(error.clone()), statement_open, ..row }, &error);
+        let _ = self.record_failure(Row { error: Some(error.clone()), statement_open, ..row }, &error);
         let left = format!("{}; nothing ran now", ran(script.done));
         let help = remedy(fault).map_or_else(|| "mend the cause; then schemagate sync".to_owned(), str::to_owned);
         Ok(Outcome::Failed { script: 0, error, left, help })
@@ -152,13 +163,27 @@ impl<W: Wire> Runner<W> {
         Ok(self.after_refusal(scripts, who, place, &Fault { message, byte: None, ..fault }))
     }
 
-    /// Writes a failed row of its own, behind the work that was taken back.
-    fn record_failure(&mut self, row: Row, error: &RowError) {
+    /// Writes a failed row of its own, behind the work that was taken back. Who holds the history is waited for.
+    fn record_failure(&mut self, row: Row, error: &RowError) -> Result<(), Fault> {
         let (row, _) = self.number(row);
         let sql = self.writer.replace(&row, true, &self.wire.condition(false, false));
         let event = self.writer.event(row.seq, "failed", &error.message);
-        if self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}; COMMIT")).is_err() {
+        let mut patience = Patience::new(self.wait);
+        loop {
+            let written = self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}; COMMIT"));
+            let Err(fault) = written else { return Ok(()) };
             self.wire.take_back();
+            if fault.class != Class::Busy {
+                return Err(fault);
+            }
+            if patience.again().is_none() {
+                // Better without its event than not at all.
+                let alone = self.wire.begin(&Terms::default(), false, &format!("{sql}; COMMIT"));
+                if alone.is_err() {
+                    self.wire.take_back();
+                }
+                return alone.map(|_| ());
+            }
         }
     }
 
@@ -172,8 +197,11 @@ impl<W: Wire> Runner<W> {
         error: RowError,
     ) -> Outcome {
         let row = record::row(script, who, State::Failed, number + 1);
-        self.record_failure(Row { error: Some(error.clone()), mode: Mode::Journal, ..row }, &error);
-        let left = format!("statements 1 to {} of this file ran and may stay; the others did not run", number + 1);
+        let recorded = self.record_failure(Row { error: Some(error.clone()), mode: Mode::Journal, ..row }, &error);
+        let mut left = format!("statements 1 to {} of this file ran and may stay; the others did not run", number + 1);
+        if let Err(fault) = recorded {
+            let _ = write!(left, "; this could NOT be recorded ({})", fault.message);
+        }
         let help = "look at what stayed; then mend only what comes behind these statements".to_owned();
         Outcome::Failed { script: index, error, left, help }
     }
@@ -199,13 +227,18 @@ impl<W: Wire> Runner<W> {
                 "the server has taken the transaction back: nothing of this file stays".to_owned()
             }
             (false, _) => "the server takes the transaction back when it notices; the next run makes sure".to_owned(),
-            (true, _) => {
-                let stays = scripts[index].shared_from(number - 1);
-                format!("{}; whether statement {} did, the next run finds out", ran(stays), stays + 1)
+            (true, recovered) => {
+                let script = &scripts[index];
+                let stays = script.shared_from(number - 1);
+                let fate = recovered.ok().and_then(|_| self.fate(script, stays));
+                let fate =
+                    fate.unwrap_or_else(|| format!("whether statement {} did, the next run finds out", stays + 1));
+                format!("{}; {fate}", ran(stays))
             }
         };
         let error = RowError { message: format!("the connection was lost: {}", fault.message), ..error };
-        Outcome::Failed { script: index, error, left, help: "schemagate sync".to_owned() }
+        let help = remedy(fault).map_or_else(String::new, |remedy| format!("{remedy}; then "));
+        Outcome::Failed { script: index, error, left, help: help + "schemagate sync" }
     }
 
     /// Our own bookkeeping or the commit failed: the history decides whether the work is there.
@@ -239,11 +272,13 @@ impl<W: Wire> Runner<W> {
 /// What people have to decide.
 fn undecided(script: &Script, number: usize, why: &str) -> Outcome {
     let k = number + 1;
+    let open = script.earlier.as_ref().map_or(k, |row| row.statement_open.max(k));
+    let these = if open == k { format!("statement {k}") } else { format!("statements {k} to {open}") };
     let message =
         format!("an earlier run stopped during this statement, and whether it took effect is not known: {why}");
     let error = record::error(script, number, None, message, "undecided".to_owned());
-    let left = format!("{}; statement {k} ran or did not; nothing ran now", ran(number));
-    Outcome::Failed { script: 0, error, left, help: decide(script, number) }
+    let left = format!("{}; {these} ran or did not; nothing ran now", ran(number));
+    Outcome::Failed { script: 0, error, left, help: decide(script, number, open - 1) }
 }
 
 /// What the others use cannot be made again in a new session.
@@ -260,13 +295,15 @@ fn not_made_again(script: &Script, missing: &Missing) -> Outcome {
     Outcome::Failed { script: 0, error, left: format!("{}; nothing ran now", ran(script.done)), help }
 }
 
-/// How people say whether a statement (from 0) took effect.
-fn decide(script: &Script, number: usize) -> String {
-    let (path, k) = (script.migration.path.display(), number + 1);
+/// How people say whether statements (from 0, the first and the last one in doubt) took effect.
+fn decide(script: &Script, from: usize, to: usize) -> String {
+    let (path, k, next) = (script.migration.path.display(), from + 1, to + 2);
+    let (what, is) =
+        if from == to { (format!("statement {k}"), "is") } else { (format!("all of {k} to {}", to + 1), "are") };
+    let not = if from == to { "it is not" } else { "nothing of them is" };
     format!(
-        "look at the database. If statement {k} is there: schemagate resolve '{path}' --from {}; if it is not: \
-         schemagate resolve '{path}' --from {k}; if the whole file is done: schemagate resolve '{path}' --applied",
-        k + 1
+        "look at the database. If {what} {is} there: schemagate resolve '{path}' --from {next}; if {not}: schemagate resolve \
+         '{path}' --from {k}; if the whole file is done: schemagate resolve '{path}' --applied"
     )
 }
 

@@ -74,14 +74,24 @@ impl Build {
     }
 }
 
-/// Invalid indexes that nobody is building just now. Those of a partitioned table are no leftovers.
+/// The question for invalid indexes, and whether somebody else may be building them: who builds holds this lock of the
+/// table to the end, and everybody may see it (manual, "Explicit Locking"). Those of a partitioned table are no leftovers.
 fn invalid(which: &str) -> String {
     format!(
-        "SELECT i.indexrelid::pg_catalog.regclass FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = \
-         i.indexrelid JOIN pg_catalog.pg_class t ON t.oid = i.indrelid WHERE NOT i.indisvalid AND c.relkind = 'i' AND \
-         t.relkind IN ('r', 'm') AND {which} AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_stat_progress_create_index p \
-         WHERE p.relid = i.indrelid) ORDER BY 1"
+        "SELECT i.indexrelid::pg_catalog.regclass, EXISTS (SELECT 1 FROM pg_catalog.pg_locks l WHERE l.locktype = \
+         'relation' AND l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock' AND l.pid <> \
+         pg_catalog.pg_backend_pid() AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = \
+         pg_catalog.current_database())) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_class t ON t.oid = i.indrelid WHERE NOT i.indisvalid AND c.relkind = 'i' AND t.relkind IN \
+         ('r', 'm') AND {which} ORDER BY 1"
     )
+}
+
+/// An index that is invalid.
+struct Invalid {
+    name: String,
+    /// Whether somebody else may be building it.
+    built: bool,
 }
 
 /// Reads the name of a relation as a literal.
@@ -137,8 +147,8 @@ pub(super) fn beside_others<W: Wire>(
     send: impl FnOnce(&mut W) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let build = Build::of(text);
-    let names = |wire: &mut W| build.as_ref().map_or(Ok(Vec::new()), |build| names(wire, &build.could_leave()));
-    let before = names(wire)?;
+    let found = |wire: &mut W| build.as_ref().map_or(Ok(Vec::new()), |build| found(wire, &build.could_leave()));
+    let before: Vec<String> = found(wire)?.into_iter().map(|index| index.name).collect();
     let cells: Vec<u64> = wire
         .ask(TIMEOUTS)?
         .into_iter()
@@ -158,18 +168,22 @@ pub(super) fn beside_others<W: Wire>(
         return ran;
     }
     if ran.is_err() {
-        let left: Vec<String> =
-            names(wire).unwrap_or_default().into_iter().filter(|name| !before.contains(name)).collect();
-        // What cannot be dropped now is found before the next attempt, or named by whoever looks for invalid indexes.
-        if let Ok(Some(dropped)) = drop_invalid(wire, &left, "this failure") {
-            notices::add(dropped);
-        }
+        let left = found(wire).unwrap_or_default().into_iter().filter(|index| !before.contains(&index.name));
+        left.for_each(|index| notices::add(drop_if_nobody_builds(wire, &index)));
     }
     if let Some([[lock, _], [statement, _]]) = now {
         // Longer timeouts than asked for do no harm.
         let _ = wire.ask(&set_timeouts([lock, statement]));
     }
-    ran
+    ran?;
+    // Who says IF NOT EXISTS is content with one that is there and is of no use.
+    let left = build.and_then(|build| matches!(build, Build::Index { .. }).then(|| build.left_before())?);
+    match left.map_or(Ok(Vec::new()), |left| self::found(wire, &left))?.first() {
+        Some(index) => {
+            Err(Fault::new(Class::Busy, format!("the index {} was there already and is invalid", index.name)))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Removes what an attempt that failed before surely left; says what.
@@ -178,24 +192,49 @@ pub(super) fn beside_others<W: Wire>(
 /// If that fails.
 pub(super) fn make_room(wire: &mut impl Wire, text: &str) -> Result<Option<String>, Fault> {
     let Some(left) = Build::of(text).and_then(|build| build.left_before()) else { return Ok(None) };
-    let left = names(wire, &left)?;
-    drop_invalid(wire, &left, "an attempt that failed")
-}
-
-fn names(wire: &mut impl Wire, question: &str) -> Result<Vec<String>, Fault> {
-    Ok(wire.ask(question)?.into_iter().flatten().flatten().collect())
-}
-
-/// Drops indexes; says which, and what left them.
-fn drop_invalid(wire: &mut impl Wire, left: &[String], by: &str) -> Result<Option<String>, Fault> {
-    for index in left {
-        wire.tell(&format!("DROP INDEX CONCURRENTLY {index}"))?;
+    let left = found(wire, &left)?;
+    if let Some(index) = left.iter().find(|index| index.built) {
+        let message =
+            format!("the index {} is invalid, and somebody is at work on its table who may be building it", index.name);
+        return Err(Fault::new(Class::Busy, message));
     }
-    Ok(match left {
+    for index in &left {
+        drop(wire, index)?;
+    }
+    let names: Vec<&str> = left.iter().map(|index| index.name.as_str()).collect();
+    Ok(match names.as_slice() {
         [] => None,
-        [index] => Some(format!("the index {index} was left invalid by {by}; it was dropped")),
-        _ => Some(format!("the indexes {} were left invalid by {by}; they were dropped", left.join(", "))),
+        [index] => Some(format!("the index {index} was left invalid by an attempt that failed; it was dropped")),
+        _ => Some(format!(
+            "the indexes {} were left invalid by an attempt that failed; they were dropped",
+            names.join(", ")
+        )),
     })
+}
+
+fn found(wire: &mut impl Wire, question: &str) -> Result<Vec<Invalid>, Fault> {
+    let rows = wire.ask(question)?.into_iter().filter_map(|row| <[Option<String>; 2]>::try_from(row).ok());
+    Ok(rows.filter_map(|[name, built]| Some(Invalid { name: name?, built: built? == "t" })).collect())
+}
+
+fn drop(wire: &mut impl Wire, index: &Invalid) -> Result<(), Fault> {
+    wire.tell(&format!("DROP INDEX CONCURRENTLY {}", index.name)).map(|_| ())
+}
+
+/// Drops what a failure left; says what became of it.
+fn drop_if_nobody_builds(wire: &mut impl Wire, index: &Invalid) -> String {
+    let why = if index.built {
+        "somebody is at work on its table".to_owned()
+    } else {
+        match drop(wire, index) {
+            Ok(()) => return format!("the index {} was left invalid by this failure; it was dropped", index.name),
+            Err(fault) => fault.message,
+        }
+    };
+    format!(
+        "the index {0} is left invalid and could not be dropped ({why}); later: DROP INDEX CONCURRENTLY {0}",
+        index.name
+    )
 }
 
 /// The question for the timeouts of the session: lock and statement, each as it is and as it is by itself, in ms.

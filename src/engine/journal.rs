@@ -4,12 +4,14 @@
 //! begun in a commit of its own before it runs; if the mark is found later, the catalogue is asked whether the
 //! statement took effect. Refuses to guess: what cannot be told stops the database and is put to people.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::engine::probe::{Effect, Found, found};
 use crate::engine::record;
 use crate::engine::remains;
 use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
+use crate::engine::tame::tells;
 use crate::engine::trace::{effects, whole};
 use crate::engine::wire::{Class, Fault, Objection, Wire};
 use crate::engine::{Decision, Provenance, Script, Terms};
@@ -21,11 +23,12 @@ impl<W: Wire> Runner<W> {
         let started = Instant::now();
         let lock = self.wire.condition(false, false);
         let mut done = script.done;
+        self.reached = done;
         self.wire.settle(&script.terms)?;
         self.wire.learn()?;
         self.settings_again(script, done)?;
-        if let Some(number) = script.in_flight() {
-            done = self.found_out(script, number, tell)?;
+        if let Some(open) = script.in_flight() {
+            done = self.found_out(script, open, tell)?;
         }
         let open = script.alone_at(done);
         let row = Row { statement_open: open, ..record::row(script, who, State::Running, done) };
@@ -39,14 +42,16 @@ impl<W: Wire> Runner<W> {
             self.writer.replace(&row, over, &lock),
             more.as_deref().unwrap_or_default()
         );
-        let touched =
-            self.patiently(script, done, tell, |runner, _| Ok(runner.wire.begin(&Terms::default(), false, &claim)?))?;
+        let touched = self.patiently(script, done, false, tell, |runner, _| {
+            Ok(runner.wire.begin(&Terms::default(), false, &claim)?)
+        })?;
         if touched < CLAIMED + u64::from(more.is_some()) {
             return Err(Stop::Record(gone()));
         }
         // The last statements that share a transaction share it with the end of the row.
         let mut ended = false;
         while done < script.statements.len() {
+            self.reached = done;
             ended = !script.statements[done].alone;
             done = if ended {
                 self.shared(script, row.seq, done, started, tell)?
@@ -56,7 +61,7 @@ impl<W: Wire> Runner<W> {
         }
         if !ended {
             let finish = self.finished(row.seq, started) + self.wire.seal();
-            self.exactly(&finish, 2)?;
+            self.patiently(script, done, false, tell, |runner, _| Ok(runner.exactly(&finish, 2)?))?;
         }
         Ok(vec![started.elapsed()])
     }
@@ -67,7 +72,7 @@ impl<W: Wire> Runner<W> {
         let path = script.migration.path.display();
         let statement = &script.statements[number];
         let whole = whole(&statement.text, self.wire.dialect());
-        self.patiently(script, number, tell, |runner, tell| {
+        self.patiently(script, number, false, tell, |runner, tell| {
             let removed = runner.wire.make_room(statement).map_err(|fault| Stop::Statement(0, number, fault))?;
             if let Some(removed) = removed {
                 tell(Said::Notice { path: &path, line: statement.line, text: &removed });
@@ -83,7 +88,7 @@ impl<W: Wire> Runner<W> {
         let done = number + 1;
         if done < script.statements.len() {
             let sql = self.writer.progress(seq, done, script.alone_at(done), &lock) + self.wire.seal();
-            self.exactly(&sql, 1)?;
+            self.patiently(script, number, false, tell, |runner, _| Ok(runner.exactly(&sql, 1)?))?;
         }
         Ok(done)
     }
@@ -106,9 +111,10 @@ impl<W: Wire> Runner<W> {
     ) -> Result<usize, Stop> {
         let lock = self.wire.condition(false, false);
         let to = script.shared_to(from);
-        let quiet = script.leaves_the_session(self.wire.dialect());
+        let quiet = self.tame;
         let progress = self.writer.progress(seq, to, script.alone_at(to), &lock);
-        self.patiently(script, from, tell, |runner, tell| {
+        let told = tells(&script.statements[from..to], self.wire.dialect());
+        self.patiently(script, from, told, tell, |runner, tell| {
             if runner.wire.begin(&script.terms, false, &progress)? != 1 {
                 return Err(Stop::Record(gone()));
             }
@@ -118,8 +124,10 @@ impl<W: Wire> Runner<W> {
                     return Err(Stop::Statement(0, number, ended()));
                 }
             }
-            if let Objection::Broken(problem) = runner.wire.objection()? {
-                return Err(Stop::Broken(0, to - 1, problem));
+            match runner.wire.objection()? {
+                Objection::None => {}
+                Objection::Unsure => return Err(Stop::Unsure),
+                Objection::Broken(problem) => return Err(Stop::Broken(0, to - 1, problem)),
             }
             if to == script.statements.len() {
                 let finish = runner.finished(seq, started);
@@ -147,9 +155,14 @@ impl<W: Wire> Runner<W> {
         Ok(())
     }
 
-    /// Finds out whether the statement in flight (from 0) took effect; returns how many statements are done.
-    fn found_out(&mut self, script: &Script, number: usize, tell: Tell<'_>) -> Result<usize, Stop> {
-        let dialect = self.wire.dialect();
+    /// Finds out whether the statement in flight (from 0) took effect; returns how many statements are done. What several
+    /// may have left is not looked up.
+    fn found_out(&mut self, script: &Script, open: Range<usize>, tell: Tell<'_>) -> Result<usize, Stop> {
+        let (dialect, number) = (self.wire.dialect(), open.start);
+        if open.len() > 1 {
+            let why = format!("statements {} to {} changed tables without transactions", number + 1, open.end);
+            return Err(Stop::Undecided(number, why));
+        }
         let Some(statement) = script.statements.get(number) else {
             let why = "the file has fewer statements now".to_owned();
             return Err(Stop::Undecided(number, why));
@@ -174,6 +187,27 @@ impl<W: Wire> Runner<W> {
         let path = script.migration.path.display();
         tell(Said::Settled { path: &path, statement: number + 1, took_effect, why });
         Ok(if took_effect { number + 1 } else { number })
+    }
+
+    /// What became of the part of a script that begins with a statement (from 0) when its session ended; nothing if that
+    /// cannot be told. The lock must be held: only then the old session has ended.
+    pub(super) fn fate(&mut self, script: &Script, from: usize) -> Option<String> {
+        let (k, to) = (from + 1, script.shared_to(from));
+        if script.alone_at(from) == 0 {
+            return Some(match to - from {
+                1 => format!("the server has taken statement {k} back"),
+                _ => format!("the server has taken statements {k} to {to} back"),
+            });
+        }
+        let effects = effects(&script.statements[from].text, self.wire.dialect()).ok()?;
+        self.wire.settle(&script.terms).ok()?;
+        self.settings_again(script, from).ok()?;
+        self.used = true;
+        match self.probe(from, &effects).ok()? {
+            Found::All => Some(format!("statement {k} took effect: what it makes is there")),
+            Found::None => Some(format!("statement {k} took no effect: what it makes is not there")),
+            Found::Harmless | Found::Some => None,
+        }
     }
 
     fn probe(&mut self, number: usize, effects: &[Effect]) -> Result<Found, Stop> {

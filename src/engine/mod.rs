@@ -7,21 +7,26 @@ mod aftermath;
 mod apart;
 mod chain;
 mod concurrent;
+mod handover;
 pub mod identity;
 mod journal;
 pub mod lock;
 pub mod mysql;
 mod notices;
 mod patience;
+mod pool;
 pub mod postgres;
 mod probe;
 mod record;
 mod remains;
+mod routines;
 mod run;
 pub mod sqlite;
 mod sqlite_file;
 mod sqlite_keys;
 pub mod tables;
+mod tame;
+mod together;
 mod trace;
 mod trace_alter;
 pub mod verify;
@@ -37,8 +42,6 @@ use std::time::Duration;
 use crate::config::Dialect;
 use crate::history::{Content, Mode, Row, RowError, Said, State, statement_sum};
 use crate::migration::{Checksums, Migration};
-use crate::sql::facts::head;
-use crate::text::holds;
 
 /// What a failed file needs.
 pub const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
@@ -89,28 +92,6 @@ impl Script {
         (!self.suppressed.is_empty()).then_some(("suppressed", self.suppressed.as_str()))
     }
 
-    /// Says whether the script surely leaves settings, locks and temporary tables of its session as they were.
-    fn leaves_the_session(&self, dialect: Dialect) -> bool {
-        const TAME: [&str; 11] =
-            ["CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "COMMENT", "GRANT", "REVOKE", "COPY", "TRUNCATE"];
-        const WILD: [&str; 2] = ["set_config", "pg_advisor"];
-        self.statements.iter().all(|statement| {
-            let verb = head(&statement.text, dialect).verb;
-            let temporary = verb == "CREATE" && holds(&statement.text, "temp");
-            // Variables of MySQL are values of the session.
-            let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
-            let variables =
-                mysql && holds(&statement.text, "@") && words::Words::of(&statement.text, dialect).has_variable();
-            let rows = ["INSERT", "UPDATE", "DELETE"].contains(&verb.as_str());
-            let calls = rows && dialect != Dialect::Sqlite && remains::calls_unknown(&statement.text, dialect);
-            TAME.contains(&verb.as_str())
-                && !calls
-                && !temporary
-                && !variables
-                && !WILD.iter().any(|part| holds(&statement.text, part))
-        })
-    }
-
     /// Returns the line of the file at which an error points.
     pub fn line(&self, error: &RowError) -> Option<String> {
         let statement = self.statements.get(error.statement.checked_sub(1)?)?;
@@ -118,10 +99,11 @@ impl Script {
         Some(line.trim().chars().take(100).collect())
     }
 
-    /// Returns the statement (from 0) that an earlier attempt began and whose end nobody recorded.
-    fn in_flight(&self) -> Option<usize> {
+    /// Returns the statements (from 0) that an earlier attempt began and whose end nobody recorded: one, or several whose
+    /// transaction could not be taken back whole.
+    fn in_flight(&self) -> Option<std::ops::Range<usize>> {
         let row = self.earlier.as_ref().filter(|row| row.statement_open > row.statements_done)?;
-        (row.state != State::Applied).then(|| row.statement_open - 1)
+        (row.state != State::Applied).then_some(row.statements_done..row.statement_open)
     }
 
     /// Returns the number (from 1) of the statement at an index if it runs outside of transactions, else 0.

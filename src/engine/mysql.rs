@@ -11,10 +11,12 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::apart::Tables;
+use crate::engine::handover::hand_over;
 use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
 use crate::engine::record::text;
-use crate::engine::run::Runner;
+use crate::engine::routines;
+use crate::engine::run::{Runner, gone};
 use crate::engine::verify::place;
 use crate::engine::watch::{alive, wait};
 use crate::engine::wire::{
@@ -233,6 +235,33 @@ impl Wire for Mysql {
         "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT LIKE \
          'schemagate|_%' ESCAPE '|' LIMIT 1"
             .to_owned()
+    }
+
+    fn routines_tell(&mut self) -> Result<bool, Fault> {
+        self.ask(&routines::mysql()).map(|rows| !rows.is_empty())
+    }
+
+    /// The new session stands in line for the lock before the old one gives it up, and who only asks whether it is free is
+    /// always told that it is not.
+    fn renew(&mut self) -> Result<bool, Trouble> {
+        if self.process == 0 {
+            return Ok(false);
+        }
+        let mut next = open(&self.runtime, &self.options, REOPEN)?;
+        let handed = self.runtime.block_on(hand_over(&self.lock, &mut self.connection, &mut next));
+        match handed {
+            Ok(Some(process)) => {
+                (self.connection, self.process) = (next, process);
+                Ok(true)
+            }
+            Ok(None) => Err(explain(&gone())),
+            // The old session does not answer any more: what a lost connection needs is done.
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn keeps_what_was_told(&self) -> bool {
+        true
     }
 
     fn seal(&self) -> &'static str {

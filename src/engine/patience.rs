@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::engine::run::{Runner, Stop, Tell};
 use crate::engine::wire::{Class, REOPEN, Wire};
 use crate::engine::{Script, Trouble};
-use crate::history::Said;
+use crate::history::{Mode, Said};
 
 /// Waits a little longer each time, up to a bound, for something that others hold.
 pub(super) struct Patience {
@@ -36,15 +36,16 @@ impl Patience {
 
 impl<W: Wire> Runner<W> {
     /// Does a part of a script, and does it again while somebody else is in the way: what is open is taken back before. Our
-    /// own bookkeeping counts as the statement `at` (from 0).
+    /// own bookkeeping counts as the statement `at` (from 0). `told` says whether the part may tell its session something.
     pub(super) fn patiently<T>(
         &mut self,
         script: &Script,
         at: usize,
+        told: bool,
         tell: Tell<'_>,
         work: impl FnMut(&mut Self, Tell<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
-        self.patiently_each(std::slice::from_ref(script), at, tell, work)
+        self.patiently_each(std::slice::from_ref(script), at, told, tell, work)
     }
 
     /// The same for scripts that run together; our own bookkeeping is behind the last one.
@@ -52,6 +53,7 @@ impl<W: Wire> Runner<W> {
         &mut self,
         scripts: &[Script],
         at: usize,
+        told: bool,
         tell: Tell<'_>,
         mut work: impl FnMut(&mut Self, Tell<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
@@ -76,7 +78,28 @@ impl<W: Wire> Runner<W> {
             if patience.again().is_none() {
                 return Err(stop);
             }
+            if told && self.wire.keeps_what_was_told() && self.forgets(&scripts[0]).is_err() {
+                return Err(stop);
+            }
         }
+    }
+}
+
+impl<W: Wire> Runner<W> {
+    /// Gets a session that was told nothing, for one that keeps what it was told: a variable would be set once more from
+    /// its new value.
+    ///
+    /// # Errors
+    /// If what was told before, by statements that are recorded, would be missed.
+    fn forgets(&mut self, script: &Script) -> Result<(), Stop> {
+        let journal = script.mode == Mode::Journal;
+        if journal && self.reached > 0 {
+            return Err(Stop::Unsure);
+        }
+        self.used = true;
+        self.fresh_session().map_err(|_| Stop::Unsure)?;
+        self.used = true;
+        if journal { Ok(self.wire.settle(&script.terms)?) } else { Ok(()) }
     }
 }
 

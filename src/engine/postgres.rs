@@ -6,7 +6,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition, PgSeverity};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
@@ -15,6 +15,7 @@ use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::notices;
 use crate::engine::patience::again;
 use crate::engine::record::text;
+use crate::engine::routines;
 use crate::engine::run::Runner;
 use crate::engine::watch::{alive, wait};
 use crate::engine::wire::{
@@ -61,7 +62,7 @@ fn name() -> String {
     format!("schemagate {} on {host}", std::process::id()).chars().take(63).collect()
 }
 
-fn open(runtime: &Runtime, options: &PgConnectOptions, patience: Duration) -> Result<PgConnection, Trouble> {
+pub(super) fn open(runtime: &Runtime, options: &PgConnectOptions, patience: Duration) -> Result<PgConnection, Trouble> {
     connected(runtime, patience, PgConnection::connect_with(options))?.map_err(|error| explain(&fault(&error, "")))
 }
 
@@ -70,10 +71,10 @@ fn is_there(process: i32) -> String {
     format!("SELECT 1 FROM pg_catalog.pg_stat_activity WHERE pid = {process} OR {process} = 0 LIMIT 1")
 }
 
-struct Postgres {
-    runtime: Runtime,
+pub(super) struct Postgres {
+    pub(super) runtime: Runtime,
     connection: PgConnection,
-    options: PgConnectOptions,
+    pub(super) options: PgConnectOptions,
     schema: String,
     prefix: String,
     /// Statements that put the settings back which the library changed when it connected.
@@ -92,7 +93,7 @@ impl Postgres {
         i32::from_be_bytes([sum[0] & 0x7f, sum[1], sum[2], sum[3]])
     }
 
-    fn cell(&mut self, sql: &str) -> Result<String, Trouble> {
+    pub(super) fn cell(&mut self, sql: &str) -> Result<String, Trouble> {
         let rows = self.ask(sql).map_err(|fault| explain(&fault))?;
         Ok(rows.into_iter().flatten().flatten().next().unwrap_or_default())
     }
@@ -140,32 +141,6 @@ impl Postgres {
                 Some((name, set))
             })
             .collect()
-    }
-
-    /// Refuses a pool that gives every transaction another session: session locks are void there.
-    ///
-    /// Directly connected, our session keeps its process and a second connection has another one, also while the second
-    /// one is in a transaction.
-    fn look_for_a_pool(&mut self) -> Result<(), Trouble> {
-        let pid = "SELECT pg_catalog.pg_backend_pid()";
-        let first = self.cell(pid)?;
-        let mut second = open(&self.runtime, &self.options, Duration::from_secs(10))?;
-        let mut ask = |sql: &'static str| {
-            let rows = self.runtime.block_on(sqlx::raw_sql(sql).fetch_all(&mut second));
-            rows.and_then(|rows| texts!(rows)).map_err(|error| explain(&fault(&error, "")))
-        };
-        ask("BEGIN")?;
-        let other = ask(pid)?.into_iter().flatten().flatten().next().unwrap_or_default();
-        let again = self.cell(pid)?;
-        let _ = self.runtime.block_on(second.close());
-        if first == again && other != first && self.cell(pid)? == first {
-            return Ok(());
-        }
-        Err(Trouble::new(
-            "this URL leads to a pool of connections that changes the session with each transaction (such as pgbouncer \
-             with pool_mode = transaction): no lock holds there, so two rollouts could run at once",
-            "let the URL of this target name the database server itself",
-        ))
     }
 }
 
@@ -235,6 +210,17 @@ impl Wire for Postgres {
              'information_schema' AND NOT (n.nspname = {ours} AND c.relname LIKE 'schemagate\\_%') AND NOT EXISTS (SELECT \
              1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') LIMIT 1"
         )
+    }
+
+    fn take_back(&mut self) -> bool {
+        let _ = self.tell("ROLLBACK");
+        // That there was nothing to take back is no news.
+        notices::take();
+        false
+    }
+
+    fn routines_tell(&mut self) -> Result<bool, Fault> {
+        self.ask(routines::POSTGRES).map(|rows| !rows.is_empty())
     }
 
     fn settles_all(&self) -> bool {
@@ -309,7 +295,7 @@ impl Postgres {
     /// What puts the session back to what `psql` would have, under the terms of a script.
     fn settings(&self, terms: &Terms) -> String {
         let mut sql =
-            "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP".to_owned();
+            "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES".to_owned();
         if !self.session.is_empty() {
             sql.push_str("; ");
             sql.push_str(&self.session);
@@ -324,7 +310,7 @@ impl Postgres {
 }
 
 /// Takes an error of the library apart; its place counts in `sql`.
-fn fault(error: &sqlx::Error, sql: &str) -> Fault {
+pub(super) fn fault(error: &sqlx::Error, sql: &str) -> Fault {
     let sqlx::Error::Database(refused) = error else {
         return Fault::new(Class::Lost, without_url(error));
     };
@@ -338,10 +324,11 @@ fn fault(error: &sqlx::Error, sql: &str) -> Fault {
         _ => None,
     };
     let code = refused.code().to_owned();
+    // Only what is fatal ends the session: codes can be raised by anybody, and those of connections are about another
+    // one where the statement makes one itself (manual, "Message Severity Levels").
     let class = match code.as_str() {
+        _ if matches!(refused.severity(), PgSeverity::Fatal | PgSeverity::Panic) => Class::Lost,
         "55P03" | "40P01" | "40001" => Class::Busy,
-        "57P01" | "57P02" | "57P03" | "57P05" => Class::Lost,
-        _ if code.starts_with("08") => Class::Lost,
         _ => Class::Refused,
     };
     let mut message = refused.message().to_owned();
@@ -365,7 +352,7 @@ pub(super) fn without_url(error: &sqlx::Error) -> String {
     }
 }
 
-fn explain(fault: &Fault) -> Trouble {
+pub(super) fn explain(fault: &Fault) -> Trouble {
     let help = match fault.code.as_str() {
         "28P01" | "28000" => "check user and password of the URL, and pg_hba.conf of the server",
         "3D000" => "create the database first, or mend its name in the URL",

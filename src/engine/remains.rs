@@ -6,11 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::config::Dialect;
-use crate::engine::run::Runner;
-use crate::engine::wire::Wire;
+use crate::engine::ScriptStatement;
 use crate::engine::words::Words;
-use crate::engine::{ScriptStatement, Session as _, Terms, Trouble};
-use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::holds;
 
 /// What a new session lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,103 +89,6 @@ pub(super) fn again(statements: &[ScriptStatement], done: usize, dialect: Dialec
         return Err(Missing { statement: done - 1, what: format!("the value of {word}") });
     }
     Ok(found)
-}
-
-impl<W: Wire> Runner<W> {
-    /// Where a script may have left something in the session, the next one gets a new session, under the same lock or
-    /// one that is taken again: then nobody must have been at work in between.
-    pub(super) fn fresh_session(&mut self) -> Result<(), Trouble> {
-        if !std::mem::take(&mut self.used) {
-            return Ok(());
-        }
-        self.settled = None;
-        if self.wire.settles_all() {
-            return self.wire.settle(&Terms::default()).map_err(|fault| self.explain(&fault));
-        }
-        self.wire.reopen()?;
-        if self.wire.keeps_lock() {
-            return Ok(());
-        }
-        let known = std::mem::take(&mut self.seen);
-        self.lock(self.wait, &mut |_| {})?;
-        let rows = self.history()?;
-        let theirs = rows.iter().filter(|row| !self.ours.contains(&row.seq));
-        if theirs.into_iter().any(|row| known.get(&row.seq) != Some(&(row.attempt, row.statements_done))) {
-            return Err(Trouble::new("somebody else applied migrations to this database", "schemagate sync"));
-        }
-        Ok(())
-    }
-}
-
-/// Words before a parenthesis that call nothing, and functions of the engines that change no session.
-const KNOWN: [&str; 48] = [
-    "VALUES",
-    "IN",
-    "ON",
-    "CONFLICT",
-    "SET",
-    "EXISTS",
-    "ANY",
-    "ALL",
-    "SOME",
-    "AND",
-    "OR",
-    "NOT",
-    "AS",
-    "USING",
-    "FROM",
-    "WHERE",
-    "SELECT",
-    "JOIN",
-    "THEN",
-    "ELSE",
-    "WHEN",
-    "ROW",
-    "ARRAY",
-    "KEY",
-    "OVER",
-    "FILTER",
-    "RETURNING",
-    "NOW",
-    "COALESCE",
-    "IFNULL",
-    "NULLIF",
-    "LOWER",
-    "UPPER",
-    "TRIM",
-    "CONCAT",
-    "REPEAT",
-    "REPLACE",
-    "LENGTH",
-    "SUBSTRING",
-    "MD5",
-    "RANDOM",
-    "COUNT",
-    "SUM",
-    "MIN",
-    "MAX",
-    "NEXTVAL",
-    "GENERATE_SERIES",
-    "CAST",
-];
-
-/// Says whether a change of rows calls a function of which it is not known that it leaves the session as it is.
-pub(super) fn calls_unknown(text: &str, dialect: Dialect) -> bool {
-    let (mut last, mut named, mut into) = ("", false, false);
-    for token in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()) {
-        let shown = token.span.of(text);
-        if shown == "(" {
-            let known = into || !named || KNOWN.iter().any(|word| last.eq_ignore_ascii_case(word));
-            if !known {
-                return true;
-            }
-        }
-        let name = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
-        // The table behind INTO, with its schema, stands before its columns.
-        into = last.eq_ignore_ascii_case("INTO") || into && (shown == "." || last == ".");
-        (last, named) = (shown, name);
-    }
-    false
 }
 
 /// What one statement leaves.
@@ -296,6 +197,13 @@ fn temporary_table(mut words: Words) -> Option<String> {
     Some(words.qualified()?.1)
 }
 
+/// Says whether statements ask about one before the first of them.
+pub(super) fn ask_about_before(statements: &[ScriptStatement], dialect: Dialect) -> bool {
+    let may = |statement: &ScriptStatement| OF_THE_LAST.iter().any(|word| holds(&statement.text, &word.to_lowercase()));
+    let words = |statement: &ScriptStatement| Words::of(&statement.text, dialect);
+    statements.iter().any(may) && told_by_the_last(&statements.iter().map(words).collect::<Vec<_>>()).is_some()
+}
+
 /// A word that asks about a statement before, where the first statements ahead have it.
 fn told_by_the_last(ahead: &[Words]) -> Option<&'static str> {
     for words in ahead {
@@ -348,23 +256,6 @@ mod tests {
         }
         let twice = ["SELECT 1 INTO @a", "SET @b = @a", "INSERT INTO t VALUES (@b)"];
         assert_eq!(shown(&twice, 2, Dialect::Mysql), "1 the variable @b");
-    }
-
-    #[test]
-    fn calls_of_unknown_functions_are_seen() {
-        let calls = ["INSERT INTO s.log (a) SELECT f()", "UPDATE t SET a = s.f(1)", "DELETE FROM t WHERE \"F\"(a)"];
-        let plain = [
-            "INSERT INTO t (a, b) VALUES (1, 2), (3, (4))",
-            "INSERT INTO s.\"T\" (a) VALUES (now())",
-            "UPDATE t SET a = coalesce(b, 1) WHERE c IN (1, 2)",
-            "INSERT INTO t VALUES ('f(x)')",
-        ];
-        for text in calls {
-            assert!(calls_unknown(text, Dialect::Postgres), "{text}");
-        }
-        for text in plain {
-            assert!(!calls_unknown(text, Dialect::Postgres), "{text}");
-        }
     }
 
     #[test]

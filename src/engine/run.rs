@@ -6,8 +6,7 @@
 //! have. Refuses to know any engine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::engine::apart::Tables;
 use crate::engine::identity::Identity;
@@ -15,9 +14,10 @@ use crate::engine::patience::Patience;
 use crate::engine::record::{self, Writer};
 use crate::engine::remains::Missing;
 use crate::engine::tables;
-use crate::engine::wire::{Class, Fault, Objection, Wire};
+use crate::engine::tame::tells;
+use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{Outcome, Provenance, Script, Session, Terms, Trouble};
-use crate::history::{FORMAT, Mode, Row, Said, State};
+use crate::history::{FORMAT, Mode, Reached, Row, Said};
 use crate::migration::{Kind, ProjectName};
 
 /// What a run says while it goes on.
@@ -36,19 +36,27 @@ pub(super) struct Runner<W> {
     /// Whether these were read.
     read: bool,
     /// How far each row had come when it was read.
-    pub(super) seen: BTreeMap<i64, (i64, usize)>,
+    pub(super) seen: BTreeMap<i64, Reached>,
     /// The rows that this session writes.
     pub(super) ours: BTreeSet<i64>,
     /// The terms under which the session stands, if no script can have changed it since.
     pub(super) settled: Option<Terms>,
     /// Whether a script may have left something in the session that settings do not take back.
     pub(super) used: bool,
+    /// Whether the scripts that run surely leave their session as it was.
+    pub(super) tame: bool,
+    /// Whether a script may have kept a lock of its own.
+    pub(super) locks: bool,
+    /// Whether a routine of the database may tell a session something, once that was looked at.
+    pub(super) routines_tell: Option<bool>,
     /// What is known about tables without transactions.
     pub(super) tables: Option<Tables>,
     /// Whether the last commit began a transaction for the next scripts.
     pub(super) chained: bool,
     /// Whether a part of what was taken back stays.
     kept: bool,
+    /// How many statements of a journal are recorded as run.
+    pub(super) reached: usize,
     /// What the history says about the database itself.
     pub(super) facts: BTreeMap<String, String>,
     /// The name that the database had before it got one of its own.
@@ -75,15 +83,6 @@ pub(super) enum Stop {
     Record(Fault),
     /// The commit behind a statement of a script (by index, both from 0): whether it happened is not known.
     Commit(usize, usize, Fault),
-}
-
-/// A script that ran and whose row is still to be written.
-struct Recorded<'s> {
-    row: Row,
-    /// Whether a row of an earlier attempt may stand in its place.
-    over: bool,
-    /// The event that says what it suppresses.
-    spared: Option<(&'static str, &'s str)>,
 }
 
 impl From<Fault> for Stop {
@@ -115,9 +114,13 @@ impl<W: Wire> Runner<W> {
             ours: BTreeSet::new(),
             settled: None,
             used: false,
+            tame: false,
+            locks: false,
+            routines_tell: None,
             tables: None,
             chained: false,
             kept: false,
+            reached: 0,
             facts: BTreeMap::new(),
             was: None,
         }
@@ -172,72 +175,6 @@ impl<W: Wire> Runner<W> {
         (row, over)
     }
 
-    /// Runs scripts in one transaction with their rows.
-    fn together(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Vec<Duration>, Stop> {
-        let dialect = self.wire.dialect();
-        let tame = scripts.iter().all(|script| script.leaves_the_session(dialect));
-        let condition = self.wire.condition(true, tame);
-        let terms = scripts.first().map(|script| script.terms.clone()).unwrap_or_default();
-        self.open(&terms)?;
-        let (mut durations, mut rows) = (Vec::new(), Vec::new());
-        for (index, script) in scripts.iter().enumerate() {
-            let (started, started_at) = (Instant::now(), record::now());
-            for number in 0..script.statements.len() {
-                self.statement(script, index, number, tell)?;
-                if !self.wire.is_open()? {
-                    return Err(Stop::Statement(index, number, ended()));
-                }
-            }
-            let elapsed = started.elapsed();
-            let row = record::row(script, who, State::Applied, script.statements.len());
-            let duration_us = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
-            let (row, over) = self.number(Row { started_at, duration_us, ..row });
-            rows.push(Recorded { row, over, spared: script.spared() });
-            // What took other rights must not keep them for the next script.
-            if !tame {
-                self.record(&mut rows, &condition, tame)?;
-            }
-            durations.push(elapsed);
-        }
-        self.record(&mut rows, &condition, tame)?;
-        let last = scripts.len().saturating_sub(1);
-        let end = scripts.get(last).map_or(0, |script| script.statements.len().max(1) - 1);
-        match self.wire.objection()? {
-            Objection::None => {}
-            Objection::Unsure => return Err(Stop::Unsure),
-            Objection::Broken(problem) => {
-                return Err(Stop::Broken(last, end, problem));
-            }
-        }
-        self.commit(tame).map_err(|fault| Stop::Commit(last, end, fault))?;
-        self.settled = tame.then_some(terms);
-        Ok(durations)
-    }
-
-    /// Writes the rows of scripts that ran, and with them the events that they ask for.
-    fn record(&mut self, rows: &mut Vec<Recorded<'_>>, condition: &str, tame: bool) -> Result<(), Fault> {
-        for Recorded { row, over, spared } in rows.drain(..) {
-            // The row says it all; an event is added where there was more than one attempt.
-            let again = (row.attempt > 1).then_some(("applied", ""));
-            let events: Vec<(&str, &str)> = again.into_iter().chain(spared).collect();
-            if tame && !over && events.is_empty() {
-                if self.wire.add(&self.writer, &row, condition)? < CLAIMED - 1 {
-                    return Err(gone());
-                }
-                continue;
-            }
-            let rights = if tame { "" } else { self.wire.own_rights() };
-            let mut sql = rights.to_owned() + &self.writer.replace(&row, over, condition);
-            for (event, detail) in &events {
-                let _ = write!(sql, "; {}", self.writer.event(row.seq, event, detail));
-            }
-            if self.wire.tell(&sql)? < CLAIMED - 1 + events.len() as u64 {
-                return Err(gone());
-            }
-        }
-        Ok(())
-    }
-
     /// Runs one statement, telling how long it takes and what the server says.
     pub(super) fn statement(
         &mut self,
@@ -263,7 +200,8 @@ impl<W: Wire> Runner<W> {
             return self.journal(&scripts[0], who, tell);
         }
         let last = scripts.last().map_or(0, |script| script.statements.len().saturating_sub(1));
-        self.patiently_each(scripts, last, tell, |runner, tell| match runner.together(scripts, who, tell) {
+        let told = scripts.iter().any(|script| tells(&script.statements, self.wire.dialect()));
+        self.patiently_each(scripts, last, told, tell, |runner, tell| match runner.together(scripts, who, tell) {
             // Only now is it worth knowing what was broken before: once more, with that knowledge.
             Err(Stop::Unsure) => {
                 runner.take_back();
@@ -304,9 +242,8 @@ impl<W: Wire> Session for Runner<W> {
                 "it was changed by hand; restore the table from a backup",
             )
         };
-        let rows: Vec<Row> =
-            found.into_iter().map(record::read).collect::<Result<_, _>>().map_err(damaged)?;
-        self.seen = rows.iter().map(|row| (row.seq, (row.attempt, row.statements_done))).collect();
+        let rows: Vec<Row> = found.into_iter().map(record::read).collect::<Result<_, _>>().map_err(damaged)?;
+        self.seen = rows.iter().map(|row| (row.seq, row.reached())).collect();
         self.numbers =
             rows.iter().map(|row| ((row.project.clone(), row.version_key.clone(), row.kind), row.seq)).collect();
         self.highest = self.numbers.values().max().copied().unwrap_or(0);
@@ -364,10 +301,8 @@ impl<W: Wire> Session for Runner<W> {
     }
 
     fn run(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Outcome, Trouble> {
-        self.fresh_session()?;
+        self.session_for(scripts)?;
         self.kept = false;
-        let dialect = self.wire.dialect();
-        self.used = !scripts.iter().all(|script| script.leaves_the_session(dialect));
         let scripts = &*self.apart(scripts)?;
         self.unchain_for(scripts)?;
         match self.attempt(scripts, who, tell) {

@@ -153,7 +153,7 @@ impl Sqlite {
     /// Says whether no table refers to another, so that nothing can be broken: to look at all tables behind each file
     /// would take as long as the files where there are a thousand.
     fn refers_to_nothing(&mut self) -> Result<bool, Fault> {
-        let any = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND sql LIKE '%references%' LIMIT 1";
+        let any = "SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND instr(lower(sql), 'references') LIMIT 1";
         if self.refers || self.unreferring.is_none() && !self.ask(any)?.is_empty() {
             self.unreferring = None;
             return Ok(false);
@@ -228,6 +228,8 @@ impl Wire for Sqlite {
                 run_all(&self.connection, &statement.text)
             }
         });
+        // Our own questions take as long as they take.
+        let ran = ran.and(self.connection.progress_handler(0, None::<fn() -> bool>));
         ran.map_err(|error| {
             let found = fault(&error);
             if limited && found.code == "9" { Fault { message: TOO_LONG.to_owned(), ..found } } else { found }
@@ -298,11 +300,25 @@ impl Wire for Sqlite {
             return Ok(Objection::None);
         }
         let now = self.violations()?;
-        Ok(match &self.known {
+        let objection = match &self.known {
             _ if now.is_empty() => Objection::None,
             None => Objection::Unsure,
             Some(known) => newly_broken(&now, known).map_or(Objection::None, Objection::Broken),
-        })
+        };
+        // For what comes behind the commit only what is broken now was broken before.
+        if objection == Objection::None {
+            self.known = self.known.is_some().then_some(now);
+        }
+        Ok(objection)
+    }
+
+    /// What was found to be broken may have been found in what is taken back.
+    fn take_back(&mut self) -> bool {
+        let _ = self.tell("ROLLBACK");
+        if self.known.is_some() {
+            self.known = self.violations().ok();
+        }
+        false
     }
 
     fn learn(&mut self) -> Result<(), Fault> {

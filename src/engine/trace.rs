@@ -213,7 +213,14 @@ pub(super) fn whole(text: &str, dialect: Dialect) -> bool {
         return !words.take(&["SET", "STATEMENT"]);
     }
     // A user may be one of several, and those before it stay.
+    let given = words.peek("GRANT") || words.peek("REVOKE");
     let accounts = words.later("USER") || words.later("ROLE");
+    if mysql && given {
+        let last =
+            words.list.iter().rposition(|(word, _)| ["TO", "FROM"].iter().any(|to| word.eq_ignore_ascii_case(to)));
+        let behind = &words.list[last.unwrap_or(0)..];
+        return !accounts && !behind.iter().any(|(word, _)| word == ",");
+    }
     let definitions = ["CREATE", "ALTER", "DROP", "RENAME", "GRANT", "REVOKE"];
     if mysql && words.any(&definitions) {
         return !accounts || !words.later(",");

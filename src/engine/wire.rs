@@ -160,6 +160,27 @@ pub(super) trait Wire {
         false
     }
 
+    /// Says whether what a script told its session stays when its transaction is taken back.
+    fn keeps_what_was_told(&self) -> bool {
+        false
+    }
+
+    /// Says whether a routine or a trigger of the database may tell the session of whoever calls it something.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn routines_tell(&mut self) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// Opens a new session that has our lock in the moment in which the old one gives it up; says whether it did.
+    ///
+    /// # Errors
+    /// If the server does not let us in, or gave the lock to somebody else.
+    fn renew(&mut self) -> Result<bool, Trouble> {
+        Ok(false)
+    }
+
     /// Says whether the lock stays ours when the connection ends.
     fn keeps_lock(&self) -> bool {
         false

@@ -4,7 +4,7 @@ use crate::connections::fixture;
 use crate::databases::{Database, Engine, mysql_database, postgres_database};
 use crate::doubt::on;
 use crate::engines::slow;
-use crate::matrix::use_database;
+use crate::matrix_cases::use_database;
 use crate::servers::{Room, start_mariadb_with, start_postgres_with};
 use crate::support::{Done, World};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::databases::postgres_database;
-use crate::matrix::use_database;
+use crate::matrix_cases::use_database;
 use crate::servers::{Room, standby_of, start_postgres, start_postgres_with};
 use crate::support::flat;
 

@@ -135,6 +135,19 @@ impl Database {
         }
     }
 
+    /// Says whether it has a history.
+    pub(crate) fn has_history(&self, world: &World) -> bool {
+        let asked = match self.engine {
+            Engine::Postgres => "SELECT count(*) FROM pg_tables WHERE tablename = 'schemagate_meta'",
+            Engine::Mariadb | Engine::Mysql => {
+                "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name = 'schemagate_meta'"
+            }
+            Engine::Sqlite if !world.server().join(format!("{}.sqlite", self.name)).exists() => return false,
+            Engine::Sqlite => "SELECT count(*) FROM sqlite_master WHERE name = 'schemagate_meta'",
+        };
+        self.ask(world, asked) != "0"
+    }
+
     /// Runs a script with the engine's own client, statement by statement, up to the first that fails.
     ///
     /// # Errors

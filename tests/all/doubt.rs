@@ -95,7 +95,7 @@ fn what_a_rollback_could_not_take_back_is_said() {
         assert_eq!(database.ask(world, &rows), "1|0");
         assert_eq!(
             database.ask(world, "SELECT state, statement_open FROM schemagate_migration WHERE kind = 'dml'"),
-            "failed|1"
+            "failed|2"
         );
         world.on_server(&["apply"]).says(&["whether it took effect is not known"]);
         assert_eq!(database.ask(world, &rows), "1|0");

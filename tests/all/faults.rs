@@ -4,7 +4,7 @@
 use std::process::Stdio;
 
 use crate::databases::{Database, Engine};
-use crate::matrix::use_database;
+use crate::matrix_cases::use_database;
 use crate::support::{Done, World};
 
 /// Ends the server's side of every session that runs on a database, in the middle of a statement.

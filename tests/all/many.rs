@@ -43,7 +43,7 @@ fn a_manual_environment_is_promoted_up_to_what_earlier_ones_have_applied() {
     world.on_server(&["apply", "-e", "prod"]).says(&["prod/shop 1 applied now, 2 in all"]).ok();
 }
 
-const TENANTS: &str = r#"
+pub(crate) const TENANTS: &str = r#"
 [[project]]
 name = "shops"
 base-directory = "db"

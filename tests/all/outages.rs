@@ -1,11 +1,11 @@
 //! Servers that crash, fall silent or have no room left, in the middle of a run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::databases::{Database, Engine, mysql_database, postgres_database};
-use crate::matrix::{state, use_database, waiting_world};
+use crate::matrix_cases::{Manner, state, use_database};
 use crate::proxy::{Harm, Proxy};
-use crate::servers::{Room, Server, start_mariadb, start_mysql, start_postgres};
+use crate::servers::{Place, Room, Server, start_mariadb, start_mysql, start_postgres};
 
 /// Starts a server of its own for a test.
 pub(crate) fn start(engine: Engine, room: Room) -> Server {
@@ -43,7 +43,7 @@ fn a_network_that_falls_silent_ends_the_run_and_loses_nothing() {
 
 fn falls_silent(engine: Engine) {
     let server = engine.server();
-    let world = waiting_world(engine);
+    let world = Manner::File.world(engine);
     let proxy = Proxy::start(&world.path().join(engine.socket()), &server.folder.join(engine.socket()));
     let database = engine.database();
     let (home, through) = (server.folder.display().to_string(), world.path().display().to_string());
@@ -63,8 +63,8 @@ fn falls_silent(engine: Engine) {
     assert_eq!(state(&database, &world), state(&reference, &world));
 }
 
-/// Fills a file system but for so many KiB; returns the file that does.
-pub(crate) fn fill(room: &Path, left: u64) -> PathBuf {
+/// Fills a file system but for so many KiB.
+pub(crate) fn fill(room: &Path, left: u64) {
     let free = nix::sys::statvfs::statvfs(room).unwrap();
     let size = (free.blocks_available() * free.block_size()).saturating_sub(left * 1024);
     let ballast = room.join("ballast");
@@ -72,7 +72,17 @@ pub(crate) fn fill(room: &Path, left: u64) -> PathBuf {
     if let Err(error) = std::fs::write(&ballast, vec![0; usize::try_from(size).unwrap()]) {
         assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     }
-    ballast
+}
+
+/// Gives a server the room back; without any it may end and be started again meanwhile, as another process.
+pub(crate) fn empty(place: &Place) {
+    for _ in 0..200 {
+        if std::fs::remove_file(place.room().join("ballast")).is_ok() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("the file system of the server was not found");
 }
 
 /// Runs files on a server whose disk has too little room for one of them.
@@ -96,12 +106,12 @@ fn runs_out_of_room(engine: Engine) {
     );
     world.migration("3", "CREATE TABLE c (id INTEGER);\nCREATE INDEX a_id ON a (id);\n");
     world.send("all").ok();
-    let ballast = fill(&server.place.room(), 12 * 1024);
+    fill(&server.place.room(), 12 * 1024);
     let done = world.on_server(&["apply"]);
     assert_eq!(done.code, 1, "{}", done.text);
     let done = done.says(&["applied 1 dml"]);
     println!("{}", done.text);
-    std::fs::remove_file(ballast).unwrap();
+    empty(&server.place);
     wait_until_it_answers(&database);
     assert_eq!(database.ask(&world, "SELECT count(*) FROM b"), "1", "{}", done.text);
     assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "0", "{}", done.text);

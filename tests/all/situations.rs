@@ -97,7 +97,7 @@ fn the_first_failure_stops_that_database_and_its_later_environments() {
         ]);
         assert_eq!(states(dev, &world), "1|applied 2|failed");
         assert_eq!(dev.ask(&world, "SELECT count(*) FROM a"), "0");
-        assert!(!has_history(test, &world) && !has_history(prod, &world), "{engine:?}");
+        assert!(!test.has_history(&world) && !prod.has_history(&world), "{engine:?}");
         assert_eq!(history(dev, &world, "error_statement, error_line, error_column").lines().last(), Some("2|2|1"));
         world.on_server(&["status"]).refused(&["dev/shop FAILED", "prod/billing up to date"]);
         let status = world.on_server(&["status", "--format", "json"]);
@@ -109,17 +109,6 @@ fn the_first_failure_stops_that_database_and_its_later_environments() {
         world.file(&two, "INSERT INTO a VALUES (2);\n");
         world.send("too late").refused(&["released-edited", "it has run on dev/shop"]);
     }
-}
-
-fn has_history(database: &Database, world: &World) -> bool {
-    let asked = match database.engine {
-        Engine::Sqlite => return world.server().join(format!("{}.sqlite", database.name())).exists(),
-        Engine::Postgres => "SELECT count(*) FROM pg_tables WHERE tablename = 'schemagate_meta'",
-        _ => {
-            "SELECT count(*) FROM information_schema.tables WHERE table_schema = database() AND table_name = 'schemagate_meta'"
-        }
-    };
-    database.ask(world, asked) != "0"
 }
 
 #[test]
