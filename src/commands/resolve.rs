@@ -165,7 +165,8 @@ fn find<'o>(opened: &'o Opened, selection: &Selection, named: &str, locked: bool
         let rows = session.history().map_err(|error| trouble(&error))?;
         let mut rows: Vec<Row> = rows.into_iter().filter(|row| row.path == named || row.version == named).collect();
         if rows.len() > 1 {
-            bail!("{} has version {} as ddl and as dml; give the path", target.label(), sanitize(named));
+            let paths: Vec<String> = rows.iter().map(|row| sanitize(&row.path).into_owned()).collect();
+            bail!("{} has several of that version; give the path: {}", target.label(), paths.join(", "));
         }
         if let Some(row) = rows.pop() {
             found.push(Found { target, session, row });

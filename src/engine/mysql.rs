@@ -303,10 +303,10 @@ fn fault(error: &sqlx::Error, sql: &str) -> Fault {
         return Fault::new(Class::Refused, error.to_string());
     };
     let class = match refused.number() {
-        // Waiting for a lock took too long; deadlock.
-        1205 | 1213 => Class::Busy,
-        // The server stops; the connection was killed.
-        1053 | 1077 | 1079 | 1080 | 1927 => Class::Lost,
+        // Waiting for a lock took too long; deadlock; the row changed under a snapshot of MariaDB.
+        1205 | 1213 | 1020 => Class::Busy,
+        // The server stops; the connection was killed, or closed because it was idle.
+        1053 | 1077 | 1079 | 1080 | 1927 | 4031 => Class::Lost,
         _ => Class::Refused,
     };
     let message = refused.message().to_owned();

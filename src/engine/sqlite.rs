@@ -17,7 +17,7 @@ use crate::config::Dialect;
 use crate::engine::lock::{FileLock, try_take};
 use crate::engine::record::{Cell, Writer, cells, text};
 use crate::engine::run::{Runner, gone};
-use crate::engine::sqlite_file::{Absent, explain, fault, parse_url};
+use crate::engine::sqlite_file::{Absent, explain, fault, on_this_machine, parse_url};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
 use crate::engine::tables::{self, MIGRATION};
 use crate::engine::watch::TICK;
@@ -54,6 +54,9 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     if !exists && (!create || !parent.is_dir()) {
         let help = if create { "create its folder first" } else { "the URL says mode=rw, so it is not created" };
         return Err(Trouble::new(format!("the database file {} does not exist", path.display()), help));
+    }
+    if !reads {
+        on_this_machine(parent)?;
     }
     let connection = open(&path, reads, how.wait).map_err(|error| explain(&path, &fault(&error)))?;
     let (wait, session) = (how.wait, session(how));

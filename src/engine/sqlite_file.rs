@@ -31,6 +31,46 @@ pub(super) fn parse_url(url: &str) -> Result<(PathBuf, bool), Trouble> {
     Ok((PathBuf::from(path), create))
 }
 
+/// The file systems of a network, by the numbers that Linux gives them (`statfs(2)`).
+const OF_A_NETWORK: [(i64, &str); 7] = [
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFF53_4D42, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0x5346_414F, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x00C3_6400, "Ceph"),
+];
+
+/// The name of a file system of a network, by its number.
+fn of_a_network(number: i64) -> Option<&'static str> {
+    // The number is one of 32 bits, with a sign on some machines.
+    let same = |known: i64| known == number & 0xFFFF_FFFF;
+    OF_A_NETWORK.into_iter().find(|(known, _)| same(*known)).map(|(_, name)| name)
+}
+
+/// Refuses a folder on a file system of a network, where that can be told.
+///
+/// # Errors
+/// Locks of files do not hold there for sure, and a database can be damaged (documentation of SQLite, "How To Corrupt An
+/// SQLite Database File").
+pub(super) fn on_this_machine(folder: &Path) -> Result<(), Trouble> {
+    #[cfg(target_os = "linux")]
+    if let Ok(found) = nix::sys::statfs::statfs(folder)
+        && let Some(name) = of_a_network(found.filesystem_type().0)
+    {
+        return Err(Trouble::new(
+            format!(
+                "{} is on a file system of a network ({name}), where locks of files do not hold for sure",
+                folder.display()
+            ),
+            "let the URL of this target name a file on a disk of this machine",
+        ));
+    }
+    let _ = folder;
+    Ok(())
+}
+
 /// Turns a fault into words.
 pub(super) fn explain(path: &Path, fault: &Fault) -> Trouble {
     let help = match fault.code.as_str() {
@@ -94,5 +134,19 @@ impl Session for Absent {
 
     fn run(&mut self, _scripts: &[Script], _who: &Provenance, _tell: Tell<'_>) -> Result<Outcome, Trouble> {
         Err(Trouble::new("the database file does not exist", "it is created by `schemagate apply`"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_systems_of_a_network_are_known_by_their_numbers() {
+        assert_eq!(of_a_network(0x6969), Some("NFS"));
+        // The same 32 bits with a sign.
+        assert_eq!(of_a_network(i64::from(0xFF53_4D42_u32 as i32)), Some("SMB"));
+        assert_eq!((of_a_network(0xEF53), of_a_network(0x0102_1994)), (None, None));
+        assert_eq!(on_this_machine(Path::new("/")), Ok(()));
     }
 }

@@ -25,10 +25,25 @@ impl Script {
         !tells(&self.statements, dialect) && !self.statements.iter().any(calls)
     }
 
-    /// Says whether the script may make, change or remove what others call without naming it.
-    fn changes_routines(&self) -> bool {
+    /// Says whether the script may make a routine that tells the session of whoever calls it something.
+    fn makes_routines_that_tell(&self) -> bool {
         const KINDS: [&str; 6] = ["function", "procedure", "routine", "trigger", "extension", "package"];
-        self.statements.iter().any(|statement| KINDS.iter().any(|kind| holds(&statement.text, kind)))
+        const HINTS: [&str; 12] = [
+            "set",
+            "advisory",
+            "execute",
+            "listen",
+            "temp",
+            "prepare",
+            "discard",
+            "load",
+            "extension",
+            "@",
+            "get_lock",
+            "last_insert",
+        ];
+        let has = |text: &str, words: &[&str]| words.iter().any(|word| holds(text, word));
+        self.statements.iter().any(|statement| has(&statement.text, &KINDS) && has(&statement.text, &HINTS))
     }
 
     /// Says whether the script may keep a lock of its own beyond its transaction, which no setting gives back.
@@ -66,8 +81,9 @@ impl<W: Wire> Runner<W> {
         }
         self.tame = quiet && self.routines_tell == Some(false);
         self.used = !self.tame;
-        if dialect != Dialect::Sqlite && scripts.iter().any(Script::changes_routines) {
-            self.routines_tell = None;
+        if self.routines_tell == Some(false) && dialect != Dialect::Sqlite {
+            let more = scripts.iter().any(Script::makes_routines_that_tell);
+            self.routines_tell = (!more).then_some(false);
         }
         self.locks |= dialect == Dialect::Postgres && scripts.iter().any(Script::takes_locks);
         Ok(())

@@ -69,9 +69,10 @@ impl Bench {
         point
     }
 
-    /// Does harm at every message, one after the other; returns the moments in order.
+    /// Does harm at every message, one after the other, of tenants at some; returns the moments in order.
     fn at_every_message(&self, harm: Harm) -> Vec<String> {
-        let points: Vec<String> = (1..).map_while(|at| self.run(harm, at, |_| {})).collect();
+        let messages = (1..).step_by(self.manner.step());
+        let points: Vec<String> = messages.map_while(|at| self.run(harm, at, |_| {})).collect();
         assert!(points.len() > 20, "only {} messages", points.len());
         points
     }
@@ -214,7 +215,7 @@ fn harmed_files(harm: &str, manner: Manner) -> Moments {
     let operations: Vec<&str> = heard.lines().collect();
     assert!(operations.len() > 30, "{heard}");
     let mut moments = Moments::new();
-    for number in 0..operations.len() {
+    for number in (0..operations.len()).step_by(manner.step()) {
         let databases = fresh();
         let (done, point) = with_operations(&world, &databases, manner, harm, number + 1);
         let when = format!("{harm} at operation {}, {point}", number + 1);
@@ -232,9 +233,19 @@ fn written(engine: Engine, manner: Manner, columns: &[(&str, Moments)]) {
     crate::support::write_docs("faults.md", &title, &table);
 }
 
-/// All harm to each of these, file by file.
+/// All harm to each of these.
 fn harm_in(engines: &[Engine], manner: Manner) {
     engines.iter().for_each(|engine| written(*engine, manner, &harmed(*engine, manner)));
+}
+
+/// All harm to every engine, side by side.
+fn harm_everywhere(manner: Manner) {
+    std::thread::scope(|scope| {
+        for engine in Engine::servers() {
+            scope.spawn(move || harm_in(&[engine], manner));
+        }
+        harm_to_files(manner);
+    });
 }
 
 fn harm_to_files(manner: Manner) {
@@ -263,12 +274,10 @@ fn harm_at_any_operation_of_sqlite_loses_nothing_and_runs_nothing_twice() {
 
 #[test]
 fn harm_at_any_moment_of_a_push_in_one_transaction_takes_back_all_of_it_or_nothing() {
-    harm_in(&Engine::servers(), Manner::Push);
-    harm_to_files(Manner::Push);
+    harm_everywhere(Manner::Push);
 }
 
 #[test]
 fn harm_at_any_moment_of_a_rollout_to_tenants_leaves_each_in_a_known_state() {
-    harm_in(&Engine::servers(), Manner::Tenants);
-    harm_to_files(Manner::Tenants);
+    harm_everywhere(Manner::Tenants);
 }

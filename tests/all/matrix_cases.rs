@@ -25,6 +25,11 @@ impl Manner {
         }
     }
 
+    /// At which messages or operations harm is done: at each, or at some.
+    pub(crate) fn step(self) -> usize {
+        if self == Self::Tenants { 5 } else { 1 }
+    }
+
     /// How many databases a run brings to the tip.
     pub(crate) fn databases(self) -> usize {
         if self == Self::Tenants { 2 } else { 1 }
