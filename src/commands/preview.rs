@@ -11,8 +11,10 @@ use crate::history::{Mode, Row, State};
 use crate::plan::{Plan, Step};
 use crate::render::rollout::{Standing, StepView, TargetView};
 
-/// Scripts of so many bytes together are kept between plan and run.
-const MOST_READY: usize = 2 << 20;
+/// Scripts of so many bytes together are kept between plan and run; all where they run in one transaction.
+const MOST_READY: usize = 1 << 20;
+/// What a script takes beside its text, about.
+const BESIDE_TEXT: usize = 2048;
 
 impl Work<'_> {
     /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns its steps, and
@@ -44,8 +46,9 @@ impl Work<'_> {
                 view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
             }
             view.steps.push(self.step_view(&script));
-            size += script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
-            ready.push(Some(script).filter(|_| size <= MOST_READY && !self.dry));
+            size += BESIDE_TEXT + script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
+            let kept = size <= MOST_READY || self.target.manner.atomic_push;
+            ready.push(Some(script).filter(|_| kept && !self.dry));
         }
         view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
             (false, _) => Standing::Conflict,

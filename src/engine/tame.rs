@@ -95,6 +95,7 @@ impl<W: Wire> Runner<W> {
         if !std::mem::take(&mut self.used) {
             return Ok(());
         }
+        self.unchain()?;
         self.settled = None;
         if self.wire.settles_all() && !std::mem::take(&mut self.locks) {
             return self.wire.settle(&Terms::default()).map_err(|fault| self.explain(&fault));
