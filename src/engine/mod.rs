@@ -22,6 +22,7 @@ mod remains;
 mod routines;
 mod run;
 pub mod sqlite;
+mod sqlite_calls;
 mod sqlite_file;
 mod sqlite_keys;
 pub mod tables;

@@ -235,14 +235,21 @@ impl<W: Wire> Session for Runner<W> {
             self.highest = 0;
             return Ok(Vec::new());
         }
-        let found = self.wire.ask(&self.writer.all()).map_err(|fault| self.explain(&fault))?;
         let damaged = |error: String| {
             Trouble::new(
                 format!("a row of the history cannot be read: {error}"),
                 "it was changed by hand; restore the table from a backup",
             )
         };
-        let rows: Vec<Row> = found.into_iter().map(record::read).collect::<Result<_, _>>().map_err(damaged)?;
+        let (mut rows, mut wrong) = (Vec::new(), None);
+        let read = self.wire.each(&self.writer.all(), &mut |row| match record::read(row) {
+            Ok(row) => rows.push(row),
+            Err(error) => wrong = Some(error),
+        });
+        read.map_err(|fault| self.explain(&fault))?;
+        if let Some(error) = wrong {
+            return Err(damaged(error));
+        }
         self.seen = rows.iter().map(|row| (row.seq, row.reached())).collect();
         self.numbers =
             rows.iter().map(|row| ((row.project.clone(), row.version_key.clone(), row.kind), row.seq)).collect();

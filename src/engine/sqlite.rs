@@ -6,21 +6,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
-use rusqlite::fallible_iterator::FallibleIterator as _;
-use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Batch, Connection, OpenFlags, params_from_iter};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use crate::config::Dialect;
 use crate::engine::lock::{FileLock, try_take};
 use crate::engine::record::{Cell, Writer, cells, text};
 use crate::engine::run::{Runner, gone};
+use crate::engine::sqlite_calls::{answers, run_all, run_and_tell};
 use crate::engine::sqlite_file::{Absent, explain, fault, on_this_machine, parse_url};
 use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
 use crate::engine::tables::{self, MIGRATION};
-use crate::engine::watch::TICK;
 use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble};
 use crate::history::Row;
@@ -214,7 +212,13 @@ impl Wire for Sqlite {
     }
 
     fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
-        answers(&self.connection, sql).map_err(|error| fault(&error))
+        let mut rows = Rows::new();
+        self.each(sql, &mut |row| rows.push(row))?;
+        Ok(rows)
+    }
+
+    fn each(&mut self, sql: &str, take: &mut dyn FnMut(Vec<Option<String>>)) -> Result<(), Fault> {
+        answers(&self.connection, sql, take).map_err(|error| fault(&error))
     }
 
     fn run(&mut self, statement: &ScriptStatement, _terms: &Terms, tick: Tick<'_>) -> Result<(), Fault> {
@@ -349,50 +353,4 @@ impl Wire for Sqlite {
         self.connection = opened.map_err(|error| explain(&self.path, &fault(&error)))?;
         Ok(())
     }
-}
-
-/// Runs statements on a thread of their own, and tells meanwhile how long they take.
-fn run_and_tell(connection: &mut Connection, sql: &str, tick: Tick<'_>) -> rusqlite::Result<()> {
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        scope.spawn(move || sender.send(run_all(connection, sql)));
-        loop {
-            match receiver.recv_timeout(TICK) {
-                Ok(ran) => return ran,
-                Err(RecvTimeoutError::Timeout) => tick(begun.elapsed()),
-                Err(RecvTimeoutError::Disconnected) => return Err(rusqlite::Error::UnwindingPanic),
-            }
-        }
-    })
-}
-
-/// Runs statements to the end of their rows.
-fn run_all(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
-    let mut batch = Batch::new(connection, sql);
-    while let Some(mut statement) = batch.next()? {
-        let mut rows = statement.raw_query();
-        while rows.next()?.is_some() {}
-    }
-    Ok(())
-}
-
-/// Asks a question; every cell comes as text.
-fn answers(connection: &Connection, sql: &str) -> rusqlite::Result<Rows> {
-    let mut statement = connection.prepare(sql)?;
-    let columns = statement.column_count();
-    let mut rows = statement.raw_query();
-    let mut answers = Vec::new();
-    while let Some(row) = rows.next()? {
-        let cell = |at: usize| {
-            Ok(match row.get_ref(at)? {
-                ValueRef::Null => None,
-                ValueRef::Integer(number) => Some(number.to_string()),
-                ValueRef::Real(number) => Some(number.to_string()),
-                ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-            })
-        };
-        answers.push((0..columns).map(cell).collect::<rusqlite::Result<Vec<Option<String>>>>()?);
-    }
-    Ok(answers)
 }

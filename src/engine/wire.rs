@@ -103,6 +103,15 @@ pub(super) trait Wire {
     /// If it fails.
     fn ask(&mut self, sql: &str) -> Result<Rows, Fault>;
 
+    /// Asks a question of our own and gives its rows one after the other; who can holds one at a time.
+    ///
+    /// # Errors
+    /// If it fails.
+    fn each(&mut self, sql: &str, take: &mut dyn FnMut(Vec<Option<String>>)) -> Result<(), Fault> {
+        self.ask(sql)?.into_iter().for_each(take);
+        Ok(())
+    }
+
     /// Runs one statement of a script that stands under these terms.
     ///
     /// # Errors
