@@ -15,6 +15,8 @@ use crate::engine::wire::{Rows, texts};
 
 /// How many seconds the new session waits for the lock.
 const HANDED: u32 = 10;
+/// How long all of it may take: a network that says nothing must not hold it up.
+pub(super) const LONGEST: Duration = Duration::from_secs(15);
 /// How often, each a millisecond later, it is looked whether it waits.
 const MOST_LOOKS: usize = 200;
 

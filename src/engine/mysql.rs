@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::apart::Tables;
-use crate::engine::handover::hand_over;
+use crate::engine::handover::{LONGEST, hand_over};
 use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
 use crate::engine::record::text;
@@ -248,15 +248,15 @@ impl Wire for Mysql {
             return Ok(false);
         }
         let mut next = open(&self.runtime, &self.options, REOPEN)?;
-        let handed = self.runtime.block_on(hand_over(&self.lock, &mut self.connection, &mut next));
-        match handed {
-            Ok(Some(process)) => {
+        let handing = hand_over(&self.lock, &mut self.connection, &mut next);
+        match self.runtime.block_on(async { tokio::time::timeout(LONGEST, handing).await }) {
+            Ok(Ok(Some(process))) => {
                 (self.connection, self.process) = (next, process);
                 Ok(true)
             }
-            Ok(None) => Err(explain(&gone())),
+            Ok(Ok(None)) => Err(explain(&gone())),
             // The old session does not answer any more: what a lost connection needs is done.
-            Err(_) => Ok(false),
+            Ok(Err(_)) | Err(_) => Ok(false),
         }
     }
 
