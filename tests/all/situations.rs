@@ -278,16 +278,17 @@ fn what_was_told_to_a_session_ends_with_its_file() {
 #[test]
 fn who_is_in_the_way_is_waited_for_as_long_as_it_may_take() {
     let holds = |engine| match engine {
-        Engine::Postgres => "BEGIN; LOCK TABLE a; SELECT pg_sleep(2); COMMIT;",
-        Engine::Sqlite => "BEGIN IMMEDIATE; INSERT INTO a VALUES (9); SELECT 1;\n.shell sleep 2\nCOMMIT;",
-        _ => "LOCK TABLES a WRITE; DO SLEEP(2); UNLOCK TABLES;",
+        Engine::Postgres => "BEGIN; LOCK TABLE a; SELECT pg_sleep(4); COMMIT;",
+        Engine::Sqlite => "BEGIN IMMEDIATE; INSERT INTO a VALUES (9); SELECT 1;\n.shell sleep 4\nCOMMIT;",
+        _ => "LOCK TABLES a WRITE; DO SLEEP(4); UNLOCK TABLES;",
     };
     on_all(|database, world| {
         world.migration("1", GOOD);
         world.send("one").ok();
-        let mut holder = meanwhile(database, world, holds(database.engine));
         world.file("db/shop/2##dml##x.sql", "-- schemagate: lock-timeout = 1s\nINSERT INTO a VALUES (2);\n");
-        let said = world.send("two").says(&["1 applied now"]).ok();
+        world.commit("two");
+        let mut holder = meanwhile(database, world, holds(database.engine));
+        let said = world.push().says(&["1 applied now"]).ok();
         // SQLite waits for the whole database, before the file begins.
         let retried = said.contains("retrying db/shop/2##dml##x.sql: statement 1");
         assert_eq!(retried, database.engine != Engine::Sqlite, "{:?}:\n{said}", database.engine);
