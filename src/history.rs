@@ -235,10 +235,8 @@ pub enum Said<'s> {
         path: &'s str,
         /// The statement, from 1.
         statement: usize,
-        /// Whether it did.
-        took_effect: bool,
-        /// What shows it.
-        why: &'s str,
+        /// Whether it did, and what shows it.
+        found: &'s str,
     },
 }
 

@@ -20,7 +20,7 @@ impl Work<'_> {
     /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns its steps, and
     /// their scripts as far as they may be kept in memory.
     pub(super) fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> (Vec<Step>, Vec<Option<Script>>) {
-        let (mut ready, mut size) = (Vec::new(), 0);
+        let (mut ready, mut size, mut alone) = (Vec::new(), 0, true);
         view.applied_before = plan.applied;
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
@@ -36,12 +36,15 @@ impl Work<'_> {
             if let Some(error) = earlier.filter(|_| self.dry) {
                 view.error.get_or_insert(error);
             }
-            if script.mode == Mode::Journal && self.target.manner.atomic_push && plan.steps.len() > 1 {
+            // What an earlier run left in part comes first, and by itself.
+            alone &= script.mode == Mode::Journal && script.earlier.is_some();
+            let together = self.target.manner.atomic_push && plan.steps.len() > 1 && !alone;
+            if script.mode == Mode::Journal && together {
                 let message =
                     "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
                 view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
             }
-            if self.target.manner.atomic_push && plan.steps.len() > 1 && script.terms != self.terms() {
+            if together && script.terms != self.terms() {
                 let message = "this file has directives of its own, and this target runs a push in one transaction";
                 view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
             }

@@ -4,6 +4,7 @@
 //! what is pending is locked, planned again and run. Refuses to know other targets.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use crate::commands::changes::{Manifest, Source};
 use crate::commands::ledger::{self, takes};
@@ -16,7 +17,7 @@ use crate::engine::{Access, Decision, Outcome, Script, Session, Terms, Trouble};
 use crate::finding::Severity;
 use crate::git::refs::Branch;
 use crate::git::repository::Repository;
-use crate::history::{Row, faster};
+use crate::history::{Mode, Row, faster};
 use crate::migration::{Migration, Place};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, TargetView};
@@ -181,24 +182,31 @@ impl Work<'_> {
             notes.push("this is another database than the one that this target had before".to_owned());
         }
         let there: BTreeSet<Place> = rows.iter().map(Row::place).collect();
-        let mut lost: Vec<&Place> = known.ran.iter().filter(|place| !there.contains(*place)).collect();
-        lost.sort();
+        let lost: BTreeSet<&Place> = known.ran.iter().filter(|place| !there.contains(*place)).collect();
         if !lost.is_empty() {
-            let names: Vec<String> = lost.iter().map(|place| self.named(place)).collect();
-            notes.push(format!(
-                "the database is older than what ran on it (restored from a backup?): {} of its migrations run again: {}",
-                lost.len(),
-                enumerate(&names, 9)
-            ));
+            notes.push(self.older(&lost));
         }
         Ok(notes)
     }
 
-    /// The version and kind of what a place names, as its file has them.
-    fn named(&self, place: &Place) -> String {
-        let migration = self.migrations.iter().find(|migration| migration.place() == *place);
-        let version = migration.map_or(place.1.as_str(), |migration| migration.version.as_str());
-        format!("{version} {}", place.2)
+    /// What a database lacks that is older than what ran on it.
+    fn older(&self, lost: &BTreeSet<&Place>) -> String {
+        let again: Vec<String> = self
+            .migrations
+            .iter()
+            .filter(|migration| lost.contains(&migration.place()))
+            .map(|migration| format!("{} {}", migration.version, migration.kind))
+            .collect();
+        let mut note = "the database is older than what ran on it (restored from a backup?)".to_owned();
+        if !again.is_empty() {
+            let _ = write!(note, ": {} of its migrations run again: {}", again.len(), enumerate(&again, 9));
+        }
+        let gone = lost.len() - again.len();
+        if gone > 0 {
+            let _ =
+                write!(note, "; {} cannot, as the files are gone: what they did is missing", count(gone, "migration"));
+        }
+        note
     }
 
     /// A target that is held back is only asked what it has run.
@@ -224,9 +232,14 @@ impl Work<'_> {
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Trouble> {
         let label = self.target.label();
-        let size = if self.target.manner.atomic_push { steps.len().max(1) } else { 1 };
+        let journal = |script: &Option<Script>| script.as_ref().is_some_and(|script| script.mode == Mode::Journal);
+        // What an earlier run left in part comes first, and by itself.
+        let alone = ready.iter().take_while(|script| journal(script)).count();
         let mut ready = ready.into_iter();
-        for (number, batch) in steps.chunks(size).enumerate() {
+        let mut first = 0;
+        while first < steps.len() {
+            let together = self.target.manner.atomic_push && first >= alone;
+            let batch = if together { &steps[first..] } else { &steps[first..=first] };
             if (self.order.stop)() {
                 view.standing = Standing::Failed;
                 view.left =
@@ -234,7 +247,6 @@ impl Work<'_> {
                 view.help = Some("schemagate sync".to_owned());
                 return Ok(());
             }
-            let first = number * size;
             let script = |step: &Step| match ready.next().flatten() {
                 Some(script) => Ok(script),
                 None => prepare(self.source, self.manifest, step, dialect, &self.terms()),
@@ -267,6 +279,7 @@ impl Work<'_> {
                         step.duration_us = duration.as_micros();
                         tell(Event::Step(&label, step));
                     }
+                    first += batch.len();
                 }
                 Outcome::Failed { script, error, left, help } => {
                     let step = &mut view.steps[first + script];

@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::engine::patience::Patience;
 use crate::engine::record;
 use crate::engine::remains::Missing;
-use crate::engine::run::{Runner, Stop};
+use crate::engine::run::{CLAIMED, Runner, Stop, gone};
 use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
 use crate::history::{Mode, Row, RowError, State};
+use crate::text::enumerate;
 
 impl<W: Wire> Runner<W> {
     /// After a stop: takes back what is open, records the failure, and says what is left.
@@ -24,13 +25,14 @@ impl<W: Wire> Runner<W> {
         self.settled = None;
         match stop {
             Stop::Record(fault) | Stop::Commit(_, _, fault) if kept => {
-                let (script, from) = (&scripts[0], self.reached);
+                let (index, from) = (scripts.len() - 1, self.reached);
+                let script = &scripts[index];
                 let (from, to) = match script.mode {
                     Mode::Journal if script.alone_at(from) > 0 => (from, from + 1),
                     Mode::Journal => (from, script.shared_to(from.min(script.statements.len()))),
                     Mode::Transaction => (0, script.statements.len()),
                 };
-                Ok(self.after_half(scripts, who, (0, from, to.max(1) - 1), fault))
+                Ok(self.after_half(scripts, who, (index, from, to.max(1) - 1), fault))
             }
             Stop::Record(fault) => self.after_lost_record(scripts, &fault),
             Stop::Commit(index, number, fault) if refused(&fault) => {
@@ -106,9 +108,14 @@ impl<W: Wire> Runner<W> {
     ) -> Outcome {
         let script = &scripts[index];
         let error = record::error(script, number, fault.byte, fault.message, fault.code);
-        let row = record::row(script, who, State::Failed, from);
-        let row = Row { error: Some(error.clone()), mode: Mode::Journal, statement_open: number + 1, ..row };
-        let recorded = self.record_failure(row, &error);
+        let mut recorded = Ok(());
+        for (at, script) in scripts[..=index].iter().enumerate() {
+            // Of those before it in the transaction all may stay.
+            let (from, open) = if at == index { (from, number + 1) } else { (0, script.statements.len()) };
+            let row = record::row(script, who, State::Failed, from);
+            let row = Row { error: Some(error.clone()), mode: Mode::Journal, statement_open: open, ..row };
+            recorded = recorded.and(self.record_failure(row, &error));
+        }
         let what = if from == number {
             format!("statement {} may have done a part of its work", number + 1)
         } else {
@@ -119,6 +126,10 @@ impl<W: Wire> Runner<W> {
             )
         };
         let mut left = format!("{}; {what}; the others did not run", ran(from));
+        if index > 0 {
+            let before: Vec<String> = scripts[..index].iter().map(|script| script.migration.path.display()).collect();
+            let _ = write!(left, "; so may all of {}, of the same transaction", enumerate(&before, 9));
+        }
         if let Err(fault) = recorded {
             let _ =
                 write!(left, "; this could NOT be recorded ({}), so do not apply before it is decided", fault.message);
@@ -171,7 +182,13 @@ impl<W: Wire> Runner<W> {
         let mut patience = Patience::new(self.wait);
         loop {
             let written = self.wire.begin(&Terms::default(), false, &format!("{sql}; {event}; COMMIT"));
-            let Err(fault) = written else { return Ok(()) };
+            let fault = match written {
+                Ok(rows) if rows >= CLAIMED => return Ok(()),
+                // Without our lock nothing is written; it is taken again, and who was faster has written its own row.
+                Ok(_) if matches!(self.wire.try_lock(), Ok(Ok(()))) => Fault { class: Class::Busy, ..gone() },
+                Ok(_) => return Err(gone()),
+                Err(fault) => fault,
+            };
             self.wire.take_back();
             if fault.class != Class::Busy {
                 return Err(fault);
@@ -182,7 +199,7 @@ impl<W: Wire> Runner<W> {
                 if alone.is_err() {
                     self.wire.take_back();
                 }
-                return alone.map(|_| ());
+                return alone.and_then(|rows| if rows > 0 { Ok(()) } else { Err(gone()) });
             }
         }
     }

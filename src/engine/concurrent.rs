@@ -147,7 +147,9 @@ pub(super) fn beside_others<W: Wire>(
     send: impl FnOnce(&mut W) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let build = Build::of(text);
-    let found = |wire: &mut W| build.as_ref().map_or(Ok(Vec::new()), |build| found(wire, &build.could_leave()));
+    // Of an index with a name only that one counts: others of its table may be somebody else's.
+    let question = build.as_ref().map(|build| build.left_before().unwrap_or_else(|| build.could_leave()));
+    let found = |wire: &mut W| question.as_ref().map_or(Ok(Vec::new()), |question| found(wire, question));
     let before: Vec<String> = found(wire)?.into_iter().map(|index| index.name).collect();
     let cells: Vec<u64> = wire
         .ask(TIMEOUTS)?

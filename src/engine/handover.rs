@@ -33,15 +33,17 @@ pub(super) async fn hand_over(
     let process: u64 = first(&rows).and_then(|id| id.parse().ok()).unwrap_or(0);
     let taken = query(format!("SELECT GET_LOCK('{lock}', {HANDED})"), next);
     let given = async {
-        let in_line =
-            format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} AND state = 'User lock'");
+        // The script may have told the old session how many rows to give; a limit of its own wins.
+        let in_line = format!(
+            "SELECT 1 FROM information_schema.processlist WHERE id = {process} AND state = 'User lock' LIMIT 1"
+        );
         for _ in 0..MOST_LOOKS {
             if !query(in_line.clone(), old).await?.is_empty() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        query(format!("SELECT RELEASE_LOCK('{lock}')"), old).await
+        query(format!("DO RELEASE_LOCK('{lock}')"), old).await
     };
     let (taken, given) = both(taken, given).await;
     given?;

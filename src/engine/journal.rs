@@ -8,10 +8,10 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::engine::probe::{Effect, Found, found};
+use crate::engine::quiet::tells;
 use crate::engine::record;
 use crate::engine::remains;
 use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
-use crate::engine::tame::tells;
 use crate::engine::trace::{effects, whole};
 use crate::engine::wire::{Class, Fault, Objection, Wire};
 use crate::engine::{Decision, Provenance, Script, Terms};
@@ -72,7 +72,8 @@ impl<W: Wire> Runner<W> {
         let path = script.migration.path.display();
         let statement = &script.statements[number];
         let whole = whole(&statement.text, self.wire.dialect());
-        self.patiently(script, number, false, tell, |runner, tell| {
+        let told = self.routines_tell != Some(false) || tells(std::slice::from_ref(statement), self.wire.dialect());
+        self.patiently(script, number, told, tell, |runner, tell| {
             let removed = runner.wire.make_room(statement).map_err(|fault| Stop::Statement(0, number, fault))?;
             if let Some(removed) = removed {
                 tell(Said::Notice { path: &path, line: statement.line, text: &removed });
@@ -113,11 +114,14 @@ impl<W: Wire> Runner<W> {
         let to = script.shared_to(from);
         let quiet = self.tame;
         let progress = self.writer.progress(seq, to, script.alone_at(to), &lock);
-        let told = tells(&script.statements[from..to], self.wire.dialect());
+        // What triggers did to variables counts as well.
+        let told = self.routines_tell != Some(false) || tells(&script.statements[from..to], self.wire.dialect());
         self.patiently(script, from, told, tell, |runner, tell| {
             if runner.wire.begin(&script.terms, false, &progress)? != 1 {
                 return Err(Stop::Record(gone()));
             }
+            // What others broke meanwhile is not this file's fault.
+            runner.wire.learn()?;
             for number in from..to {
                 runner.statement(script, 0, number, tell)?;
                 if !runner.wire.is_open()? {
@@ -146,7 +150,7 @@ impl<W: Wire> Runner<W> {
     }
 
     /// What a session was told by statements that ran in an earlier attempt is told again.
-    fn settings_again(&mut self, script: &Script, done: usize) -> Result<(), Stop> {
+    pub(super) fn settings_again(&mut self, script: &Script, done: usize) -> Result<(), Stop> {
         let numbers = remains::again(&script.statements, done, self.wire.dialect()).map_err(Stop::Missing)?;
         for number in numbers {
             let ran = self.wire.run(&script.statements[number], &script.terms, &mut |_| {});
@@ -173,11 +177,11 @@ impl<W: Wire> Runner<W> {
         if !same {
             return Err(Stop::Undecided(number, "the statement was edited since".to_owned()));
         }
-        let (took_effect, why) = match effects(&statement.text, dialect) {
+        let (took_effect, found) = match effects(&statement.text, dialect) {
             Ok(effects) => match self.probe(number, &effects)? {
-                Found::All => (true, "what it makes is there"),
-                Found::None => (false, "what it makes is not there"),
-                Found::Harmless => (false, "it may run again without harm"),
+                Found::All => (true, "had run: what it makes is there"),
+                Found::None => (false, "had not run: what it makes is not there"),
+                Found::Harmless => (false, "runs again: if it had run, that does no harm"),
                 Found::Some => {
                     return Err(Stop::Undecided(number, "a part of what it makes is there".to_owned()));
                 }
@@ -185,7 +189,7 @@ impl<W: Wire> Runner<W> {
             Err(why) => return Err(Stop::Undecided(number, why)),
         };
         let path = script.migration.path.display();
-        tell(Said::Settled { path: &path, statement: number + 1, took_effect, why });
+        tell(Said::Settled { path: &path, statement: number + 1, found });
         Ok(if took_effect { number + 1 } else { number })
     }
 

@@ -17,6 +17,7 @@ mod patience;
 mod pool;
 pub mod postgres;
 mod probe;
+mod quiet;
 mod record;
 mod remains;
 mod routines;
@@ -32,6 +33,7 @@ mod trace;
 mod trace_alter;
 pub mod verify;
 mod watch;
+mod ways;
 mod wire;
 mod words;
 

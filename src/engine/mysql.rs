@@ -2,6 +2,7 @@
 //!
 //! Knows their settings, errors and locks. Facts are those of the manuals and were measured on MariaDB 10.11.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::engine::routines;
 use crate::engine::run::{Runner, gone};
 use crate::engine::verify::place;
 use crate::engine::watch::{alive, wait};
+use crate::engine::ways::{TEXTS, ways};
 use crate::engine::wire::{
     Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
 };
@@ -102,6 +104,12 @@ impl Mysql {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
+    /// The name of the database.
+    fn schema(&self) -> String {
+        let quoted = self.prefix.trim_end_matches('.');
+        quoted.get(1..quoted.len() - 1).unwrap_or_default().replace("``", "`")
+    }
+
     /// What is looked at: the product, and before anything is written a replica and a cluster.
     fn introduce(&mut self, access: Access) -> Result<(), Trouble> {
         let cells = self.cells("SELECT VERSION(), @@GLOBAL.read_only")?;
@@ -176,7 +184,7 @@ impl Wire for Mysql {
     }
 
     fn has_history(&mut self) -> Result<bool, Fault> {
-        let name = self.prefix.trim_end_matches('.').trim_matches('`').replace("``", "`");
+        let name = self.schema();
         let sql = format!(
             "SELECT 1 FROM information_schema.tables WHERE table_schema = {} AND table_name = '{}'",
             text(&name, self.dialect),
@@ -202,26 +210,39 @@ impl Wire for Mysql {
     }
 
     fn take_back(&mut self) -> bool {
-        let _ = self.tell("ROLLBACK");
+        // A script may have told its session to keep no warnings.
+        let _ = self.tell("SET max_error_count = DEFAULT, sql_select_limit = DEFAULT; ROLLBACK");
         // 1196: some changed tables without transactions could not be rolled back (manual, "Error Message Reference").
         let warnings = self.ask("SHOW WARNINGS").unwrap_or_default();
         warnings.iter().any(|row| row.get(1).is_some_and(|code| code.as_deref() == Some("1196")))
     }
 
     fn tables(&mut self) -> Result<Tables, Fault> {
-        let names = "SELECT lower(t.table_name) FROM information_schema.tables t JOIN information_schema.engines e ON \
-                     e.engine = t.engine WHERE t.table_schema = DATABASE() AND t.table_type = 'BASE TABLE' AND \
-                     coalesce(e.transactions, 'NO') <> 'YES'";
-        let mut without: std::collections::BTreeSet<String> =
-            self.ask(names)?.into_iter().flatten().flatten().collect();
-        if !without.is_empty() {
-            // Views and triggers may lead to them.
-            let ways = "SELECT lower(table_name) FROM information_schema.views WHERE table_schema = DATABASE() UNION \
-                        SELECT lower(event_object_table) FROM information_schema.triggers WHERE trigger_schema = DATABASE()";
-            without.extend(self.ask(ways)?.into_iter().flatten().flatten());
-        }
+        let without = |schema: &str| {
+            format!(
+                "SELECT lower(t.table_schema), lower(t.table_name) FROM information_schema.tables t JOIN \
+                 information_schema.engines e ON e.engine = t.engine WHERE t.table_schema {schema} AND t.table_type = 'BASE \
+                 TABLE' AND coalesce(e.transactions, 'NO') <> 'YES'"
+            )
+        };
+        let texts = self.ask(TEXTS)?;
+        let ways = ways(texts, &self.schema(), self.dialect);
+        let others: BTreeSet<&String> = ways.values().flatten().collect();
+        let others: Vec<String> = others.into_iter().map(|name| text(name, self.dialect)).collect();
+        let column = |rows: Rows, at: usize| -> BTreeSet<String> {
+            rows.into_iter().filter_map(|mut row| (at < row.len()).then(|| row.swap_remove(at)).flatten()).collect()
+        };
+        let mut names = column(self.ask(&without("= DATABASE()"))?, 1);
+        let bad = match others.as_slice() {
+            [] => BTreeSet::new(),
+            others => column(self.ask(&without(&format!("IN ({})", others.join(", "))))?, 0),
+        };
+        // Through any of them a table of this database may be reached.
+        let here = !names.is_empty();
+        names.extend(ways.into_iter().filter(|(_, to)| here || !to.is_disjoint(&bad)).map(|(table, _)| table));
         let usual = self.ask("SELECT @@default_storage_engine")?.into_iter().flatten().flatten().next();
-        Ok(Tables { without, by_default: !usual.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB")) })
+        let by_default = !usual.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"));
+        Ok(Tables { without: names, by_default })
     }
 
     fn place_of_data(&mut self) -> Result<String, Fault> {
@@ -238,7 +259,7 @@ impl Wire for Mysql {
     }
 
     fn routines_tell(&mut self) -> Result<bool, Fault> {
-        self.ask(&routines::mysql()).map(|rows| !rows.is_empty())
+        self.ask(&routines::mysql(&self.schema(), self.dialect)).map(|rows| !rows.is_empty())
     }
 
     /// The new session stands in line for the lock before the old one gives it up, and who only asks whether it is free is
@@ -247,7 +268,11 @@ impl Wire for Mysql {
         if self.process == 0 {
             return Ok(false);
         }
-        let mut next = open(&self.runtime, &self.options, REOPEN)?;
+        let Ok(mut next) = open(&self.runtime, &self.options, REOPEN) else {
+            // A user may have one connection only: then the old one ends first.
+            let _ = self.tell(&format!("KILL {}", self.process));
+            return Ok(false);
+        };
         let handing = hand_over(&self.lock, &mut self.connection, &mut next);
         match self.runtime.block_on(async { tokio::time::timeout(LONGEST, handing).await }) {
             Ok(Ok(Some(process))) => {
@@ -260,8 +285,8 @@ impl Wire for Mysql {
         }
     }
 
-    fn keeps_what_was_told(&self) -> bool {
-        true
+    fn without_limit(&self) -> &'static str {
+        if self.dialect == Dialect::Mariadb { "SET max_statement_time = 0; " } else { "" }
     }
 
     fn seal(&self) -> &'static str {

@@ -92,14 +92,14 @@ impl<W: Wire> Runner<W> {
     /// # Errors
     /// If what was told before, by statements that are recorded, would be missed.
     fn forgets(&mut self, script: &Script) -> Result<(), Stop> {
-        let journal = script.mode == Mode::Journal;
-        if journal && self.reached > 0 {
-            return Err(Stop::Unsure);
-        }
         self.used = true;
         self.fresh_session().map_err(|_| Stop::Unsure)?;
         self.used = true;
-        if journal { Ok(self.wire.settle(&script.terms)?) } else { Ok(()) }
+        if script.mode == Mode::Journal {
+            self.wire.settle(&script.terms)?;
+            self.settings_again(script, self.reached)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,11 +4,13 @@
 //! made again; whatever else the remaining statements would miss is named. Refuses to guess values.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
 
 use crate::config::Dialect;
 use crate::engine::ScriptStatement;
 use crate::engine::words::Words;
-use crate::text::holds;
 
 /// What a new session lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,17 +199,30 @@ fn temporary_table(mut words: Words) -> Option<String> {
     Some(words.qualified()?.1)
 }
 
-/// Says whether statements ask about one before the first of them.
-pub(super) fn ask_about_before(statements: &[ScriptStatement], dialect: Dialect) -> bool {
-    let may = |statement: &ScriptStatement| OF_THE_LAST.iter().any(|word| holds(&statement.text, &word.to_lowercase()));
-    let words = |statement: &ScriptStatement| Words::of(&statement.text, dialect);
-    statements.iter().any(may) && told_by_the_last(&statements.iter().map(words).collect::<Vec<_>>()).is_some()
+/// Says whether statements may ask about one before the first of them: those of a file begin in a session that was told
+/// nothing. Rather one too many: it costs a new session.
+pub(super) fn ask_about_before(statements: &[ScriptStatement]) -> bool {
+    static ASKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let words = OF_THE_LAST.join("|");
+        Regex::new(&format!("(?i-u){words}|previous value|@@identity|@@insert_id|@@warning|@@error")).ok()
+    });
+    statements.iter().any(|statement| ASKS.as_ref().is_none_or(|asks| asks.is_match(statement.text.as_bytes())))
 }
 
 /// A word that asks about a statement before, where the first statements ahead have it.
 fn told_by_the_last(ahead: &[Words]) -> Option<&'static str> {
     for words in ahead {
-        if let Some(word) = OF_THE_LAST.into_iter().find(|word| words.later(word)) {
+        let called = |at: usize, word: &str| {
+            let shown =
+                |at: usize| words.list.get(at).filter(|(_, quoted)| !quoted).map_or("", |(shown, _)| shown.as_str());
+            // A table may be called like one.
+            let named = at > 0
+                && ["INTO", "TABLE", "EXISTS", "REFERENCES", "ON"]
+                    .iter()
+                    .any(|before| shown(at - 1).eq_ignore_ascii_case(before));
+            shown(at).eq_ignore_ascii_case(word) && shown(at + 1) == "(" && !named
+        };
+        if let Some(word) = OF_THE_LAST.into_iter().find(|word| (0..words.list.len()).any(|at| called(at, word))) {
             return Some(word);
         }
         if ["INSERT", "REPLACE"].iter().any(|verb| words.peek(verb)) {

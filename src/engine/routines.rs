@@ -1,27 +1,66 @@
-//! Questions for routines and triggers that may tell a session something, whoever calls them.
+//! Questions for what may tell a session something, whoever changes rows: routines, triggers, stored expressions.
 //!
-//! Read from their texts, and rather one too many than one too few: a file behind such a one costs a message more. Refuses
-//! to run any.
+//! What a routine does cannot be read from its text, so its being there counts: a file costs a message more then. Refuses to
+//! run any.
 
-/// The question for routines that may tell a session something: by a statement of their own or one that they put together,
-/// in a language of which that can be read. Those of the system have numbers below.
-pub(super) const POSTGRES: &str = "SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE p.oid \
-                        >= 16384 AND l.lanname NOT IN ('internal', 'c') AND (l.lanname NOT IN ('sql', 'plpgsql') OR p.prosrc \
-                        ~* '(set_config|advisory|\\mexecute\\M|\\mlisten\\M|\\mtemp|(^|\\n|;|\\mbegin|\\mthen|\\melse|\\mloop)\\s*\
-                        (set|reset|prepare|discard|load)\\M)') LIMIT 1";
+use crate::config::Dialect;
+use crate::engine::record::text;
 
-/// The same for MySQL and MariaDB; a text that may not be read counts.
-pub(super) fn mysql() -> String {
-    let tells = |body: &str| {
+/// Extensions whose functions, written in C, change no session.
+const HARMLESS: &str = "'pgcrypto', 'uuid-ossp', 'citext', 'pg_trgm', 'btree_gin', 'btree_gist', 'hstore', 'unaccent', 'ltree', \
+                        'intarray', 'cube', 'earthdistance', 'fuzzystrmatch', 'pg_stat_statements', 'vector'";
+
+/// Functions of PostgreSQL that change their session, or run a text that may; those of its locks are named alike.
+const TELLING: &str = "'set_config', 'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'cursor_to_xml', \
+                       'ts_stat', 'ts_rewrite'";
+
+/// The question for routines that may be called by others, and for defaults, generated columns, checks, policies, views and
+/// indexes that call such a function of the server. What belongs to the system has numbers below 16384 (manual, "System
+/// Catalog Initial Data", OID assignment).
+pub(super) fn postgres() -> String {
+    let calls = |tree: &str, from: &str| {
+        format!("SELECT 1 FROM pg_catalog.{from} AND {tree}::pg_catalog.text ~ (SELECT expression FROM telling)")
+    };
+    let expressions = [
+        calls("adbin", "pg_attrdef WHERE adrelid >= 16384"),
+        calls("conbin", "pg_constraint WHERE conbin IS NOT NULL AND oid >= 16384"),
+        calls("ev_action", "pg_rewrite WHERE ev_class >= 16384"),
+        calls("polqual", "pg_policy WHERE polqual IS NOT NULL"),
+        calls("polwithcheck", "pg_policy WHERE polwithcheck IS NOT NULL"),
+        calls("indexprs", "pg_index WHERE indexprs IS NOT NULL"),
+        calls("indpred", "pg_index WHERE indpred IS NOT NULL"),
+    ];
+    format!(
+        "WITH telling AS (SELECT ':funcid (' || pg_catalog.string_agg(oid::pg_catalog.text, '|') || ') ' AS expression FROM \
+         pg_catalog.pg_proc WHERE oid < 16384 AND (proname IN ({TELLING}) OR proname LIKE '%advisory%')) (SELECT 1 FROM \
+         pg_catalog.pg_proc p WHERE p.oid >= 16384 AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d JOIN \
+         pg_catalog.pg_extension e ON e.oid = d.refobjid JOIN pg_catalog.pg_language l ON l.oid = p.prolang WHERE d.classid = \
+         'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.refclassid = \
+         'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e' AND l.lanname IN ('internal', 'c') AND e.extname \
+         IN ({HARMLESS})) LIMIT 1) UNION ALL ({} LIMIT 1)",
+        expressions.join(" UNION ALL ")
+    )
+}
+
+/// The same for MySQL and MariaDB: triggers of this database, which only those see who may make some, and views that call
+/// functions or lead to another database. Other routines are called by name.
+pub(super) fn mysql(schema: &str, dialect: Dialect) -> String {
+    let quoted = text(&format!("`{}`.", schema.replace('`', "``")), dialect);
+    let schema = text(schema, dialect);
+    let host = "substring_index(CURRENT_USER(), '@', -1)";
+    let user = format!("left(CURRENT_USER(), char_length(CURRENT_USER()) - char_length({host}) - 1)");
+    let sees = |table: &str, and: &str| {
         format!(
-            "({body} IS NULL OR {body} LIKE '%@%' OR lower({body}) REGEXP 'get_lock|temporary|prepare|last_insert_id|set\
-                 [[:space:]]+(session|local|names|character|sql_mode|time_zone|autocommit|foreign_key_checks|unique_checks)')"
+            "EXISTS (SELECT 1 FROM information_schema.{table} WHERE privilege_type = 'TRIGGER' AND grantee = \
+             concat(quote({user}), '@', quote({host})){and})"
         )
     };
+    let everywhere = sees("user_privileges", "");
+    let here = sees("schema_privileges", &format!(" AND {schema} LIKE table_schema"));
     format!(
-        "(SELECT 1 FROM information_schema.routines WHERE routine_schema NOT IN ('mysql', 'sys') AND {} LIMIT 1) UNION \
-             ALL (SELECT 1 FROM information_schema.triggers WHERE trigger_schema <> 'sys' AND {} LIMIT 1)",
-        tells("routine_definition"),
-        tells("action_statement")
+        "(SELECT 1 FROM information_schema.triggers WHERE trigger_schema = {schema} LIMIT 1) UNION ALL (SELECT 1 FROM \
+         information_schema.views WHERE table_schema = {schema} AND (coalesce(view_definition, '') = '' OR view_definition \
+         REGEXP '`[(]|last_insert|_lock' OR replace(view_definition, {quoted}, '') REGEXP '(from|join) [(]*`[^`]+`[.]`') \
+         LIMIT 1) UNION ALL (SELECT 1 FROM DUAL WHERE NOT ({everywhere} OR {here}))"
     )
 }

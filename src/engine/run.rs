@@ -14,7 +14,6 @@ use crate::engine::patience::Patience;
 use crate::engine::record::{self, Writer};
 use crate::engine::remains::Missing;
 use crate::engine::tables;
-use crate::engine::tame::tells;
 use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{Outcome, Provenance, Script, Session, Terms, Trouble};
 use crate::history::{FORMAT, Mode, Reached, Row, Said};
@@ -53,6 +52,8 @@ pub(super) struct Runner<W> {
     pub(super) tables: Option<Tables>,
     /// Whether the last commit began a transaction for the next scripts.
     pub(super) chained: bool,
+    /// Whether what is broken already is looked at before the scripts run.
+    pub(super) looks: bool,
     /// Whether a part of what was taken back stays.
     kept: bool,
     /// How many statements of a journal are recorded as run.
@@ -119,6 +120,7 @@ impl<W: Wire> Runner<W> {
             routines_tell: None,
             tables: None,
             chained: false,
+            looks: false,
             kept: false,
             reached: 0,
             facts: BTreeMap::new(),
@@ -200,13 +202,16 @@ impl<W: Wire> Runner<W> {
             return self.journal(&scripts[0], who, tell);
         }
         let last = scripts.last().map_or(0, |script| script.statements.len().saturating_sub(1));
-        let told = scripts.iter().any(|script| tells(&script.statements, self.wire.dialect()));
+        let told = !self.tame;
         self.patiently_each(scripts, last, told, tell, |runner, tell| match runner.together(scripts, who, tell) {
-            // Only now is it worth knowing what was broken before: once more, with that knowledge.
-            Err(Stop::Unsure) => {
+            // Only now is it worth knowing what was broken before: once more, with that knowledge. Others may have broken
+            // something since it was looked at.
+            Err(Stop::Unsure | Stop::Broken(..)) => {
                 runner.take_back();
-                runner.wire.learn()?;
-                runner.together(scripts, who, tell)
+                runner.looks = true;
+                let done = runner.together(scripts, who, tell);
+                runner.looks = false;
+                done
             }
             other => other,
         })
@@ -229,6 +234,10 @@ impl<W: Wire> Session for Runner<W> {
         // What a script left in its session must not change what is read here.
         self.unchain()?;
         self.fresh_session()?;
+        // How long a statement of a file may take is not how long this takes.
+        if self.settled.take().is_some_and(|terms| terms != Terms::default()) {
+            self.wire.settle(&Terms::default()).map_err(|fault| self.explain(&fault))?;
+        }
         self.read = true;
         if !self.exists()? {
             self.numbers.clear();

@@ -17,7 +17,7 @@ use crate::engine::record::{Cell, Writer, cells, text};
 use crate::engine::run::{Runner, gone};
 use crate::engine::sqlite_calls::{answers, run_all, run_and_tell};
 use crate::engine::sqlite_file::{Absent, explain, fault, on_this_machine, parse_url};
-use crate::engine::sqlite_keys::{Violations, counted, newly_broken};
+use crate::engine::sqlite_keys::{Violations, newly_broken, violations};
 use crate::engine::tables::{self, MIGRATION};
 use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble};
@@ -124,27 +124,10 @@ struct Sqlite {
 }
 
 impl Sqlite {
-    /// Finds broken references. Where one refers to columns that are no key, SQLite checks nothing at all; then each
-    /// table is asked for itself, and that one left out: while keys are not enforced it does no harm.
     fn violations(&mut self) -> Result<Violations, Fault> {
-        let mismatch = |fault: &Fault| fault.message.starts_with("foreign key mismatch");
-        match self.ask("PRAGMA foreign_key_check") {
-            Err(fault) if mismatch(&fault) => {}
-            found => return Ok(counted(&found?)),
-        }
-        let mut rows = Vec::new();
-        let tables = self.ask("SELECT name FROM main.sqlite_master WHERE type = 'table'")?;
-        for table in tables.into_iter().flatten().flatten() {
-            match self.ask(&format!("PRAGMA foreign_key_check({})", text(&table, Dialect::Sqlite))) {
-                Err(fault) if mismatch(&fault) => {}
-                found => rows.extend(found?),
-            }
-        }
-        Ok(counted(&rows))
+        violations(&mut |sql| self.ask(sql))
     }
-}
 
-impl Sqlite {
     /// The version of the schema; every change of it is another one, also by others (documentation, `schema_version`).
     fn schema_version(&self) -> Result<i64, Fault> {
         let version = self.connection.query_row("PRAGMA main.schema_version", [], |row| row.get(0));

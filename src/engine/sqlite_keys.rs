@@ -1,45 +1,114 @@
 //! Foreign keys of SQLite: which rows refer to nothing, and since when.
 //!
-//! Refuses to run anything.
+//! A broken reference is known by what it names: the parent, and the values of the key that is not there. So it is the same
+//! one when its table is rebuilt or renamed, and when its row gets another number. Refuses to change anything.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::engine::wire::Rows;
+use crate::config::Dialect;
+use crate::engine::record::text;
+use crate::engine::wire::{Fault, Rows};
 
-/// Says which references are broken now and were not before.
+/// Broken references: table and parent, with the values of each as a number; those that cannot be read are all the same.
+pub(super) type Violations = BTreeMap<(String, String), Vec<u64>>;
+
+/// Asks the database.
+pub(super) type Ask<'a> = &'a mut dyn FnMut(&str) -> Result<Rows, Fault>;
+
+/// How many rows are asked for at once.
+const AT_ONCE: usize = 500;
+
+/// Finds broken references. Where one refers to columns that are no key, SQLite checks nothing at all; then each table is
+/// asked for itself, and that one left out: while keys are not enforced it does no harm.
+///
+/// # Errors
+/// If the database cannot be asked.
+pub(super) fn violations(ask: Ask<'_>) -> Result<Violations, Fault> {
+    let mismatch = |fault: &Fault| fault.message.starts_with("foreign key mismatch");
+    match ask("PRAGMA foreign_key_check") {
+        Err(fault) if mismatch(&fault) => {}
+        found => return known_by_value(&found?, ask),
+    }
+    let mut rows = Vec::new();
+    let tables = ask("SELECT name FROM main.sqlite_master WHERE type = 'table'")?;
+    for table in tables.into_iter().flatten().flatten() {
+        match ask(&format!("PRAGMA foreign_key_check({})", text(&table, Dialect::Sqlite))) {
+            Err(fault) if mismatch(&fault) => {}
+            found => rows.extend(found?),
+        }
+    }
+    known_by_value(&rows, ask)
+}
+
+/// Takes the rows of `PRAGMA foreign_key_check` (table, row, parent, number of the key) apart, and asks for their values.
+fn known_by_value(rows: &Rows, ask: Ask<'_>) -> Result<Violations, Fault> {
+    let cell = |row: &[Option<String>], at: usize| row.get(at).cloned().flatten().unwrap_or_default();
+    let mut numbers: BTreeMap<[String; 3], Vec<String>> = BTreeMap::new();
+    for row in rows {
+        numbers.entry([cell(row, 0), cell(row, 2), cell(row, 3)]).or_default().push(cell(row, 1));
+    }
+    let mut found = Violations::new();
+    for ([table, parent, key], numbers) in numbers {
+        let keys = ask(&format!("PRAGMA foreign_key_list({})", text(&table, Dialect::Sqlite)))?;
+        let columns: Vec<String> = keys
+            .iter()
+            .filter(|row| cell(row, 0) == key)
+            .map(|row| format!("quote({})", name(&cell(row, 3))))
+            .collect();
+        let values = found.entry((table.clone(), parent)).or_default();
+        // Rows of a table without row numbers have none.
+        let (numbered, others): (Vec<String>, Vec<String>) = numbers.into_iter().partition(|number| !number.is_empty());
+        values.extend(others.iter().map(|_| 0));
+        for numbers in numbered.chunks(AT_ONCE) {
+            let question = format!(
+                "SELECT {} FROM main.{} WHERE _rowid_ IN ({})",
+                columns.join(" || ',' || "),
+                name(&table),
+                numbers.join(", ")
+            );
+            let answers = ask(&question)?;
+            values.extend(answers.iter().map(|row| number_of(&cell(row, 0))));
+            values.extend(std::iter::repeat_n(0, numbers.len().saturating_sub(answers.len())));
+        }
+    }
+    Ok(found)
+}
+
+fn name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn number_of(value: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Says which references are broken now and were not before. A parent that is gone and one that is new may be the same one
+/// under another name.
 pub(super) fn newly_broken(now: &Violations, known: &Violations) -> Option<String> {
-    now.iter().find_map(|(key, rows)| {
-        let had = known.get(key).map_or(&[][..], Vec::as_slice);
-        let new = rows.len() - common(rows, had);
-        let (table, parent) = key;
+    let in_both = |parent: &String| {
+        let has = |list: &Violations| list.keys().any(|(_, other)| other == parent);
+        has(now) && has(known)
+    };
+    let under = |parent: &String| if in_both(parent) { parent.clone() } else { String::new() };
+    let mut had: BTreeMap<(String, u64), usize> = BTreeMap::new();
+    for ((_, parent), values) in known {
+        let parent = under(parent);
+        values.iter().for_each(|value| *had.entry((parent.clone(), *value)).or_default() += 1);
+    }
+    now.iter().find_map(|((table, parent), values)| {
+        let under = under(parent);
+        let is_new = |value: &&u64| match had.get_mut(&(under.clone(), **value)) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
+            }
+            _ => true,
+        };
+        let new = values.iter().filter(is_new).count();
         (new > 0)
             .then(|| format!("{new} row(s) of table {table} refer to rows of {parent} that do not exist (foreign key)"))
     })
-}
-
-/// How many rows stand in both lists, which are sorted.
-fn common(rows: &[i64], others: &[i64]) -> usize {
-    let (mut at, mut found) = (0, 0);
-    for row in rows {
-        at += others[at..].iter().take_while(|other| *other < row).count();
-        if others.get(at) == Some(row) {
-            (at, found) = (at + 1, found + 1);
-        }
-    }
-    found
-}
-
-/// Broken references: table and parent, with the numbers of the rows, sorted; rows without a number have the same.
-pub(super) type Violations = BTreeMap<(String, String), Vec<i64>>;
-
-/// Takes the rows of `PRAGMA foreign_key_check` apart by table and parent.
-pub(super) fn counted(rows: &Rows) -> Violations {
-    let mut found = Violations::new();
-    let cell = |row: &Vec<Option<String>>, at: usize| row.get(at).cloned().flatten().unwrap_or_default();
-    for row in rows {
-        let number = cell(row, 1).parse().unwrap_or(i64::MIN);
-        found.entry((cell(row, 0), cell(row, 2))).or_default().push(number);
-    }
-    found.values_mut().for_each(|rows| rows.sort_unstable());
-    found
 }

@@ -31,7 +31,11 @@ impl<W: Wire> Runner<W> {
         let tame = self.tame;
         let condition = self.wire.condition(true, tame);
         let terms = scripts.first().map(|script| script.terms.clone()).unwrap_or_default();
+        let limited = terms.statement_timeout.is_some();
         self.open(&terms)?;
+        if self.looks {
+            self.wire.learn()?;
+        }
         let (mut durations, mut rows) = (Vec::new(), Vec::new());
         for (index, script) in scripts.iter().enumerate() {
             let (started, started_at) = (Instant::now(), record::now());
@@ -48,11 +52,11 @@ impl<W: Wire> Runner<W> {
             rows.push(Recorded { row, over, spared: script.spared() });
             // What took other rights must not keep them for the next script.
             if !tame {
-                self.record(&mut rows, &condition, tame)?;
+                self.record(&mut rows, &condition, limited)?;
             }
             durations.push(elapsed);
         }
-        self.record(&mut rows, &condition, tame)?;
+        self.record(&mut rows, &condition, limited)?;
         let last = scripts.len().saturating_sub(1);
         let end = scripts.get(last).map_or(0, |script| script.statements.len().max(1) - 1);
         match self.wire.objection()? {
@@ -63,24 +67,26 @@ impl<W: Wire> Runner<W> {
             }
         }
         self.commit(tame).map_err(|fault| Stop::Commit(last, end, fault))?;
-        self.settled = tame.then_some(terms);
+        self.settled = (tame && !limited).then_some(terms);
         Ok(durations)
     }
 
     /// Writes the rows of scripts that ran, and with them the events that they ask for.
-    fn record(&mut self, rows: &mut Vec<Recorded<'_>>, condition: &str, tame: bool) -> Result<(), Fault> {
+    fn record(&mut self, rows: &mut Vec<Recorded<'_>>, condition: &str, limited: bool) -> Result<(), Fault> {
+        let tame = self.tame;
+        let limit = if limited { self.wire.without_limit() } else { "" };
         for Recorded { row, over, spared } in rows.drain(..) {
             // The row says it all; an event is added where there was more than one attempt.
             let again = (row.attempt > 1).then_some(("applied", ""));
             let events: Vec<(&str, &str)> = again.into_iter().chain(spared).collect();
-            if tame && !over && events.is_empty() {
+            if tame && !over && events.is_empty() && limit.is_empty() {
                 if self.wire.add(&self.writer, &row, condition)? < CLAIMED - 1 {
                     return Err(gone());
                 }
                 continue;
             }
             let rights = if tame { "" } else { self.wire.own_rights() };
-            let mut sql = rights.to_owned() + &self.writer.replace(&row, over, condition);
+            let mut sql = rights.to_owned() + limit + &self.writer.replace(&row, over, condition);
             for (event, detail) in &events {
                 let _ = write!(sql, "; {}", self.writer.event(row.seq, event, detail));
             }

@@ -66,9 +66,21 @@ fn repeatable(words: &mut Words, dialect: Dialect) -> bool {
         return words.any(&["TABLE", "TABLES"]);
     }
     if words.peek("SET") {
-        return !words.take(&["SET", "STATEMENT"]);
+        return !words.take(&["SET", "STATEMENT"]) && !counts_on(words);
     }
     words.any(&["GRANT", "FLUSH", "PREPARE"]) || words.take(&["CREATE", "TEMPORARY"])
+}
+
+/// Says whether a setting of the whole server may get its value from the one that it has: a second time it would be another.
+fn counts_on(words: &Words) -> bool {
+    let of_all = |word: &str| {
+        word.to_ascii_uppercase().trim_start_matches('@').starts_with("GLOBAL")
+            || word.to_ascii_uppercase().trim_start_matches('@').starts_with("PERSIST")
+    };
+    let shown = words.list.iter().filter(|(_, quoted)| !quoted).map(|(word, _)| word.as_str());
+    let variables = shown.clone().filter(|word| word.starts_with('@')).count();
+    let computes = shown.clone().any(|word| ["+", "-", "*", "/", "(", "||", "SELECT"].contains(&word));
+    shown.clone().any(of_all) && (computes || variables > 1)
 }
 
 fn kind(words: &mut Words, dialect: Dialect) -> Option<Kind> {
@@ -207,7 +219,8 @@ pub(super) fn whole(text: &str, dialect: Dialect) -> bool {
     }
     if dialect == Dialect::Mariadb && words.take(&["DROP"]) {
         words.any(&["TEMPORARY"]);
-        return !(words.any(&["TABLE", "TABLES", "VIEW", "SEQUENCE"]) && words.later(","));
+        let each = ["TABLE", "TABLES", "VIEW", "SEQUENCE", "USER", "ROLE"];
+        return !(words.any(&each) && words.later(","));
     }
     if words.peek("SET") {
         return !words.take(&["SET", "STATEMENT"]);
@@ -221,9 +234,9 @@ pub(super) fn whole(text: &str, dialect: Dialect) -> bool {
         let behind = &words.list[last.unwrap_or(0)..];
         return !accounts && !behind.iter().any(|(word, _)| word == ",");
     }
-    let definitions = ["CREATE", "ALTER", "DROP", "RENAME", "GRANT", "REVOKE"];
-    if mysql && words.any(&definitions) {
-        return !accounts || !words.later(",");
+    if mysql && words.any(&["CREATE", "ALTER", "DROP", "RENAME"]) {
+        words.take(&["OR", "REPLACE"]);
+        return !words.any(&["USER", "ROLE"]) || !words.later(",");
     }
     let others = [
         "CREATE",

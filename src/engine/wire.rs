@@ -169,17 +169,27 @@ pub(super) trait Wire {
         false
     }
 
-    /// Says whether what a script told its session stays when its transaction is taken back.
+    /// Says whether something that a script told its session stays when its transaction is taken back: variables of MySQL,
+    /// prepared statements of PostgreSQL.
     fn keeps_what_was_told(&self) -> bool {
         false
     }
 
-    /// Says whether a routine or a trigger of the database may tell the session of whoever calls it something.
+    /// Says whether a routine, a trigger or a stored expression of the database may tell the session of whoever calls it
+    /// something.
     ///
     /// # Errors
     /// If the database cannot be asked.
     fn routines_tell(&mut self) -> Result<bool, Fault> {
         Ok(false)
+    }
+
+    /// Gives locks of the session back that a script took beside ours; says whether none is left.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    fn gives_locks_back(&mut self) -> Result<bool, Fault> {
+        Ok(true)
     }
 
     /// Opens a new session that has our lock in the moment in which the old one gives it up; says whether it did.
@@ -200,6 +210,11 @@ pub(super) trait Wire {
         ""
     }
 
+    /// What takes the limit of time away that a script has, before our own record of it.
+    fn without_limit(&self) -> &'static str {
+        ""
+    }
+
     /// Says whether our transaction is still open; asked behind each statement that ran in it.
     ///
     /// # Errors
@@ -216,7 +231,7 @@ pub(super) trait Wire {
         Ok(Objection::None)
     }
 
-    /// Learns what is wrong already, before a script runs; outside of a transaction.
+    /// Learns what is wrong already, before a script runs.
     ///
     /// # Errors
     /// If the database cannot be asked.
@@ -332,6 +347,10 @@ macro_rules! over_sqlx {
         }
 
         fn chains(&self) -> bool {
+            true
+        }
+
+        fn keeps_what_was_told(&self) -> bool {
             true
         }
 

@@ -185,9 +185,8 @@ pub fn said(label: &str, what: &Said<'_>) -> String {
         }
         Said::Notice { path, line, text } => format!("notice   {path}:{line}: {text}"),
         Said::Retry { path, statement, why } => format!("retrying {path}: statement {statement}: {why}"),
-        Said::Settled { path, statement, took_effect, why } => {
-            let end = if *took_effect { "had run" } else { "had not run" };
-            format!("resumed  {path}: statement {statement}, in flight when an earlier run stopped, {end}: {why}")
+        Said::Settled { path, statement, found } => {
+            format!("resumed  {path}: statement {statement}, in flight when an earlier run stopped, {found}")
         }
     };
     let text: String = sanitize(&text).chars().take(400).collect();

@@ -5,7 +5,7 @@ use crate::engines::on_all;
 use crate::support::World;
 
 /// Takes all tables of a database away.
-fn empty(database: &Database, world: &World) {
+pub(crate) fn empty(database: &Database, world: &World) {
     match database.engine {
         Engine::Postgres => {
             database.ask(world, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; DROP SCHEMA schemagate CASCADE");

@@ -9,7 +9,7 @@ use crate::support::{Done, PROGRAM, World};
 use crate::truth::meanwhile;
 
 /// The server file with keys for its environment and its target.
-fn keys(database: &Database, environment: &str, target: &str) -> String {
+pub(crate) fn keys(database: &Database, environment: &str, target: &str) -> String {
     let file = database.server_file().replace("[[environment]]\n", &format!("[[environment]]\n{environment}\n"));
     format!("{file}{target}\n")
 }
@@ -24,19 +24,21 @@ fn beside(world: &World, pause: u64, work: impl FnOnce()) -> Done {
     })
 }
 
-fn history(database: &Database, world: &World, columns: &str) -> String {
+pub(crate) fn history(database: &Database, world: &World, columns: &str) -> String {
     database.ask(world, &format!("SELECT {columns} FROM {} ORDER BY seq", database.history("migration")))
 }
 
-/// A table without transactions in another schema, which a trigger writes to, so that nobody can know of it.
-fn hidden_table(database: &Database, world: &World) -> String {
-    let hidden = format!("{}_other.m", database.name());
-    let schema = hidden.trim_end_matches(".m");
+/// A table without transactions in another database, to which a trigger of a third one leads, so that nobody can know of it.
+pub(crate) fn hidden_table(database: &Database, world: &World) -> String {
+    let (hidden, through) = (format!("{}_other.m", database.name()), format!("{}_through.u", database.name()));
+    let (far, near) = (hidden.trim_end_matches(".m"), through.trim_end_matches(".u"));
     database.ask(
         world,
         &format!(
-            "CREATE DATABASE {schema}; CREATE TABLE {hidden} (id INT) ENGINE = MyISAM; CREATE TABLE t (id INT PRIMARY KEY); \
-             CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO {hidden} VALUES (NEW.id)"
+            "CREATE DATABASE {far}; CREATE TABLE {hidden} (id INT) ENGINE = MyISAM; CREATE DATABASE {near}; CREATE TABLE \
+             {through} (id INT); CREATE TABLE t (id INT PRIMARY KEY); CREATE TRIGGER {near}.log AFTER INSERT ON {through} FOR \
+             EACH ROW INSERT INTO {hidden} VALUES (NEW.id); CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO \
+             {through} VALUES (NEW.id)"
         ),
     );
     hidden

@@ -1,0 +1,142 @@
+//! Scripts that surely leave their session as it was, as far as their text tells.
+//!
+//! Read from a short list of what is harmless: statements that define or change rows, and functions of the engines that
+//! change no session. Whatever else stands there is doubt. Refuses to know what the database adds, such as its triggers.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use crate::config::Dialect;
+use crate::engine::words::Words;
+use crate::engine::{Script, ScriptStatement};
+use crate::sql::facts::head;
+use crate::sql::lex::{Lexer, TokenKind};
+use crate::text::holds;
+
+impl Script {
+    /// Says whether the script surely leaves settings, locks and temporary tables of its session as they were, if no
+    /// routine of the database changes them.
+    pub(super) fn leaves_the_session(&self, dialect: Dialect) -> bool {
+        let calls = |statement: &ScriptStatement| calls_unknown(&statement.text, dialect);
+        !tells(&self.statements, dialect)
+            && (dialect == Dialect::Sqlite || !self.makes_ways() && !self.statements.iter().any(calls))
+    }
+
+    /// Says whether the script may make something that runs by itself when others change rows: then what is known about
+    /// the database is out of date, and the script itself may have made use of it.
+    pub(super) fn makes_ways(&self) -> bool {
+        static WAYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let kinds = "function|procedure|routine|trigger|extension|package|language|view";
+            let calls = "set_config|advisory|to_xml|ts_stat|last_insert|_lock|current_setting";
+            Regex::new(&format!("(?i-u){kinds}|{calls}")).ok()
+        });
+        let found = |text: &str| WAYS.as_ref().is_none_or(|ways| ways.is_match(text.as_bytes()));
+        self.statements.iter().any(|statement| found(&statement.text))
+    }
+
+    /// Says whether the script may keep a lock of its own beyond its transaction, which no setting gives back.
+    pub(super) fn takes_locks(&self) -> bool {
+        self.statements.iter().any(|statement| holds(&statement.text, "advisory_lock"))
+    }
+}
+
+/// Says whether statements may tell their session something by themselves: settings, variables, locks, temporary tables.
+pub(super) fn tells(statements: &[ScriptStatement], dialect: Dialect) -> bool {
+    const TAME: [&str; 11] =
+        ["CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE", "COMMENT", "GRANT", "REVOKE", "COPY", "TRUNCATE"];
+    const WILD: [&str; 3] = ["set_config", "pg_advisor", "pg_settings"];
+    statements.iter().any(|statement| {
+        let verb = head(&statement.text, dialect).verb;
+        let temporary = verb == "CREATE" && holds(&statement.text, "temp");
+        // Variables of MySQL are values of the session.
+        let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
+        let variables = mysql && holds(&statement.text, "@") && Words::of(&statement.text, dialect).has_variable();
+        !TAME.contains(&verb.as_str()) || temporary || variables || WILD.iter().any(|part| holds(&statement.text, part))
+    })
+}
+
+/// Words before a parenthesis that call nothing: of the language, types, and functions of the engines that change no
+/// session.
+const KNOWN: &str = " VALUES IN ON CONFLICT SET EXISTS ANY ALL SOME AND OR NOT AS USING FROM WHERE SELECT JOIN THEN ELSE \
+    WHEN ROW ARRAY KEY OVER FILTER RETURNING UNIQUE CHECK DEFAULT INCLUDE WITH TO THAN RANGE LIST HASH BTREE GIN GIST BRIN \
+    INDEX PARTITION COLUMNS UNION EXCEPT INTERSECT BY HAVING LIMIT LIKE BETWEEN CASE END IDENTITY DISTINCT \
+    VARCHAR CHAR CHARACTER VARYING NCHAR NVARCHAR NUMERIC DECIMAL DEC FIXED INT INTEGER TINYINT SMALLINT MEDIUMINT BIGINT \
+    FLOAT DOUBLE PRECISION REAL BIT BINARY VARBINARY TEXT BLOB DATETIME TIMESTAMP TIMESTAMPTZ TIME TIMETZ YEAR INTERVAL \
+    ENUM VECTOR \
+    NOW COALESCE IFNULL NULLIF LOWER UPPER TRIM CONCAT CONCAT_WS REPEAT REPLACE LENGTH CHAR_LENGTH SUBSTR SUBSTRING LEFT \
+    RIGHT LPAD RPAD MD5 RANDOM RAND ABS ROUND FLOOR CEIL GREATEST LEAST COUNT SUM MIN MAX AVG NEXTVAL GENERATE_SERIES CAST \
+    CURRENT_TIMESTAMP CURRENT_TIME LOCALTIMESTAMP UUID GEN_RANDOM_UUID DATE_TRUNC EXTRACT TO_CHAR TO_TIMESTAMP TO_DATE \
+    ROW_NUMBER JSON_OBJECT JSON_ARRAY JSONB_BUILD_OBJECT JSON_BUILD_OBJECT STRING_AGG ARRAY_AGG UNNEST ";
+
+/// Words behind which a name comes that is not called, whatever stands behind it.
+const NAMES: &str = " INTO TABLE EXISTS REFERENCES INDEX KEY UNIQUE COPY RECURSIVE ONLY CONSTRAINT ";
+
+fn is_in(list: &str, word: &str) -> bool {
+    let mut words = list.split_ascii_whitespace();
+    words.any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Says whether a statement calls a function of which it is not known that it leaves the session as it is.
+fn calls_unknown(text: &str, dialect: Dialect) -> bool {
+    let definition = ["CREATE", "ALTER"].contains(&head(text, dialect).verb.as_str());
+    // `named`: a word that may be called; `introduced`: it is a name that stands behind one of those words.
+    let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
+    let (mut last, mut named, mut introduced, mut qualified, mut queries) = ("", false, false, false, false);
+    for (at, token) in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()).enumerate() {
+        let shown = token.span.of(text);
+        if shown == "(" && named && !introduced && (qualified || !is_in(KNOWN, last)) {
+            return true;
+        }
+        let name = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
+        let dot = shown == ".";
+        // The triggers of another database may not be seen.
+        if mysql && !definition && dot && at < 6 {
+            return true;
+        }
+        // The table of an index stands behind ON; behind the one of a join there may be a call.
+        let before = is_in(NAMES, last) || definition && !queries && last.eq_ignore_ascii_case("ON");
+        introduced = name && before || introduced && (dot || last == ".");
+        qualified = name && last == ".";
+        queries |= shown.eq_ignore_ascii_case("SELECT");
+        (last, named) = (shown, name);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_unknown_functions_are_seen() {
+        let calls = [
+            "INSERT INTO s.log (a) SELECT f()",
+            "UPDATE t SET a = s.f(1)",
+            "UPDATE t SET a = s.now()",
+            "DELETE FROM t WHERE \"F\"(a)",
+            "CREATE TABLE d AS SELECT g()",
+            "CREATE TABLE d AS SELECT 1 FROM a JOIN b ON f(a.id)",
+            "ALTER TABLE t ADD COLUMN a INT DEFAULT s.f()",
+            "ALTER TABLE t ALTER COLUMN a TYPE INT USING f(a)",
+            "CREATE INDEX i ON t (f(a))",
+            "COPY (SELECT f()) TO STDOUT",
+        ];
+        let plain = [
+            "INSERT INTO t (a, b) VALUES (1, 2), (3, (4))",
+            "INSERT INTO s.\"T\" (a) VALUES (now())",
+            "UPDATE t SET a = coalesce(b, 1) WHERE c IN (1, 2)",
+            "INSERT INTO t VALUES ('f(x)')",
+            "CREATE TABLE IF NOT EXISTS s.t (id INTEGER PRIMARY KEY, name VARCHAR(50), n NUMERIC(5, 2) REFERENCES u (id))",
+            "CREATE UNIQUE INDEX i ON s.t USING btree (lower(name))",
+            "ALTER TABLE t ADD CONSTRAINT c FOREIGN KEY (a) REFERENCES s.u (id)",
+            "COPY t (a, b) FROM STDIN",
+        ];
+        for text in calls {
+            assert!(calls_unknown(text, Dialect::Postgres), "{text}");
+        }
+        for text in plain {
+            assert!(!calls_unknown(text, Dialect::Postgres), "{text}");
+        }
+    }
+}
