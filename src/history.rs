@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use crate::migration::{Checksums, Kind, Migration, Place, ProjectName};
 
-/// The version of the tables' format. A program refuses to write tables of a newer one.
-pub const FORMAT: i64 = 1;
+/// The version of the tables' format. A program refuses to write tables of a newer one, and brings older ones up to date.
+pub const FORMAT: i64 = 2;
+/// The format whose rows have no seal.
+pub const UNSEALED: i64 = 1;
 
 /// Where a migration stands in one database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -145,9 +147,46 @@ pub struct Row {
     pub finished_at: String,
     /// Duration in microseconds.
     pub duration_us: i64,
+    /// What [`Row::sealed`] gave when the row was written; empty in rows that are older than seals.
+    #[serde(skip)]
+    pub seal: String,
 }
 
 impl Row {
+    /// Returns the seal of what decides whether the migration runs: its place, its content, its state. It holds no secret:
+    /// it shows a slip of the hand, not a forgery.
+    pub fn sealed(&self) -> String {
+        use sha2::{Digest as _, Sha256};
+        let seq = self.seq.to_string();
+        let parts = [
+            &seq,
+            self.project.as_str(),
+            &self.version,
+            &self.version_key,
+            self.kind.word(),
+            &self.description,
+            &self.path,
+            &self.blob_id,
+            &self.commit_id,
+            &self.checksum_bytes,
+            &self.checksum_text,
+            self.mode.word(),
+            self.state.word(),
+        ];
+        let mut sum = Sha256::new();
+        for part in parts {
+            // No database holds the character NUL in a text.
+            sum.update(part.replace('\0', ""));
+            sum.update([0]);
+        }
+        format!("1:{}", &crate::finding::hex(&sum.finalize())[..16])
+    }
+
+    /// Says whether somebody wrote into the row beside this program.
+    pub fn changed_by_hand(&self) -> bool {
+        !self.seal.is_empty() && self.seal != self.sealed()
+    }
+
     /// Returns what names it among all rows.
     pub fn place(&self) -> Place {
         (self.project.as_str().to_owned(), self.version_key.clone(), self.kind)
@@ -185,6 +224,20 @@ pub struct Content {
 }
 
 impl Content {
+    /// A row with this content.
+    pub fn row(&self, row: &Row) -> Row {
+        let content = self.clone();
+        Row {
+            path: content.path,
+            description: content.description,
+            blob_id: content.blob_id,
+            commit_id: content.commit_id,
+            checksum_bytes: content.checksums.bytes,
+            checksum_text: content.checksums.text,
+            ..row.clone()
+        }
+    }
+
     /// A migration as a commit has it.
     pub fn of(migration: &Migration, commit: &str, checksums: Checksums) -> Self {
         Self {

@@ -130,7 +130,7 @@ pub fn repair(args: &RepairArgs, console: &mut Console<'_>) -> Result<Exit> {
     let Some(content) = content(&opened, &found.row)? else {
         bail!("no watched branch holds this migration, so there is no content to accept");
     };
-    if content.blob_id == found.row.blob_id {
+    if content.blob_id == found.row.blob_id && !found.row.changed_by_hand() {
         console.say("  the content is what ran; nothing is to repair\n");
         return Ok(Exit::Clean);
     }
@@ -199,6 +199,9 @@ fn shown(found: &Found<'_>) -> String {
         row.statements_total,
         row.attempt
     );
+    if row.changed_by_hand() {
+        text.push_str("  this row was changed by hand\n");
+    }
     if row.statement_open > 0 {
         text.push_str(&format!("  statement {} was begun, and its end is not recorded\n", row.statement_open));
     }
@@ -247,7 +250,8 @@ fn finish(
         && content.blob_id != found.row.blob_id
     {
         // What people call applied is what the file says now.
-        found.session.settle(&found.row, &Decision::Accept(content)).map_err(|error| trouble(&error))?;
+        let row = Row { state: State::Applied, ..found.row.clone() };
+        found.session.settle(&row, &Decision::Accept(content)).map_err(|error| trouble(&error))?;
     }
     let rows = found.session.history().map_err(|error| trouble(&error))?;
     let name = found.session.identity().name;

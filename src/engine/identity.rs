@@ -6,8 +6,9 @@
 use crate::engine::record::new_name;
 use crate::engine::run::Runner;
 use crate::engine::wire::{Fault, Wire};
-use crate::engine::{Terms, Trouble};
+use crate::engine::{Terms, Trouble, tables};
 use crate::finding::hex;
+use crate::history::FORMAT;
 
 /// Who a database is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +27,27 @@ impl Identity {
 }
 
 impl<W: Wire> Runner<W> {
+    /// Brings the tables of the history to the present format. Where definitions commit by themselves it may have been
+    /// begun before.
+    pub(super) fn bring_up_to_date(&mut self) -> Result<(), Trouble> {
+        if self.format == FORMAT {
+            return Ok(());
+        }
+        let dialect = self.wire.dialect();
+        let prefix = self.wire.prefix().to_owned();
+        let add = tables::MIGRATION.add_last(dialect, &prefix);
+        match self.wire.tell(&add) {
+            Err(fault) if !fault.message.to_lowercase().contains("duplicate column") && fault.code != "42701" => {
+                return Err(self.explain(&fault));
+            }
+            _ => {}
+        }
+        let says = format!("UPDATE {prefix}{} SET value = '{FORMAT}' WHERE name = 'format'", tables::META.name);
+        self.wire.tell(&says).map_err(|fault| self.explain(&fault))?;
+        self.format = FORMAT;
+        Ok(())
+    }
+
     /// Where the data of this database are, in a form that tells nothing about the place.
     pub(super) fn place_of_data(&mut self) -> Result<String, Fault> {
         use sha2::{Digest as _, Sha256};

@@ -15,7 +15,7 @@ use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
 use crate::engine::trace::{effects, whole};
 use crate::engine::wire::{Class, Fault, Objection, Wire};
 use crate::engine::{Decision, Provenance, Script, Terms};
-use crate::history::{Row, Said, State};
+use crate::history::{Mode, Row, Said, State};
 
 impl<W: Wire> Runner<W> {
     /// Runs one script statement by statement, recording progress with each.
@@ -33,13 +33,14 @@ impl<W: Wire> Runner<W> {
         let open = script.alone_at(done);
         let row = Row { statement_open: open, ..record::row(script, who, State::Running, done) };
         let (row, over) = self.number(row);
+        let row = &row;
         self.settled = None;
         let event = self.writer.event(row.seq, if row.attempt > 1 { "resumed" } else { "started" }, "");
         let spared = script.spared();
         let more = spared.map(|(event, detail)| format!("; {}", self.writer.event(row.seq, event, detail)));
         let claim = format!(
             "{}; {event}{}; COMMIT",
-            self.writer.replace(&row, over, &lock),
+            self.writer.replace(row, over, &lock),
             more.as_deref().unwrap_or_default()
         );
         let touched = self.patiently(script, done, false, tell, |runner, _| {
@@ -54,13 +55,13 @@ impl<W: Wire> Runner<W> {
             self.reached = done;
             ended = !script.statements[done].alone;
             done = if ended {
-                self.shared(script, row.seq, done, started, tell)?
+                self.shared(script, row, done, started, tell)?
             } else {
                 self.alone(script, row.seq, done, tell)?
             };
         }
         if !ended {
-            let finish = self.finished(row.seq, started) + self.wire.seal();
+            let finish = self.finished(row, started) + self.wire.seal();
             self.patiently(script, done, false, tell, |runner, _| Ok(runner.exactly(&finish, 2)?))?;
         }
         Ok(vec![started.elapsed()])
@@ -95,9 +96,9 @@ impl<W: Wire> Runner<W> {
     }
 
     /// The statements that end the row of a journal; they touch two rows.
-    fn finished(&self, seq: i64, started: Instant) -> String {
-        let finish = self.writer.finish(seq, started.elapsed(), &self.wire.condition(false, false));
-        format!("{finish}; {}", self.writer.event(seq, "applied", ""))
+    fn finished(&self, row: &Row, started: Instant) -> String {
+        let finish = self.writer.finish(row, started.elapsed(), &self.wire.condition(false, false));
+        format!("{finish}; {}", self.writer.event(row.seq, "applied", ""))
     }
 
     /// Runs consecutive statements in one transaction with their progress; the last ones with the end of the row.
@@ -105,7 +106,7 @@ impl<W: Wire> Runner<W> {
     fn shared(
         &mut self,
         script: &Script,
-        seq: i64,
+        row: &Row,
         from: usize,
         started: Instant,
         tell: Tell<'_>,
@@ -113,7 +114,7 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let to = script.shared_to(from);
         let quiet = self.tame;
-        let progress = self.writer.progress(seq, to, script.alone_at(to), &lock);
+        let progress = self.writer.progress(row.seq, to, script.alone_at(to), &lock);
         // What triggers did to variables counts as well.
         let told = self.routines_tell != Some(false) || tells(&script.statements[from..to], self.wire.dialect());
         self.patiently(script, from, told, tell, |runner, tell| {
@@ -134,7 +135,7 @@ impl<W: Wire> Runner<W> {
                 Objection::Broken(problem) => return Err(Stop::Broken(0, to - 1, problem)),
             }
             if to == script.statements.len() {
-                let finish = runner.finished(seq, started);
+                let finish = runner.finished(row, started);
                 runner.exactly(&finish, 2)?;
             } else if !quiet && !runner.holds(&lock)? {
                 return Err(Stop::Record(gone()));
@@ -239,21 +240,20 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let (sql, rows, event) = match decision {
             Decision::From(number) => {
-                let set =
-                    format!("state = 'failed', mode = 'journal', statements_done = {}, statement_open = 0", number - 1);
-                (self.writer.update(row.seq, &set, &lock), 1, format!("resume from statement {number}"))
+                let set = format!("statements_done = {}, statement_open = 0", number - 1);
+                let row = Row { state: State::Failed, mode: Mode::Journal, ..row.clone() };
+                (self.writer.restate(&row, &set, &lock), 1, format!("resume from statement {number}"))
             }
-            Decision::Applied => {
-                (self.writer.finish(row.seq, Duration::ZERO, &lock), 1, "marked as applied".to_owned())
-            }
+            Decision::Applied => (self.writer.finish(row, Duration::ZERO, &lock), 1, "marked as applied".to_owned()),
             Decision::NotApplied => (self.writer.remove(row.seq), 1, "removed from the history".to_owned()),
             Decision::Forget => {
-                let set = "state = 'forgotten', statement_open = 0";
-                (self.writer.update(row.seq, set, &lock), 1, format!("forgotten, was {}", row.state.word()))
+                let forgotten = Row { state: State::Forgotten, ..row.clone() };
+                let set = self.writer.restate(&forgotten, "statement_open = 0", &lock);
+                (set, 1, format!("forgotten, was {}", row.state.word()))
             }
             Decision::Accept(content) => {
                 let was = format!("before: blob {} of commit {} at {}", row.blob_id, row.commit_id, row.path);
-                (self.writer.accept(row.seq, content, &lock), 1, format!("content accepted; {was}"))
+                (self.writer.accept(row, content, &lock), 1, format!("content accepted; {was}"))
             }
         };
         let event = self.writer.event(row.seq, "resolved", &event);

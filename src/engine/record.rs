@@ -12,7 +12,7 @@ use crate::config::Dialect;
 use crate::engine::tables::{EVENT, META, MIGRATION};
 use crate::engine::{Provenance, Script, ScriptStatement};
 use crate::finding::hex;
-use crate::history::{Content, FORMAT, Mode, Row, RowError, State};
+use crate::history::{Content, FORMAT, Mode, Row, RowError, State, UNSEALED};
 use crate::migration::{Kind, ProjectName};
 
 /// Writes a moment as the history holds it: RFC 3339 in UTC with microseconds.
@@ -106,6 +106,7 @@ pub(super) fn cells(row: &Row) -> Vec<Cell<'_>> {
         Cell::Text(&row.started_at),
         Cell::Text(&row.finished_at),
         Cell::Number(row.duration_us),
+        Cell::Text(&row.seal),
     ]
 }
 
@@ -141,6 +142,7 @@ pub(super) fn row(script: &Script, provenance: &Provenance, state: State, done: 
         started_at: now(),
         finished_at: if state == State::Running { String::new() } else { now() },
         duration_us: 0,
+        seal: String::new(),
     }
 }
 
@@ -187,13 +189,19 @@ impl Writer {
     }
 
     /// The statement that ends a row, if `condition` holds.
-    pub(super) fn finish(&self, seq: i64, duration: Duration, condition: &str) -> String {
+    pub(super) fn finish(&self, row: &Row, duration: Duration, condition: &str) -> String {
         let set = format!(
-            "state = 'applied', statements_done = statements_total, statement_open = 0, finished_at = {}, duration_us = {}",
+            "statements_done = statements_total, statement_open = 0, finished_at = {}, duration_us = {}",
             self.text(&now()),
             duration.as_micros()
         );
-        self.update(seq, &set, condition)
+        self.restate(&Row { state: State::Applied, ..row.clone() }, &set, condition)
+    }
+
+    /// The statement that gives a row the state and the mode that it has here, and the seal of them, if `condition` holds.
+    pub(super) fn restate(&self, row: &Row, set: &str, condition: &str) -> String {
+        let (state, mode, seal) = (row.state.word(), row.mode.word(), self.text(&row.sealed()));
+        self.update(row.seq, &format!("state = '{state}', mode = '{mode}', seal = {seal}, {set}"), condition)
     }
 
     /// The statement that records how many statements of a journal ran, and which one is begun: from 1, or 0 for none.
@@ -208,7 +216,8 @@ impl Writer {
     }
 
     /// The statement that says what is in the file of a row now, if `condition` holds.
-    pub(super) fn accept(&self, seq: i64, content: &Content, condition: &str) -> String {
+    pub(super) fn accept(&self, row: &Row, content: &Content, condition: &str) -> String {
+        let seal = content.row(row).sealed();
         let values = [
             ("path", &content.path),
             ("description", &content.description),
@@ -216,9 +225,10 @@ impl Writer {
             ("commit_id", &content.commit_id),
             ("checksum_bytes", &content.checksums.bytes),
             ("checksum_text", &content.checksums.text),
+            ("seal", &seal),
         ];
         let set: Vec<String> = values.iter().map(|(name, value)| format!("{name} = {}", self.text(value))).collect();
-        self.update(seq, &set.join(", "), condition)
+        self.update(row.seq, &set.join(", "), condition)
     }
 
     /// The statement that takes a row out of what counts.
@@ -261,10 +271,11 @@ impl Writer {
     }
 
     /// The question for all rows.
-    pub(super) fn all(&self) -> String {
+    pub(super) fn all(&self, format: i64) -> String {
         // The sums of statements count only until all of them ran.
         let sums = "CASE WHEN state = 'applied' THEN '' ELSE statement_sums END";
-        let names = MIGRATION.names().replace("statement_sums", sums);
+        let seal = if format <= UNSEALED { "''" } else { "seal" };
+        let names = MIGRATION.names().replace("statement_sums", sums).replace("seal", seal);
         format!("SELECT {names} FROM {} ORDER BY seq", self.table(MIGRATION.name))
     }
 
@@ -357,5 +368,6 @@ pub(super) fn read(row: Vec<Option<String>>) -> Result<Row, String> {
         started_at: cells.text()?,
         finished_at: cells.text()?,
         duration_us: cells.number()?,
+        seal: cells.text()?,
     })
 }

@@ -16,7 +16,7 @@ use crate::engine::remains::Missing;
 use crate::engine::tables;
 use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{Outcome, Provenance, Script, Session, Terms, Trouble};
-use crate::history::{FORMAT, Mode, Reached, Row, Said};
+use crate::history::{FORMAT, Mode, Reached, Row, Said, UNSEALED};
 use crate::migration::{Kind, ProjectName};
 
 /// What a run says while it goes on.
@@ -58,6 +58,8 @@ pub(super) struct Runner<W> {
     kept: bool,
     /// How many statements of a journal are recorded as run.
     pub(super) reached: usize,
+    /// The format of the history.
+    pub(super) format: i64,
     /// What the history says about the database itself.
     pub(super) facts: BTreeMap<String, String>,
     /// The name that the database had before it got one of its own.
@@ -123,6 +125,7 @@ impl<W: Wire> Runner<W> {
             looks: false,
             kept: false,
             reached: 0,
+            format: FORMAT,
             facts: BTreeMap::new(),
             was: None,
         }
@@ -157,8 +160,9 @@ impl<W: Wire> Runner<W> {
         let cells = rows.into_iter().filter_map(|row| <[Option<String>; 2]>::try_from(row).ok());
         self.facts = cells.filter_map(|[name, value]| Some((name?, value?))).collect();
         let Some(format) = self.facts.get("format") else { return Ok(false) };
+        self.format = format.parse().unwrap_or_default();
         match format.parse::<i64>().ok() {
-            Some(FORMAT) => Ok(true),
+            Some(FORMAT | UNSEALED) => Ok(true),
             Some(newer) if newer > FORMAT => Err(Trouble::new(
                 format!("the history of this database has format {newer}, this program writes format {FORMAT}"),
                 "upgrade schemagate on this machine; nothing was changed",
@@ -172,6 +176,7 @@ impl<W: Wire> Runner<W> {
         let key = (row.project.clone(), row.version_key.clone(), row.kind);
         let over = !self.read || self.numbers.contains_key(&key);
         row.seq = *self.numbers.entry(key).or_insert(self.highest + 1);
+        row.seal = row.sealed();
         self.highest = self.highest.max(row.seq);
         self.ours.insert(row.seq);
         (row, over)
@@ -251,7 +256,8 @@ impl<W: Wire> Session for Runner<W> {
             )
         };
         let (mut rows, mut wrong) = (Vec::new(), None);
-        let read = self.wire.each(&self.writer.all(), &mut |row| match record::read(row) {
+        let all = self.writer.all(self.format);
+        let read = self.wire.each(&all, &mut |row| match record::read(row) {
             Ok(row) => rows.push(row),
             Err(error) => wrong = Some(error),
         });
@@ -285,6 +291,7 @@ impl<W: Wire> Session for Runner<W> {
     fn prepare(&mut self) -> Result<(), Trouble> {
         self.unchain()?;
         if self.exists()? {
+            self.bring_up_to_date()?;
             return self.own_identity();
         }
         let dialect = self.wire.dialect();
@@ -335,6 +342,7 @@ impl<W: Wire> Session for Runner<W> {
 
     fn settle(&mut self, row: &Row, decision: &super::Decision) -> Result<(), Trouble> {
         self.unchain()?;
+        self.bring_up_to_date()?;
         self.decide(row, decision).map_err(|fault| {
             self.wire.take_back();
             self.explain(&fault)

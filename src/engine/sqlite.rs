@@ -54,7 +54,9 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         return Err(Trouble::new(format!("the database file {} does not exist", path.display()), help));
     }
     if !reads {
-        on_this_machine(parent)?;
+        // What counts is where the file is, not what leads to it.
+        let real = std::fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        on_this_machine(real.parent().unwrap_or(parent))?;
     }
     let connection = open(&path, reads, how.wait).map_err(|error| explain(&path, &fault(&error)))?;
     let (wait, session) = (how.wait, session(how));

@@ -71,6 +71,7 @@ pub const MIGRATION: Table = Table {
         ("started_at", Column::Text(32)),
         ("finished_at", Column::Text(32)),
         ("duration_us", Column::Number),
+        ("seal", Column::Text(32)),
     ],
     key: "seq",
     unique: "project, version_key, kind",
@@ -115,6 +116,12 @@ impl Table {
             Dialect::Postgres | Dialect::Sqlite => "",
         };
         format!("CREATE TABLE IF NOT EXISTS {prefix}{} (\n  {}\n){options}", self.name, lines.join(",\n  "))
+    }
+
+    /// Writes the statement that adds the last column to a table of an older format.
+    pub fn add_last(&self, dialect: Dialect, prefix: &str) -> String {
+        let (name, column) = self.columns[self.columns.len() - 1];
+        format!("ALTER TABLE {prefix}{} ADD COLUMN {name} {} NOT NULL DEFAULT ''", self.name, column.sql(dialect))
     }
 
     /// Returns the names of the columns, joined for a statement.

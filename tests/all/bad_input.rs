@@ -201,8 +201,8 @@ fn databases_that_cannot_be_used_are_named_with_a_remedy() {
     world.on_server(&["status"]).refused(&["UNREACHABLE", "not a database"]);
     std::fs::remove_file(&database).unwrap();
     world.on_server(&["apply"]).ok();
-    world.sql("dev-shop.sqlite", "update schemagate_meta set value = '2' where name = 'format'");
-    world.on_server(&["apply"]).refused(&["has format 2, this program writes format 1", "upgrade schemagate"]);
+    world.sql("dev-shop.sqlite", "update schemagate_meta set value = '3' where name = 'format'");
+    world.on_server(&["apply"]).refused(&["has format 3, this program writes format 2", "upgrade schemagate"]);
     world.sql("dev-shop.sqlite", "update schemagate_meta set value = 'x' where name = 'format'");
     world.on_server(&["apply"]).refused(&["is not ours, or damaged"]);
 }

@@ -233,7 +233,7 @@ fn a_history_that_is_not_ours_is_left_alone() {
         database.ask(world, &format!("DROP TABLE {table}"));
         world.on_server(&["apply"]).says(&["1 applied now"]).ok();
         database.ask(world, &format!("UPDATE {table} SET value = '99' WHERE name = 'format'"));
-        world.on_server(&["apply"]).refused(&["has format 99, this program writes format 1", "upgrade schemagate"]);
+        world.on_server(&["apply"]).refused(&["has format 99, this program writes format 2", "upgrade schemagate"]);
     });
 }
 

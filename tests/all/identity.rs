@@ -99,3 +99,62 @@ fn a_copy_gets_a_name_of_its_own() {
         world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
     });
 }
+
+#[test]
+fn a_history_that_was_changed_by_hand_stops_the_target_until_somebody_has_looked() {
+    on_all(|database, world| {
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.send("one").ok();
+        let path = world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+        world.send("two").ok();
+        let table = database.history("migration");
+        let blob = database.ask(world, &format!("SELECT blob_id FROM {table} WHERE version = '2'"));
+        for (change, back) in [
+            ("state = 'failed', statements_done = 0", "state = 'applied', statements_done = 1"),
+            ("blob_id = 'x'", &format!("blob_id = '{blob}'")),
+            ("version = '5', version_key = 'n00015'", "version = '2', version_key = 'n00012'"),
+        ] {
+            database.ask(world, &format!("UPDATE {table} SET {change} WHERE seq = 2"));
+            let by_hand = "in the history was changed by hand";
+            world.on_server(&["apply"]).refused(&["STOPPED", by_hand, "put the row back as it was"]);
+            world.on_server(&["status"]).says(&[by_hand]);
+            database.ask(world, &format!("UPDATE {table} SET {back} WHERE seq = 2"));
+            world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
+        }
+        // What is meant is sealed again.
+        database.ask(world, &format!("UPDATE {table} SET commit_id = 'mine' WHERE seq = 2"));
+        world.on_server(&["apply"]).refused(&[&format!("schemagate repair '{path}'")]);
+        world.on_server(&["repair", &path, "--yes"]).says(&["this row was changed by hand", "done:"]).ok();
+        world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
+        database.ask(world, &format!("UPDATE {table} SET state = 'failed' WHERE seq = 2"));
+        world.on_server(&["apply"]).refused(&[&format!("schemagate resolve '{path}'")]);
+        world.on_server(&["resolve", &path, "--applied", "--yes"]).says(&["done:"]).ok();
+        world.on_server(&["apply"]).says(&["up to date, 2 applied"]).ok();
+        database.ask(world, &format!("UPDATE {table} SET state = 'failed' WHERE seq = 2"));
+        world.on_server(&["resolve", &path, "--forget", "--yes"]).says(&["done:"]).ok();
+        world.on_server(&["apply"]).says(&["up to date"]).ok();
+    });
+}
+
+#[test]
+fn a_history_of_the_format_before_goes_on() {
+    on_all(|database, world| {
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.send("one").ok();
+        let (table, meta) = (database.history("migration"), database.history("meta"));
+        database.ask(world, &format!("ALTER TABLE {table} DROP COLUMN seal"));
+        database.ask(world, &format!("UPDATE {meta} SET value = '1' WHERE name = 'format'"));
+        world.on_server(&["status"]).says(&["up to date, 1 applied"]).ok();
+        world.on_server(&["history"]).says(&["1 ddl"]).ok();
+        world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+        world.send("two").says(&["1 applied now, 2 in all"]).ok();
+        let seals = format!("SELECT seal FROM {table} ORDER BY seq");
+        let seals = database.ask(world, &seals);
+        assert!(seals.lines().last().is_some_and(|seal| seal.starts_with("1:")), "{seals}");
+        assert_eq!(database.ask(world, &format!("SELECT value FROM {meta} WHERE name = 'format'")), "2");
+        // As if it was killed between the column and the format.
+        database.ask(world, &format!("UPDATE {meta} SET value = '1' WHERE name = 'format'"));
+        world.migration("3", "CREATE TABLE c (id INTEGER);\n");
+        world.send("three").says(&["1 applied now, 3 in all"]).ok();
+    });
+}

@@ -248,7 +248,7 @@ fn what_cannot_be_decided_is_put_to_people_and_their_answer_carried_out() {
         // As a kill would have left it while statement 3 ran.
         database.ask(
             &world,
-            "DROP TABLE b; UPDATE schemagate_migration SET state = 'running', statements_done = 2, statement_open = 3",
+            "DROP TABLE b; UPDATE schemagate_migration SET seal = '', state = 'running', statements_done = 2, statement_open = 3",
         );
         let next = format!("schemagate resolve '{path}' --from 4");
         world.on_server(&["apply"]).refused(&[

@@ -111,7 +111,8 @@ fn a_setting_that_counts_on_itself_is_not_made_twice() {
             world.file("db/shop/1##dml##x.sql", text);
             world.send("one").ok();
             // As if it was killed behind the statement and before the record.
-            let back = "UPDATE schemagate_migration SET state = 'running', statements_done = 0, statement_open = 1";
+            let back =
+                "UPDATE schemagate_migration SET seal = '', state = 'running', statements_done = 0, statement_open = 1";
             database.ask(&world, back);
             world.on_server(&["apply"]).says(&[said]);
             database.ask(&world, "SET GLOBAL max_connect_errors = DEFAULT");
