@@ -33,10 +33,10 @@ pub(super) async fn hand_over(
     let process: u64 = first(&rows).and_then(|id| id.parse().ok()).unwrap_or(0);
     let taken = query(format!("SELECT GET_LOCK('{lock}', {HANDED})"), next);
     let given = async {
-        // The script may have told the old session how many rows to give; a limit of its own wins.
-        let in_line = format!(
-            "SELECT 1 FROM information_schema.processlist WHERE id = {process} AND state = 'User lock' LIMIT 1"
-        );
+        // The script may have told the old session to give no rows, and MySQL does not even DO anything then.
+        query("SET sql_select_limit = DEFAULT".to_owned(), old).await?;
+        let in_line =
+            format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} AND state = 'User lock'");
         for _ in 0..MOST_LOOKS {
             if !query(in_line.clone(), old).await?.is_empty() {
                 break;

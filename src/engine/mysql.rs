@@ -314,7 +314,11 @@ impl Wire for Mysql {
         Ok(Err(holder.into_iter().flatten().next().unwrap_or_else(|| "another connection".to_owned())))
     }
 
-    fn condition(&self, _in_transaction: bool, _tame: bool) -> String {
+    fn condition(&self, _in_transaction: bool, tame: bool) -> String {
+        // The lock belongs to the session: while that is the same one, only a statement can have released it.
+        if tame {
+            return format!("CONNECTION_ID() = {}", self.process);
+        }
         format!("IS_USED_LOCK('{}') = CONNECTION_ID()", self.lock)
     }
 }
