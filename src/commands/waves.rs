@@ -107,7 +107,8 @@ pub(super) fn roll_out(
     views
 }
 
-/// Says which data changes name databases that are no tenants: of those that ran now, and of those that nobody takes.
+/// Says that there are no tenants, or which data changes name databases that are none: of those that ran now, and of those
+/// that nobody takes.
 fn strangers(
     rollout: &Rollout<'_>,
     tenants: &Tenants,
@@ -120,6 +121,9 @@ fn strangers(
     };
     let ran: BTreeSet<&str> = views.iter().flat_map(|view| &view.steps).map(|step| step.path.as_str()).collect();
     let mut notes = Vec::new();
+    if everyone.is_empty() {
+        notes.push("no tenant is named: the list, the pattern or the query of this group gives none".to_owned());
+    }
     for migration in rollout.common.migrations.iter().filter(mine) {
         let Some(names) = &migration.only else { continue };
         let unknown: Vec<&str> =

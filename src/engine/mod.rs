@@ -16,6 +16,7 @@ mod notices;
 mod patience;
 mod pool;
 pub mod postgres;
+mod postgres_session;
 mod probe;
 mod quiet;
 mod record;

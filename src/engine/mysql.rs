@@ -2,6 +2,7 @@
 //!
 //! Knows their settings, errors and locks. Facts are those of the manuals and were measured on MariaDB 10.11.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -104,6 +105,11 @@ impl Mysql {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
+    /// Nothing takes rights away from a session here.
+    fn with_own_rights<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        Cow::Borrowed(sql)
+    }
+
     /// The name of the database.
     fn schema(&self) -> String {
         let quoted = self.prefix.trim_end_matches('.');
@@ -130,6 +136,16 @@ impl Mysql {
             return Err(Trouble::new(
                 "this server is a node of a Galera cluster, whose nodes do not share named locks",
                 "two rollouts on two nodes could run at once; this version does not apply to clusters",
+            ));
+        }
+        let several = "SELECT @@GLOBAL.group_replication_single_primary_mode, count(*) FROM \
+                       performance_schema.replication_group_members WHERE member_state = 'ONLINE'";
+        // Who has no such plugin has no such variable.
+        let group = self.ask(several).ok().and_then(|rows| rows.into_iter().next()).unwrap_or_default();
+        if matches!(group.as_slice(), [Some(single), Some(members)] if single == "0" && members != "0") {
+            return Err(Trouble::new(
+                "this server is one of several primaries of a replication group, which do not share named locks",
+                "two rollouts on two of them could run at once; this version applies to groups with a single primary only",
             ));
         }
         if cell(1) == "1" {

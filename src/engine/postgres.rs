@@ -47,6 +47,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         schema: how.schema.to_owned(),
         prefix,
         session: String::new(),
+        role: None,
         has_schema: false,
         lock: 0,
         process: 0,
@@ -80,7 +81,9 @@ pub(super) struct Postgres {
     schema: String,
     prefix: String,
     /// Statements that put the settings back which the library changed when it connected.
-    session: String,
+    pub(super) session: String,
+    /// The role that the server file gives to all scripts, as SQL.
+    pub(super) role: Option<String>,
     has_schema: bool,
     lock: i32,
     /// The process of the server that holds our lock.
@@ -117,32 +120,14 @@ impl Postgres {
             self.session.push_str(&format!("; SET {name} = {value}"));
         }
         for (name, value) in how.session {
+            if name.eq_ignore_ascii_case("role") {
+                let named = |role: &str| format!("\"{}\"", role.replace('"', "\"\""));
+                self.role = (!value.eq_ignore_ascii_case("none")).then(|| named(value));
+            }
             let (name, value) = (text(name, Dialect::Postgres), text(value, Dialect::Postgres));
             self.session.push_str(&format!("; SELECT pg_catalog.set_config({name}, {value}, false)"));
         }
         Ok(())
-    }
-
-    /// What the database, the role or the server's file set for the two settings that the library sends when it
-    /// connects. Where nobody tells us, the library's stay.
-    fn usual_settings(&mut self) -> Vec<(&'static str, String)> {
-        let roles = "SELECT unnest(setconfig) FROM pg_catalog.pg_db_role_setting WHERE setdatabase IN (0, (SELECT oid \
-                     FROM pg_catalog.pg_database WHERE datname = current_database())) AND setrole IN (0, (SELECT oid \
-                     FROM pg_catalog.pg_roles WHERE rolname = current_user)) ORDER BY setrole, setdatabase";
-        let file = "SELECT name || '=' || setting FROM pg_catalog.pg_file_settings WHERE applied ORDER BY seqno";
-        let mut lines = self.ask(file).unwrap_or_default();
-        lines.extend(self.ask(roles).unwrap_or_default());
-        let lines: Vec<String> = lines.into_iter().flatten().flatten().collect();
-        ["TimeZone", "DateStyle"]
-            .into_iter()
-            .filter_map(|name| {
-                let set = lines.iter().rev().find_map(|line| {
-                    let (key, value) = line.split_once('=')?;
-                    key.eq_ignore_ascii_case(name).then(|| text(value, Dialect::Postgres))
-                })?;
-                Some((name, set))
-            })
-            .collect()
     }
 }
 
@@ -314,22 +299,6 @@ impl Postgres {
             }),
         };
         ran.map_err(|error| fault(&error, sql))
-    }
-
-    /// What puts the session back to what `psql` would have, under the terms of a script.
-    fn settings(&self, terms: &Terms) -> String {
-        let mut sql =
-            "RESET SESSION AUTHORIZATION; RESET ALL; CLOSE ALL; UNLISTEN *; DEALLOCATE ALL; DISCARD TEMP; DISCARD SEQUENCES".to_owned();
-        if !self.session.is_empty() {
-            sql.push_str("; ");
-            sql.push_str(&self.session);
-        }
-        for (name, timeout) in [("lock_timeout", terms.lock_timeout), ("statement_timeout", terms.statement_timeout)] {
-            if let Some(timeout) = timeout {
-                sql.push_str(&format!("; SET {name} = {}", timeout.as_millis()));
-            }
-        }
-        sql
     }
 }
 

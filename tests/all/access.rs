@@ -3,8 +3,9 @@
 use crate::connections::fixture;
 use crate::databases::{Database, Engine, mysql_database, postgres_database};
 use crate::doubt::on;
-use crate::engines::slow;
+use crate::engines::{beside_a_good_one, pushed_beside_a_good_one, slow};
 use crate::matrix_cases::use_database;
+use crate::outages::{database, start};
 use crate::servers::{Room, start_mariadb_with, start_postgres_with};
 use crate::support::{Done, World};
 
@@ -194,4 +195,55 @@ fn a_rollout_in_the_background_that_failed_says_so_until_one_ends_well() {
     };
     assert_eq!(status.code, 1, "{}", status.text);
     status.says(&["UNIQUE constraint failed"]);
+}
+
+#[test]
+fn a_server_that_is_out_of_reach_is_one_clear_message_beside_a_good_target() {
+    for engine in Engine::servers() {
+        let (database, empty) = (engine.database(), World::empty());
+        let (dialect, name) = (engine.dialect(), database.name());
+        let missing = format!("gone_{name}");
+        let role = format!("weak_{name}");
+        let (no_database, no_right, rights) = match engine {
+            Engine::Postgres => (
+                format!("database \"{missing}\" does not exist"),
+                "permission denied for database",
+                format!("CREATE ROLE {role} LOGIN"),
+            ),
+            _ => (
+                format!("Unknown database '{missing}'"),
+                "command denied to user",
+                format!("CREATE USER {role}@localhost; GRANT SELECT ON {name}.* TO {role}@localhost"),
+            ),
+        };
+        database.ask(&empty, &rights);
+        let missing = database.url.replace(&format!("/{name}"), &format!("/{missing}"));
+        beside_a_good_one(&missing, dialect, &[&no_database, "create the database first"]);
+        let user = if engine == Engine::Postgres { "postgres@" } else { "root@" };
+        let weak = database.url.replace(user, &format!("{role}@"));
+        let words = ["the history tables could not be created", no_right, "grant the user of this URL what it lacks"];
+        pushed_beside_a_good_one(&weak, dialect, &words);
+        let nowhere = format!("{dialect}://ada:hunter2@no-such-host.invalid/x");
+        beside_a_good_one(&nowhere, dialect, &["check host and port of the URL"]);
+        let refused = format!("{dialect}://ada:hunter2@127.0.0.1:1/x");
+        beside_a_good_one(&refused, dialect, &["Connection refused", "check host and port of the URL"]);
+    }
+}
+
+#[test]
+fn a_server_that_only_reads_is_named_and_goes_on_when_it_writes_again() {
+    for engine in Engine::servers().into_iter().filter(|engine| *engine != Engine::Postgres) {
+        let server = start(engine, Room::Usual);
+        let database = database(engine, &server, "reading".to_owned());
+        let world = database.world();
+        world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        database.ask(&world, "SET GLOBAL read_only = 1");
+        let words = ["this server is read-only", "let the URL of this target name the primary server"];
+        world.send("one").says(&words);
+        assert_eq!(world.on_server(&["apply"]).says(&words).code, 1);
+        // To look is allowed, and shows what is pending.
+        world.on_server(&["status"]).says(&["1 pending"]);
+        database.ask(&world, "SET GLOBAL read_only = 0");
+        world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+    }
 }

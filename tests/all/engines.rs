@@ -164,8 +164,8 @@ fn routines_and_version_comments_run_as_in_the_client() {
     }
 }
 
-/// Applies with one broken target beside a good one; returns what was said.
-fn beside_a_good_one(url: &str, dialect: &str, words: &[&str]) {
+/// Pushes to one broken target beside a good one, and applies again.
+pub(crate) fn pushed_beside_a_good_one(url: &str, dialect: &str, words: &[&str]) -> World {
     let good = Engine::Sqlite.database();
     let manifest = format!("{}[project.databases.other]\ndialect = \"{dialect}\"\n", good.manifest());
     let server_file = format!(
@@ -177,11 +177,19 @@ fn beside_a_good_one(url: &str, dialect: &str, words: &[&str]) {
     world.file("db/other/1##ddl##b.sql", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
     let text = world.send("both").says(&["dev/shop 1 applied now"]).says(words).text;
     assert!(!text.contains("hunter2"), "{text}");
-    for command in ["apply", "status"] {
-        let done = world.on_server(&[command]).says(words);
-        assert_eq!(done.code, 1, "{}", done.text);
-        assert!(!done.text.contains("hunter2"), "{}", done.text);
-    }
+    says_and_fails(&world, "apply", words);
+    world
+}
+
+fn says_and_fails(world: &World, command: &str, words: &[&str]) {
+    let done = world.on_server(&[command]).says(words);
+    assert_eq!(done.code, 1, "{}", done.text);
+    assert!(!done.text.contains("hunter2"), "{}", done.text);
+}
+
+/// The same for a target that cannot even be looked at.
+pub(crate) fn beside_a_good_one(url: &str, dialect: &str, words: &[&str]) {
+    says_and_fails(&pushed_beside_a_good_one(url, dialect, words), "status", words);
 }
 
 #[test]

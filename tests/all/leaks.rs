@@ -288,3 +288,26 @@ fn a_table_without_transactions_behind_a_trigger_is_known_in_another_database_to
         assert_eq!(history(&database, &world, "state, statements_done, statement_open"), "failed|1|2", "{engine:?}");
     }
 }
+
+#[test]
+fn the_role_of_the_server_file_is_in_force_behind_a_file_that_took_another() {
+    for atomic in ["push", "file"] {
+        let (database, world) = on(Engine::Postgres);
+        let role = format!("owner_{}", database.name());
+        database.ask(&world, &format!("CREATE ROLE \"{role}\"; GRANT CREATE ON SCHEMA public TO checker, \"{role}\""));
+        let more = format!("atomic = \"{atomic}\"\nsession = {{ role = \"{role}\" }}");
+        world.write_server_file(&keys(&database, "", &more));
+        world.migration("1", "CREATE TABLE a (id INTEGER);\nSET ROLE checker;\nCREATE TABLE b (id INTEGER);\n");
+        world.migration("2", "CREATE TABLE c (id INTEGER);\n");
+        let said = world.send("roles").says(&["2 applied now"]).ok();
+        assert!(!said.contains("could not be read"), "{said}");
+        // The history is ours, and the role has no right to it.
+        world.migration("3", "CREATE TABLE nowhere.a (id INTEGER);\n");
+        world.send("fails").says(&["schema \"nowhere\" does not exist"]);
+        assert_eq!(history(&database, &world, "state").replace('\n', " "), "applied applied failed");
+        world.migration("3", "CREATE TABLE d (id INTEGER);\nCREATE INDEX CONCURRENTLY i ON d (id);\nVACUUM d;\n");
+        world.send("mended").says(&["1 applied now, 3 in all"]).ok();
+        let owners = "SELECT string_agg(tableowner, ' ' ORDER BY tablename) FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(database.ask(&world, owners), format!("{role} checker {role} {role}"), "{atomic}");
+    }
+}

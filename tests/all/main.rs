@@ -36,6 +36,7 @@ mod pushing;
 mod reports;
 mod reviews;
 mod servers;
+mod sessions;
 mod situations;
 mod splitting;
 mod support;

@@ -312,3 +312,31 @@ fn what_a_command_leaves_behind_does_not_hold_up_the_rollout() {
     world.migration("1", "CREATE TABLE a (id INTEGER);\n");
     world.send("one").says(&["1 applied now"]).ok();
 }
+
+#[test]
+fn a_catalogue_of_any_engine_names_the_tenants() {
+    for engine in Engine::all() {
+        let catalogue = engine.database();
+        let (mark, tenants) = (catalogue.name().to_owned(), [engine.database(), engine.database()]);
+        let template = catalogue.url.replace(&mark, "{{database}}");
+        let keys = format!(
+            "url = \"{template}\"\ncatalogue = \"{}\"\nquery = \"SELECT name FROM tenants WHERE active = 1 ORDER BY name\"",
+            catalogue.url
+        );
+        let world = tenants_world(engine.dialect(), &keys);
+        catalogue.ask(&world, "CREATE TABLE tenants (name VARCHAR(50), active INTEGER)");
+        let rows = format!("('{}', 1), ('{}', 1), ('gone', 0)", tenants[0].name(), tenants[1].name());
+        catalogue.ask(&world, &format!("INSERT INTO tenants VALUES {rows}"));
+        world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        world.send("one").says(&["wave 1 of 1: 2 applied"]).ok();
+        for tenant in &tenants {
+            let state = format!("SELECT state FROM {}", tenant.history("migration"));
+            assert_eq!(tenant.ask(&world, &state), "applied", "{engine:?}");
+        }
+        // A question that has no answer, and one that is none, name themselves.
+        world.write_server_file(&tenants_file(&keys.replace("active = 1", "active = 7")));
+        world.on_server(&["apply"]).says(&["no tenant is named"]).ok();
+        world.write_server_file(&tenants_file(&keys.replace("FROM tenants", "FROM nowhere")));
+        world.on_server(&["apply"]).refused(&["nowhere"]);
+    }
+}
