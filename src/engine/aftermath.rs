@@ -247,7 +247,7 @@ impl<W: Wire> Runner<W> {
             (true, recovered) => {
                 let script = &scripts[index];
                 let stays = script.shared_from(number - 1);
-                let fate = recovered.ok().and_then(|_| self.fate(script, stays));
+                let fate = recovered.ok().and_then(|rows| self.fate(script, stays, &rows));
                 let fate =
                     fate.unwrap_or_else(|| format!("whether statement {} did, the next run finds out", stays + 1));
                 format!("{}; {fate}", ran(stays))

@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use crate::config::Dialect;
 use crate::engine::probe::{Effect, Found, found};
 use crate::engine::quiet::tells;
 use crate::engine::record;
@@ -30,8 +31,8 @@ impl<W: Wire> Runner<W> {
         if let Some(open) = script.in_flight() {
             done = self.found_out(script, open, tell)?;
         }
-        let open = script.alone_at(done);
-        let row = Row { statement_open: open, ..record::row(script, who, State::Running, done) };
+        let open = self.mark(script, done);
+        let row = record::row(script, who, State::Running, done);
         let (row, over) = self.number(row);
         let row = &row;
         self.settled = None;
@@ -40,7 +41,7 @@ impl<W: Wire> Runner<W> {
         let more = spared.map(|(event, detail)| format!("; {}", self.writer.event(row.seq, event, detail)));
         let claim = format!(
             "{}; {event}{}; COMMIT",
-            self.writer.replace(row, over, &lock),
+            self.writer.replace_with(row, &open, over, &lock),
             more.as_deref().unwrap_or_default()
         );
         let touched = self.patiently(script, done, false, tell, |runner, _| {
@@ -89,10 +90,28 @@ impl<W: Wire> Runner<W> {
         })?;
         let done = number + 1;
         if done < script.statements.len() {
-            let sql = self.writer.progress(seq, done, script.alone_at(done), &lock) + self.wire.seal();
+            let sql = self.writer.progress(seq, done, &self.mark(script, done), &lock) + self.wire.seal();
             self.patiently(script, number, false, tell, |runner, _| Ok(runner.exactly(&sql, 1)?))?;
         }
         Ok(done)
+    }
+
+    /// The number (from 1) of the statement that is begun, as an expression: none (0) where all that it makes is there
+    /// already, made by somebody else. It will be refused then, and must not be taken for ours.
+    fn mark(&self, script: &Script, at: usize) -> String {
+        let (number, dialect) = (script.alone_at(at), self.wire.dialect());
+        let effects = script.statements.get(at).and_then(|statement| effects(&statement.text, dialect).ok());
+        let there = |effect: &Effect| {
+            let (question, not) = (effect.question(dialect)?, if effect.there { "" } else { "NOT " });
+            let doubt = effect.doubt(dialect).map_or_else(String::new, |doubt| format!(" AND NOT EXISTS ({doubt})"));
+            Some(format!("{not}EXISTS ({question}){doubt}"))
+        };
+        match effects.and_then(|effects| effects.iter().map(there).collect::<Option<Vec<String>>>()) {
+            Some(all) if number > 0 && !all.is_empty() => {
+                format!("CASE WHEN {} THEN 0 ELSE {number} END", all.join(" AND "))
+            }
+            _ => number.to_string(),
+        }
     }
 
     /// The statements that end the row of a journal; they touch two rows.
@@ -114,7 +133,10 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let to = script.shared_to(from);
         let quiet = self.tame;
-        let progress = self.writer.progress(row.seq, to, script.alone_at(to), &lock);
+        // Where definitions share a transaction it is too early to look for what the next one makes.
+        let mysql = matches!(self.wire.dialect(), Dialect::Mysql | Dialect::Mariadb);
+        let open = if mysql { self.mark(script, to) } else { script.alone_at(to).to_string() };
+        let progress = self.writer.progress(row.seq, to, &open, &lock);
         // What triggers did to variables counts as well.
         let told = self.routines_tell != Some(false) || tells(&script.statements[from..to], self.wire.dialect());
         self.patiently(script, from, told, tell, |runner, tell| {
@@ -196,8 +218,12 @@ impl<W: Wire> Runner<W> {
 
     /// What became of the part of a script that begins with a statement (from 0) when its session ended; nothing if that
     /// cannot be told. The lock must be held: only then the old session has ended.
-    pub(super) fn fate(&mut self, script: &Script, from: usize) -> Option<String> {
+    pub(super) fn fate(&mut self, script: &Script, from: usize, rows: &[Row]) -> Option<String> {
         let (k, to) = (from + 1, script.shared_to(from));
+        let row = rows.iter().find(|row| row.place() == script.migration.place());
+        if script.alone_at(from) > 0 && row.is_some_and(|row| row.statements_done == from && row.statement_open == 0) {
+            return Some(format!("what statement {k} makes was there before it began"));
+        }
         if script.alone_at(from) == 0 {
             return Some(match to - from {
                 1 => format!("the server has taken statement {k} back"),

@@ -170,7 +170,16 @@ impl Writer {
 
     /// The statements that write a row, `over` that of an earlier attempt which is not applied, if `condition` holds.
     pub(super) fn replace(&self, row: &Row, over: bool, condition: &str) -> String {
-        let values: Vec<String> = cells(row).iter().map(|cell| self.literal(cell)).collect();
+        self.replace_with(row, &row.statement_open.to_string(), over, condition)
+    }
+
+    /// The same with an expression for the statement that is begun.
+    pub(super) fn replace_with(&self, row: &Row, open: &str, over: bool, condition: &str) -> String {
+        let columns = MIGRATION.columns.iter().map(|(name, _)| *name);
+        let value = |(cell, name): (&Cell<'_>, &str)| {
+            if name == "statement_open" { open.to_owned() } else { self.literal(cell) }
+        };
+        let values: Vec<String> = cells(row).iter().zip(columns).map(value).collect();
         let table = self.table(MIGRATION.name);
         let and = if condition.is_empty() { String::new() } else { format!(" AND {condition}") };
         let mut sql = String::new();
@@ -205,7 +214,8 @@ impl Writer {
     }
 
     /// The statement that records how many statements of a journal ran, and which one is begun: from 1, or 0 for none.
-    pub(super) fn progress(&self, seq: i64, done: usize, open: usize, condition: &str) -> String {
+    /// What is begun may be an expression.
+    pub(super) fn progress(&self, seq: i64, done: usize, open: &str, condition: &str) -> String {
         self.update(seq, &format!("statements_done = {done}, statement_open = {open}"), condition)
     }
 

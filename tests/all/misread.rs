@@ -185,3 +185,33 @@ fn runs_that_want_locks_of_their_own_wait_for_each_other() {
     }
     assert_eq!(database.ask(&world, "SELECT count(*), count(DISTINCT id) FROM a"), "38|38");
 }
+
+#[test]
+fn what_was_there_before_a_definition_is_not_taken_for_its_work() {
+    // MySQL does not wait for a lock there, so nothing can be stopped in it.
+    let engine = Engine::Mariadb;
+    for (first, done) in [("", "0"), ("CREATE TABLE b (id INT);\n", "1"), ("INSERT INTO c VALUES (1);\n", "1")] {
+        let (database, world) = on(engine);
+        database.ask(&world, "CREATE TABLE c (id INT); CREATE TABLE a (by_hand INT)");
+        world.apply_nothing();
+        world.migration("1", &format!("{first}CREATE TABLE a (id INT);\n"));
+        world.send("one").ok();
+        // The definition waits for a lock and is killed there: it is marked, or not, and did nothing.
+        let mut holder = meanwhile(&database, &world, "LOCK TABLES a WRITE; DO SLEEP(4)");
+        let mut run = world.begin_apply();
+        let running = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'CREATE TABLE a (id%'";
+        let begun = std::time::Instant::now();
+        while database.ask(&world, running) == "0" {
+            assert!(begun.elapsed().as_secs() < 30, "it did not begin");
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+        holder.wait().unwrap();
+        let row = history(&database, &world, "state, statements_done, statement_open");
+        assert_eq!(row, format!("running|{done}|0"), "{engine:?}: {first}");
+        world.on_server(&["apply"]).says(&["Table 'a' already exists", "the others did not run"]);
+        database.ask(&world, "DROP TABLE a");
+        world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM c"), if first.contains("INTO c") { "1" } else { "0" });
+    }
+}
