@@ -224,6 +224,17 @@ pub struct Content {
 }
 
 impl Content {
+    /// What a row says.
+    pub fn of_row(row: &Row) -> Self {
+        Self {
+            path: row.path.clone(),
+            description: row.description.clone(),
+            blob_id: row.blob_id.clone(),
+            commit_id: row.commit_id.clone(),
+            checksums: row.checksums(),
+        }
+    }
+
     /// A row with this content.
     pub fn row(&self, row: &Row) -> Row {
         let content = self.clone();

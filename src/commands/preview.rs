@@ -8,7 +8,7 @@ use crate::commands::work::Work;
 use crate::config::Dialect;
 use crate::engine::Script;
 use crate::history::{Mode, Row, State};
-use crate::plan::{Plan, Step};
+use crate::plan::{Conflict, Plan, Step};
 use crate::render::rollout::{Standing, StepView, TargetView};
 
 /// Scripts of so many bytes together are kept between plan and run; all where they run in one transaction.
@@ -20,7 +20,7 @@ impl Work<'_> {
     /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns its steps, and
     /// their scripts as far as they may be kept in memory.
     pub(super) fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> (Vec<Step>, Vec<Option<Script>>) {
-        let (mut ready, mut size, mut alone) = (Vec::new(), 0, true);
+        let (mut ready, mut size, mut alone, mut odd) = (Vec::new(), 0, 0, Vec::new());
         view.applied_before = plan.applied;
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
@@ -36,22 +36,19 @@ impl Work<'_> {
             if let Some(error) = earlier.filter(|_| self.dry) {
                 view.error.get_or_insert(error);
             }
-            // What an earlier run left in part comes first, and by itself.
-            alone &= script.mode == Mode::Journal && script.earlier.is_some();
-            let together = self.target.manner.atomic_push && plan.steps.len() > 1 && !alone;
-            if script.mode == Mode::Journal && together {
-                let message =
-                    "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")";
-                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
-            }
-            if together && script.terms != self.terms() {
-                let message = "this file has directives of its own, and this target runs a push in one transaction";
-                view.conflicts.push(conflict(&script.migration, message, "push it alone, or set atomic = \"file\""));
+            if self.target.manner.atomic_push {
+                let left = script.mode == Mode::Journal && script.earlier.is_some();
+                alone = if left { view.steps.len() + 1 } else { alone };
+                odd.extend(self.not_together(&script).map(|conflict| (view.steps.len(), conflict)));
             }
             view.steps.push(self.step_view(&script));
             size += BESIDE_TEXT + script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
             let kept = size <= MOST_READY || self.target.manner.atomic_push;
             ready.push(Some(script).filter(|_| kept && !self.dry));
+        }
+        // What an earlier run left in part runs by itself, with what comes before it; the others together.
+        if plan.steps.len() > alone + 1 {
+            view.conflicts.extend(odd.into_iter().filter(|(at, _)| *at >= alone).map(|(_, conflict)| conflict));
         }
         view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
             (false, _) => Standing::Conflict,
@@ -59,6 +56,18 @@ impl Work<'_> {
             (true, true) => Standing::Current,
         };
         (plan.steps, ready)
+    }
+
+    /// What keeps a script from sharing a transaction with others.
+    fn not_together(&self, script: &Script) -> Option<Conflict> {
+        let what = if script.mode == Mode::Journal {
+            "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")"
+        } else if script.terms != self.terms() {
+            "this file has directives of its own, and this target runs a push in one transaction"
+        } else {
+            return None;
+        };
+        Some(conflict(&script.migration, what, "push it alone, or set atomic = \"file\""))
     }
 
     fn step_view(&self, script: &Script) -> StepView {

@@ -127,14 +127,18 @@ pub fn repair(args: &RepairArgs, console: &mut Console<'_>) -> Result<Exit> {
     if found.row.state != State::Applied {
         bail!("it is not applied there; see `schemagate resolve`");
     }
-    let Some(content) = content(&opened, &found.row)? else {
-        bail!("no watched branch holds this migration, so there is no content to accept");
+    let content = match content(&opened, &found.row)? {
+        Some(content) => content,
+        // There is no file to compare with: the row is sealed as it stands.
+        None if found.row.changed_by_hand() => Content::of_row(&found.row),
+        None => bail!("no watched branch holds this migration, so there is no content to accept"),
     };
     if content.blob_id == found.row.blob_id && !found.row.changed_by_hand() {
         console.say("  the content is what ran; nothing is to repair\n");
         return Ok(Exit::Clean);
     }
-    let what = format!("record that blob {} is what ran; nothing is run", &content.blob_id[..10]);
+    let blob = content.blob_id.get(..10).unwrap_or(&content.blob_id);
+    let what = format!("record that blob {} is what ran; nothing is run", sanitize(blob));
     finish(&opened, &mut found, &Decision::Accept(content), &what, args.yes, console)
 }
 
@@ -220,10 +224,10 @@ fn content(opened: &Opened, row: &Row) -> Result<Option<Content>> {
             migration.project == row.project && migration.version_key == row.version_key && migration.kind == row.kind
         };
         let all = migrations(&source, &manifest)?;
-        let Some(migration) = all.iter().find(|migration| same(migration) && migration.path.display() == row.path)
-        else {
-            continue;
-        };
+        // Where several have that place, the one at the path of the row is meant.
+        let here = |migration: &&Migration| migration.path.display() == row.path;
+        let found = all.iter().filter(same).find(here).or_else(|| all.iter().find(same));
+        let Some(migration) = found else { continue };
         let Some(flavour) = declared_flavour(&manifest, migration) else { continue };
         let bytes = bytes(&source, migration, u64::MAX)?;
         let checksums = checksums(&migration.path, &bytes, flavour);

@@ -232,9 +232,9 @@ impl Work<'_> {
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Trouble> {
         let label = self.target.label();
-        let journal = |script: &Option<Script>| script.as_ref().is_some_and(|script| script.mode == Mode::Journal);
-        // What an earlier run left in part comes first, and by itself.
-        let alone = ready.iter().take_while(|script| journal(script)).count();
+        let left = |script: &Script| script.mode == Mode::Journal && script.earlier.is_some();
+        // What an earlier run left in part runs by itself, with what comes before it; the others together.
+        let alone = ready.iter().rposition(|script| script.as_ref().is_some_and(left)).map_or(0, |last| last + 1);
         let mut ready = ready.into_iter();
         let mut first = 0;
         while first < steps.len() {

@@ -82,7 +82,9 @@ fn changes_tables(script: &Script, known: &Tables) -> bool {
         let text = statement.text.to_ascii_uppercase();
         // A view, a trigger, a copy or another name may lead to one that is known.
         let known = known.by_default || !known.without.is_empty();
-        let tells = ["ENGINE", "LIKE", "RENAME"].iter().any(|word| text.contains(word));
+        let tells = ["ENGINE", "LIKE", "RENAME", "TRIGGER", "VIEW", "PROCEDURE", "FUNCTION"]
+            .iter()
+            .any(|word| text.contains(word));
         known || tells || !text.starts_with(['C', 'A', 'D']) || text.starts_with("CALL")
     })
 }

@@ -36,14 +36,19 @@ impl<W: Wire> Runner<W> {
         let dialect = self.wire.dialect();
         let prefix = self.wire.prefix().to_owned();
         let add = tables::MIGRATION.add_last(dialect, &prefix);
-        match self.wire.tell(&add) {
-            Err(fault) if !fault.message.to_lowercase().contains("duplicate column") && fault.code != "42701" => {
-                return Err(self.explain(&fault));
+        let says = format!("UPDATE {prefix}{} SET value = '{FORMAT}' WHERE name = 'format'; COMMIT", tables::META.name);
+        let there = |fault: &Fault| fault.message.to_lowercase().contains("duplicate column") || fault.code == "42701";
+        let done = match self.wire.begin(&Terms::default(), false, &format!("{add}; {says}")) {
+            Err(fault) if there(&fault) => {
+                self.wire.take_back();
+                self.wire.begin(&Terms::default(), false, &says)
             }
-            _ => {}
-        }
-        let says = format!("UPDATE {prefix}{} SET value = '{FORMAT}' WHERE name = 'format'", tables::META.name);
-        self.wire.tell(&says).map_err(|fault| self.explain(&fault))?;
+            done => done,
+        };
+        done.map_err(|fault| {
+            self.wire.take_back();
+            self.explain(&fault)
+        })?;
         self.format = FORMAT;
         Ok(())
     }

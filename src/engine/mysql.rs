@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::apart::Tables;
-use crate::engine::handover::{LONGEST, hand_over};
+use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
 use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
 use crate::engine::record::text;
@@ -255,7 +255,8 @@ impl Wire for Mysql {
         };
         // Through any of them a table of this database may be reached.
         let here = !names.is_empty();
-        names.extend(ways.into_iter().filter(|(_, to)| here || !to.is_disjoint(&bad)).map(|(table, _)| table));
+        let leads = |to: &BTreeSet<String>| to.iter().any(|name| bad.contains(&name.to_lowercase()));
+        names.extend(ways.into_iter().filter(|(_, to)| here || leads(to)).map(|(table, _)| table));
         let usual = self.ask("SELECT @@default_storage_engine")?.into_iter().flatten().flatten().next();
         let by_default = !usual.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"));
         Ok(Tables { without: names, by_default })
@@ -289,7 +290,18 @@ impl Wire for Mysql {
             let _ = self.tell(&format!("KILL {}", self.process));
             return Ok(false);
         };
-        let handing = hand_over(&self.lock, &mut self.connection, &mut next);
+        let waits = |process| {
+            format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} AND state = 'User lock' LIMIT 1")
+        };
+        let words = Words {
+            who: "SELECT CONNECTION_ID()",
+            take: &format!("SELECT GET_LOCK('{}', {HANDED})", self.lock),
+            taken: "1",
+            waits: &waits,
+            // The script may have told the old session to give no rows, and MySQL does not even DO anything then.
+            give: &format!("SET sql_select_limit = DEFAULT; DO RELEASE_LOCK('{}')", self.lock),
+        };
+        let handing = hand_over(&words, asks!(self.connection), asks!(next));
         match self.runtime.block_on(async { tokio::time::timeout(LONGEST, handing).await }) {
             Ok(Ok(Some(process))) => {
                 (self.connection, self.process) = (next, process);

@@ -24,7 +24,7 @@ use crate::engine::wire::{
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
 /// First key of the advisory lock: tells our locks from those of other programs.
-const LOCK_CLASS: i32 = 0x5343_4741;
+pub(super) const LOCK_CLASS: i32 = 0x5343_4741;
 /// How many times a script may have taken a lock of its own before a new session is the quicker way.
 const MOST_LOCKS: usize = 100;
 
@@ -48,6 +48,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         prefix,
         session: String::new(),
         role: None,
+        routines_stay: None,
         has_schema: false,
         lock: 0,
         process: 0,
@@ -76,7 +77,7 @@ fn is_there(process: i32) -> String {
 
 pub(super) struct Postgres {
     pub(super) runtime: Runtime,
-    connection: PgConnection,
+    pub(super) connection: PgConnection,
     pub(super) options: PgConnectOptions,
     schema: String,
     prefix: String,
@@ -84,10 +85,12 @@ pub(super) struct Postgres {
     pub(super) session: String,
     /// The role that the server file gives to all scripts, as SQL.
     pub(super) role: Option<String>,
+    /// Whether a routine may leave what nothing takes back, once that was looked at.
+    routines_stay: Option<bool>,
     has_schema: bool,
-    lock: i32,
+    pub(super) lock: i32,
     /// The process of the server that holds our lock.
-    process: i32,
+    pub(super) process: i32,
 }
 
 impl Postgres {
@@ -210,7 +213,15 @@ impl Wire for Postgres {
         self.ask(&routines::postgres()).map(|rows| !rows.is_empty())
     }
 
-    fn gives_locks_back(&mut self) -> Result<bool, Fault> {
+    fn gives_back(&mut self) -> Result<bool, Fault> {
+        let routines_stay = match self.routines_stay {
+            Some(stay) => stay,
+            None => !self.ask(routines::POSTGRES_STAY)?.is_empty(),
+        };
+        self.routines_stay = Some(routines_stay);
+        if routines_stay {
+            return Ok(false);
+        }
         // One that was taken several times is shown once. Keys are of one number or of two (manual, "pg_locks").
         let others = format!(
             "SELECT CASE WHEN objsubid = 2 AND mode LIKE '%Share%' THEN pg_catalog.pg_advisory_unlock_shared(classid::int4, \
@@ -226,6 +237,10 @@ impl Wire for Postgres {
             }
         }
         Ok(false)
+    }
+
+    fn renew(&mut self) -> Result<bool, Trouble> {
+        self.succeed()
     }
 
     fn settles_all(&self) -> bool {

@@ -5,10 +5,11 @@
 use std::borrow::Cow;
 
 use crate::config::Dialect;
-use crate::engine::Terms;
-use crate::engine::postgres::Postgres;
+use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
+use crate::engine::postgres::{LOCK_CLASS, Postgres, explain, open};
 use crate::engine::record::text;
-use crate::engine::wire::Wire as _;
+use crate::engine::wire::{REOPEN, Wire as _};
+use crate::engine::{Terms, Trouble};
 
 impl Postgres {
     /// Lets what concerns the history run with our own rights, not with those of the role that scripts have here. All of a
@@ -58,5 +59,37 @@ impl Postgres {
             }
         }
         sql
+    }
+
+    /// Opens a new session that has our lock in the moment in which the old one gives it up; says whether it did.
+    ///
+    /// # Errors
+    /// If the new session cannot be used.
+    pub(super) fn succeed(&mut self) -> Result<bool, Trouble> {
+        let Ok(mut next) = open(&self.runtime, &self.options, REOPEN) else { return Ok(false) };
+        let key = format!("{LOCK_CLASS}, {}", self.lock);
+        let waits = |process| {
+            format!("SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = {process} AND NOT granted")
+        };
+        let words = Words {
+            who: "SELECT pg_catalog.pg_backend_pid()",
+            take: &format!(
+                "SET lock_timeout = '{HANDED}s'; SELECT 't' FROM (SELECT pg_catalog.pg_advisory_lock({key})) AS l; RESET \
+                 lock_timeout"
+            ),
+            taken: "t",
+            waits: &waits,
+            give: &format!("SELECT pg_catalog.pg_advisory_unlock({key})"),
+        };
+        let handing = hand_over(&words, asks!(self.connection), asks!(next));
+        match self.runtime.block_on(async { tokio::time::timeout(LONGEST, handing).await }) {
+            Ok(Ok(Some(process))) => {
+                self.process = i32::try_from(process).unwrap_or_default();
+                self.connection = next;
+                self.settle(&Terms::default()).map_err(|fault| explain(&fault))?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 }

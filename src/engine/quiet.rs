@@ -29,16 +29,29 @@ impl Script {
         static WAYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let kinds = "function|procedure|routine|trigger|extension|package|language|view";
             let calls = "set_config|advisory|to_xml|ts_stat|last_insert|_lock|current_setting";
-            Regex::new(&format!("(?i-u){kinds}|{calls}")).ok()
+            Regex::new(&format!(r"(?i-u)\b({kinds})\b|{calls}")).ok()
         });
-        let found = |text: &str| WAYS.as_ref().is_none_or(|ways| ways.is_match(text.as_bytes()));
-        self.statements.iter().any(|statement| found(&statement.text))
+        self.statements.iter().any(|statement| found(&WAYS, &statement.text))
     }
 
-    /// Says whether the script may keep a lock of its own beyond its transaction, which no setting gives back.
-    pub(super) fn takes_locks(&self) -> bool {
+    /// Says whether the script may leave a lock of its own in a session of PostgreSQL.
+    pub(super) fn may_stay(&self) -> bool {
         self.statements.iter().any(|statement| holds(&statement.text, "advisory_lock"))
     }
+
+    /// Says whether the script leaves something in a session of PostgreSQL that nothing takes back, and that nobody can ask
+    /// for: a setting of its own (`a.b`) is empty behind `RESET` and is not shown.
+    pub(super) fn stays(&self) -> bool {
+        static STAYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+            let own = r#"\bset\s+(session\s+|local\s+)?"?\w+"?\s*\."#;
+            Regex::new(&format!(r"(?i-u)set_config|setseed|replication_origin|^\s*load\b|{own}")).ok()
+        });
+        self.statements.iter().any(|statement| found(&STAYS, &statement.text))
+    }
+}
+
+fn found(expression: &LazyLock<Option<Regex>>, text: &str) -> bool {
+    expression.as_ref().is_none_or(|expression| expression.is_match(text.as_bytes()))
 }
 
 /// Says whether statements may tell their session something by themselves: settings, variables, locks, temporary tables.
@@ -56,21 +69,27 @@ pub(super) fn tells(statements: &[ScriptStatement], dialect: Dialect) -> bool {
     })
 }
 
-/// Words before a parenthesis that call nothing: of the language, types, and functions of the engines that change no
+/// Words before a parenthesis that call nothing: of the language, types, and functions of all engines that change no
 /// session.
 const KNOWN: &str = " VALUES IN ON CONFLICT SET EXISTS ANY ALL SOME AND OR NOT AS USING FROM WHERE SELECT JOIN THEN ELSE \
-    WHEN ROW ARRAY KEY OVER FILTER RETURNING UNIQUE CHECK DEFAULT INCLUDE WITH TO THAN RANGE LIST HASH BTREE GIN GIST BRIN \
+    WHEN ROW KEY OVER FILTER RETURNING UNIQUE CHECK DEFAULT INCLUDE WITH TO THAN RANGE LIST HASH BTREE \
     INDEX PARTITION COLUMNS UNION EXCEPT INTERSECT BY HAVING LIMIT LIKE BETWEEN CASE END IDENTITY DISTINCT \
     VARCHAR CHAR CHARACTER VARYING NCHAR NVARCHAR NUMERIC DECIMAL DEC FIXED INT INTEGER TINYINT SMALLINT MEDIUMINT BIGINT \
-    FLOAT DOUBLE PRECISION REAL BIT BINARY VARBINARY TEXT BLOB DATETIME TIMESTAMP TIMESTAMPTZ TIME TIMETZ YEAR INTERVAL \
-    ENUM VECTOR \
+    FLOAT DOUBLE PRECISION REAL BIT BINARY VARBINARY TEXT BLOB DATETIME TIMESTAMP TIME YEAR INTERVAL ENUM VECTOR \
     NOW COALESCE IFNULL NULLIF LOWER UPPER TRIM CONCAT CONCAT_WS REPEAT REPLACE LENGTH CHAR_LENGTH SUBSTR SUBSTRING LEFT \
-    RIGHT LPAD RPAD MD5 RANDOM RAND ABS ROUND FLOOR CEIL GREATEST LEAST COUNT SUM MIN MAX AVG NEXTVAL GENERATE_SERIES CAST \
-    CURRENT_TIMESTAMP CURRENT_TIME LOCALTIMESTAMP UUID GEN_RANDOM_UUID DATE_TRUNC EXTRACT TO_CHAR TO_TIMESTAMP TO_DATE \
-    ROW_NUMBER JSON_OBJECT JSON_ARRAY JSONB_BUILD_OBJECT JSON_BUILD_OBJECT STRING_AGG ARRAY_AGG UNNEST ";
+    RIGHT LPAD RPAD MD5 RAND ABS ROUND FLOOR CEIL GREATEST LEAST COUNT SUM MIN MAX AVG CAST CURRENT_TIMESTAMP CURRENT_TIME \
+    LOCALTIMESTAMP UUID EXTRACT ROW_NUMBER JSON_OBJECT JSON_ARRAY ";
+
+/// The same of PostgreSQL alone: elsewhere anybody may make a function of such a name.
+const OF_POSTGRES: &str = " ARRAY GIN GIST BRIN TIMESTAMPTZ TIMETZ RANDOM NEXTVAL GENERATE_SERIES GEN_RANDOM_UUID DATE_TRUNC \
+    TO_CHAR TO_TIMESTAMP TO_DATE JSONB_BUILD_OBJECT JSON_BUILD_OBJECT STRING_AGG ARRAY_AGG UNNEST ";
 
 /// Words behind which a name comes that is not called, whatever stands behind it.
 const NAMES: &str = " INTO TABLE EXISTS REFERENCES INDEX KEY UNIQUE COPY RECURSIVE ONLY CONSTRAINT ";
+
+fn is_known(word: &str, dialect: Dialect) -> bool {
+    is_in(KNOWN, word) || dialect == Dialect::Postgres && is_in(OF_POSTGRES, word)
+}
 
 fn is_in(list: &str, word: &str) -> bool {
     let mut words = list.split_ascii_whitespace();
@@ -83,15 +102,15 @@ fn calls_unknown(text: &str, dialect: Dialect) -> bool {
     // `named`: a word that may be called; `introduced`: it is a name that stands behind one of those words.
     let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
     let (mut last, mut named, mut introduced, mut qualified, mut queries) = ("", false, false, false, false);
-    for (at, token) in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()).enumerate() {
+    for token in Lexer::new(text, dialect).filter(|token| token.kind.is_significant()) {
         let shown = token.span.of(text);
-        if shown == "(" && named && !introduced && (qualified || !is_in(KNOWN, last)) {
+        if shown == "(" && named && !introduced && (qualified || !is_known(last, dialect)) {
             return true;
         }
         let name = matches!(token.kind, TokenKind::Word | TokenKind::QuotedName);
         let dot = shown == ".";
         // The triggers of another database may not be seen.
-        if mysql && !definition && dot && at < 6 {
+        if mysql && !definition && dot {
             return true;
         }
         // The table of an index stands behind ON; behind the one of a join there may be a call.

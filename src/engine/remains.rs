@@ -204,7 +204,7 @@ fn temporary_table(mut words: Words) -> Option<String> {
 pub(super) fn ask_about_before(statements: &[ScriptStatement]) -> bool {
     static ASKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
         let words = OF_THE_LAST.join("|");
-        Regex::new(&format!("(?i-u){words}|previous value|@@identity|@@insert_id|@@warning|@@error")).ok()
+        Regex::new(&format!("(?i-u){words}|previous value|identity|insert_id|warning_count|error_count")).ok()
     });
     statements.iter().any(|statement| ASKS.as_ref().is_none_or(|asks| asks.is_match(statement.text.as_bytes())))
 }

@@ -44,8 +44,9 @@ pub(super) struct Runner<W> {
     pub(super) used: bool,
     /// Whether the scripts that run surely leave their session as it was.
     pub(super) tame: bool,
-    /// Whether a script may have kept a lock of its own.
-    pub(super) locks: bool,
+    /// Whether a script left something in its session that no setting takes back, or may have done so.
+    pub(super) stays: bool,
+    pub(super) may_stay: bool,
     /// Whether a routine of the database may tell a session something, once that was looked at.
     pub(super) routines_tell: Option<bool>,
     /// What is known about tables without transactions.
@@ -118,7 +119,8 @@ impl<W: Wire> Runner<W> {
             settled: None,
             used: false,
             tame: false,
-            locks: false,
+            stays: false,
+            may_stay: false,
             routines_tell: None,
             tables: None,
             chained: false,

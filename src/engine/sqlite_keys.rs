@@ -26,14 +26,14 @@ const AT_ONCE: usize = 500;
 /// If the database cannot be asked.
 pub(super) fn violations(ask: Ask<'_>) -> Result<Violations, Fault> {
     let mismatch = |fault: &Fault| fault.message.starts_with("foreign key mismatch");
-    match ask("PRAGMA foreign_key_check") {
+    match ask("PRAGMA main.foreign_key_check") {
         Err(fault) if mismatch(&fault) => {}
         found => return known_by_value(&found?, ask),
     }
     let mut rows = Vec::new();
     let tables = ask("SELECT name FROM main.sqlite_master WHERE type = 'table'")?;
     for table in tables.into_iter().flatten().flatten() {
-        match ask(&format!("PRAGMA foreign_key_check({})", text(&table, Dialect::Sqlite))) {
+        match ask(&format!("PRAGMA main.foreign_key_check({})", text(&table, Dialect::Sqlite))) {
             Err(fault) if mismatch(&fault) => {}
             found => rows.extend(found?),
         }
@@ -50,21 +50,29 @@ fn known_by_value(rows: &Rows, ask: Ask<'_>) -> Result<Violations, Fault> {
     }
     let mut found = Violations::new();
     for ([table, parent, key], numbers) in numbers {
-        let keys = ask(&format!("PRAGMA foreign_key_list({})", text(&table, Dialect::Sqlite)))?;
-        let columns: Vec<String> = keys
-            .iter()
-            .filter(|row| cell(row, 0) == key)
-            .map(|row| format!("quote({})", name(&cell(row, 3))))
+        let quoted = text(&table, Dialect::Sqlite);
+        let keys = ask(&format!("PRAGMA main.foreign_key_list({quoted})"))?;
+        let taken: Vec<String> = ask(&format!("SELECT lower(name) FROM pragma_table_info({quoted}, 'main')"))?
+            .into_iter()
+            .flatten()
+            .flatten()
             .collect();
+        // A column may be called like the number of the row.
+        let number = ["_rowid_", "rowid", "oid"].into_iter().find(|name| !taken.iter().any(|column| column == name));
+        let columns: Vec<String> =
+            keys.iter().filter(|row| cell(row, 0) == key).map(|row| plain(&name(&cell(row, 3)))).collect();
         let values = found.entry((table.clone(), parent)).or_default();
         // Rows of a table without row numbers have none.
-        let (numbered, others): (Vec<String>, Vec<String>) = numbers.into_iter().partition(|number| !number.is_empty());
+        let known = number.is_some() && !columns.is_empty();
+        let (numbered, others): (Vec<String>, Vec<String>) =
+            numbers.into_iter().partition(|number| known && !number.is_empty());
         values.extend(others.iter().map(|_| 0));
         for numbers in numbered.chunks(AT_ONCE) {
             let question = format!(
-                "SELECT {} FROM main.{} WHERE _rowid_ IN ({})",
+                "SELECT {} FROM main.{} WHERE {} IN ({})",
                 columns.join(" || ',' || "),
                 name(&table),
+                number.unwrap_or_default(),
                 numbers.join(", ")
             );
             let answers = ask(&question)?;
@@ -73,6 +81,14 @@ fn known_by_value(rows: &Rows, ask: Ask<'_>) -> Result<Violations, Fault> {
         }
     }
     Ok(found)
+}
+
+/// A value without its type, which may change: 99, '99' and 99.0 name the same row.
+fn plain(column: &str) -> String {
+    format!(
+        "quote(CASE WHEN typeof({column}) = 'real' AND {column} = CAST({column} AS INTEGER) THEN CAST(CAST({column} AS \
+         INTEGER) AS TEXT) ELSE CAST({column} AS TEXT) END)"
+    )
 }
 
 fn name(name: &str) -> String {

@@ -17,7 +17,8 @@ impl<W: Wire> Runner<W> {
         self.used |= !self.ours.is_empty() && scripts.iter().any(|script| ask_about_before(&script.statements));
         self.fresh_session()?;
         let quiet = scripts.iter().all(|script| script.leaves_the_session(dialect));
-        if quiet && self.routines_tell.is_none() {
+        // A large catalogue takes a while to be looked through: not for a file that is the only one.
+        if quiet && self.routines_tell.is_none() && !self.ours.is_empty() {
             self.unchain()?;
             self.routines_tell = Some(self.wire.routines_tell().map_err(|fault| self.explain(&fault))?);
         }
@@ -26,7 +27,9 @@ impl<W: Wire> Runner<W> {
         if dialect != Dialect::Sqlite && scripts.iter().any(Script::makes_ways) {
             self.routines_tell = None;
         }
-        self.locks |= dialect == Dialect::Postgres && scripts.iter().any(Script::takes_locks);
+        // What it makes may leave the same later.
+        self.stays |= dialect == Dialect::Postgres && scripts.iter().any(Script::stays);
+        self.may_stay |= dialect == Dialect::Postgres && scripts.iter().any(Script::may_stay);
         Ok(())
     }
 
@@ -44,9 +47,10 @@ impl<W: Wire> Runner<W> {
     fn another_session(&mut self) -> Result<(), Trouble> {
         self.unchain()?;
         self.settled = None;
-        // A routine may have taken one too.
-        let locks = std::mem::take(&mut self.locks) || self.routines_tell != Some(false);
-        if self.wire.settles_all() && (!locks || self.wire.gives_locks_back().map_err(|fault| self.explain(&fault))?) {
+        // A routine may have left something too.
+        let may_stay = std::mem::take(&mut self.may_stay) || self.routines_tell != Some(false);
+        let settles = self.wire.settles_all() && !self.stays;
+        if settles && (!may_stay || self.wire.gives_back().map_err(|fault| self.explain(&fault))?) {
             return self.wire.settle(&Terms::default()).map_err(|fault| self.explain(&fault));
         }
         if self.wire.renew()? {

@@ -184,11 +184,12 @@ pub(super) trait Wire {
         Ok(false)
     }
 
-    /// Gives locks of the session back that a script took beside ours; says whether none is left.
+    /// Gives back what [`Wire::settle`] does not, such as locks that a script took beside ours; says whether nothing is
+    /// left.
     ///
     /// # Errors
     /// If the database cannot be asked.
-    fn gives_locks_back(&mut self) -> Result<bool, Fault> {
+    fn gives_back(&mut self) -> Result<bool, Fault> {
         Ok(true)
     }
 

@@ -3,6 +3,7 @@
 use crate::databases::{Database, Engine};
 use crate::engines::on_all;
 use crate::support::World;
+use crate::truth::meanwhile;
 
 /// Takes all tables of a database away.
 pub(crate) fn empty(database: &Database, world: &World) {
@@ -157,4 +158,53 @@ fn a_history_of_the_format_before_goes_on() {
         world.migration("3", "CREATE TABLE c (id INTEGER);\n");
         world.send("three").says(&["1 applied now, 3 in all"]).ok();
     });
+}
+
+#[test]
+fn the_format_is_brought_up_to_date_behind_whoever_is_at_work() {
+    on_all(|database, world| {
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.send("one").ok();
+        let (table, meta) = (database.history("migration"), database.history("meta"));
+        database.ask(world, &format!("ALTER TABLE {table} DROP COLUMN seal"));
+        database.ask(world, &format!("UPDATE {meta} SET value = '1' WHERE name = 'format'"));
+        world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+        world.commit("two");
+        let hold = match database.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE;\nINSERT INTO a VALUES (1);\n.shell sleep 3\nCOMMIT;\n".to_owned(),
+            Engine::Postgres => format!("BEGIN; SELECT * FROM {table}; SELECT pg_sleep(3); COMMIT"),
+            _ => format!("START TRANSACTION; SELECT * FROM {table}; DO SLEEP(3); COMMIT"),
+        };
+        let mut holder = meanwhile(database, world, &hold);
+        world.push().says(&["1 applied now, 2 in all"]).ok();
+        holder.wait().unwrap();
+    });
+}
+
+#[test]
+fn a_row_that_was_changed_by_hand_can_be_sealed_wherever_its_file_is() {
+    let (database, world) = crate::doubt::on(Engine::Sqlite);
+    let path = world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+    world.send("one").ok();
+    let change =
+        |set: &str| database.ask(&world, &format!("UPDATE {} SET {set} WHERE seq = 1", database.history("migration")));
+    let sealed = || {
+        world.on_server(&["apply"]).refused(&["was changed by hand"]);
+        world.on_server(&["repair", "1", "--yes"]).says(&["done:"]).ok();
+        world.on_server(&["apply"]).ok();
+    };
+    change("path = 'db/shop/other.sql'");
+    sealed();
+    change("description = 'nice'");
+    world.without_hooks(|| {
+        world.in_clone(&["mv", &path, "db/shop/1##ddl##renamed.sql"]).ok();
+        world.send("renamed").ok()
+    });
+    sealed();
+    change("description = 'nicer'");
+    world.without_hooks(|| {
+        world.in_clone(&["rm", "-q", "db/shop/1##ddl##renamed.sql"]).ok();
+        world.send("gone").ok()
+    });
+    sealed();
 }

@@ -64,6 +64,33 @@ fn what_routines_and_expressions_of_postgres_tell_a_session_ends_with_the_file()
                 "CREATE SCHEMA other;\nCREATE TABLE t (id INTEGER);\n",
                 &[("2##dml", "UPDATE pg_settings SET setting = 'other' WHERE name = 'search_path';\n"), E],
             ),
+            leak(
+                "CREATE SCHEMA other;\nCREATE TABLE t (id INTEGER);\nCREATE RULE r AS ON INSERT TO t DO ALSO UPDATE pg_settings SET setting = 'other' WHERE name = 'search_path';\n",
+                &[("2##dml", "INSERT INTO t VALUES (1);\n"), E],
+            ),
+            leak(
+                "CREATE SCHEMA other;\nCREATE VIEW v AS SELECT name, setting FROM pg_settings;\n",
+                &[("2##dml", "UPDATE v SET setting = 'other' WHERE name = 'search_path';\n"), E],
+            ),
+            leak(
+                "CREATE SCHEMA other;\nCREATE DOMAIN d AS text DEFAULT set_config('search_path', 'other', false);\nCREATE TABLE t (id INTEGER, v d);\n",
+                &[("2##dml", "INSERT INTO t VALUES (1);\n"), E],
+            ),
+            leak(
+                "CREATE SCHEMA other;\nCREATE TABLE t (id INTEGER);\nINSERT INTO t VALUES (1);\nCREATE TRIGGER z BEFORE UPDATE ON t FOR EACH ROW WHEN (set_config('search_path', 'other', false) IS NULL) EXECUTE FUNCTION suppress_redundant_updates_trigger();\n",
+                &[("2##dml", "UPDATE t SET id = 2;\n"), E],
+            ),
+            Leak {
+                first: "CREATE TABLE r (v TEXT);\nCREATE TABLE a (id INTEGER);\n",
+                files: &[
+                    ("2##dml", "SET app.user_id = '5';\nINSERT INTO a VALUES (1);\n"),
+                    ("3##dml", "INSERT INTO r VALUES (coalesce(current_setting('app.user_id', true), 'none'));\n"),
+                    ("4##dml", "SET LOCAL app.user_id = '5';\nINSERT INTO a VALUES (1);\n"),
+                    ("5##dml", "INSERT INTO a VALUES (current_setting('app.user_id', true)::integer);\n"),
+                ],
+                question: "SELECT v FROM r",
+                answer: "none",
+            },
             Leak {
                 first: "CREATE TABLE work (id INTEGER);\nCREATE FUNCTION g() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN CREATE TABLE pg_temp.work (id INTEGER); RETURN 1; END $$;\n",
                 files: &[("2##ddl", "CREATE TABLE d AS SELECT g();\n"), ("3##dml", "INSERT INTO work VALUES (1);\n")],
@@ -119,6 +146,19 @@ fn what_triggers_of_mysql_tell_a_session_ends_with_the_file() {
                     question: "SELECT sum(id), count(*) FROM c",
                     answer: "0|3",
                 },
+                leak(
+                    "CREATE TABLE a (id INT);\nCREATE TABLE r (g BIGINT);\nDELIMITER //\nCREATE FUNCTION to_date(x INT) RETURNS INT NO SQL BEGIN SET SESSION group_concat_max_len = 5; RETURN x; END//\nDELIMITER ;\n",
+                    &[("2##dml", "INSERT INTO a VALUES (to_date(1));\n"), R],
+                ),
+                Leak {
+                    first: "CREATE TABLE u (id INT AUTO_INCREMENT PRIMARY KEY, v INT);\nCREATE TABLE c (id INT);\n",
+                    files: &[
+                        ("2##dml", "INSERT INTO u (v) VALUES (1);\n"),
+                        ("3##dml", "INSERT INTO c VALUES (@@session.identity);\n"),
+                    ],
+                    question: "SELECT id FROM c",
+                    answer: "0",
+                },
                 Leak {
                     first: "CREATE TABLE a (id INT);\n",
                     files: &[
@@ -130,6 +170,15 @@ fn what_triggers_of_mysql_tell_a_session_ends_with_the_file() {
                 },
             ],
         );
+        // Triggers of another database are met wherever it stands in a statement.
+        let (database, world) = on(engine);
+        let other = format!("{}_other", database.name());
+        database.ask(&world, &format!("CREATE DATABASE {other}; CREATE TABLE {other}.u (id INT, v INT); INSERT INTO {other}.u VALUES (1, 1); CREATE TABLE a (id INT); INSERT INTO a VALUES (1); CREATE TABLE r (g BIGINT); CREATE TRIGGER {other}.t BEFORE UPDATE ON {other}.u FOR EACH ROW SET SESSION group_concat_max_len = 5"));
+        world
+            .file("db/shop/2##dml##x.sql", &format!("UPDATE a AS x JOIN {other}.u AS y ON y.id = x.id SET y.v = 7;\n"));
+        world.file(&format!("db/shop/{}##x.sql", R.0), R.1);
+        world.send("files").ok();
+        assert_eq!(database.ask(&world, "SELECT g FROM r"), "100", "{engine:?}");
         // Who may not see triggers is not sure of them.
         let (database, world) = on(engine);
         world.migration("1", TRIGGER);
@@ -257,6 +306,23 @@ fn what_stays_of_files_that_ran_together_is_put_to_people_for_each() {
 }
 
 #[test]
+fn what_was_taken_back_of_files_that_ran_together_may_run_again() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        hidden_table(&database, &world);
+        database.ask(&world, "CREATE TABLE plain (id INT)");
+        world.write_server_file(&keys(&database, "", "atomic = \"push\""));
+        world.file("db/shop/1##dml##x.sql", "INSERT INTO plain VALUES (1);\n");
+        world.file("db/shop/2##dml##x.sql", "INSERT INTO t VALUES (2);\nINSERT INTO t VALUES (2);\n");
+        world.send("b").says(&["FAILED"]);
+        world.on_server(&["resolve", "1", "--from", "1", "--yes"]).ok();
+        world.on_server(&["resolve", "2", "--from", "3", "--yes"]).ok();
+        world.on_server(&["apply"]).says(&["2 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM plain"), "1", "{engine:?}");
+    }
+}
+
+#[test]
 fn what_stays_is_recorded_without_the_lock_and_without_warnings_too() {
     for engine in Engine::mysqls() {
         for (text, open) in [
@@ -279,13 +345,40 @@ fn what_stays_is_recorded_without_the_lock_and_without_warnings_too() {
 
 #[test]
 fn a_table_without_transactions_behind_a_trigger_is_known_in_another_database_too() {
+    const TRIGGER: &str = "CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO OTHER.m VALUES (NEW.id);\n";
+    let trigger_to = |what: &str| format!("CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW {what};\n");
+    let chain = format!(
+        "CREATE TABLE u (id INT);\n{}{}",
+        trigger_to("INSERT INTO u VALUES (NEW.id)"),
+        TRIGGER.replace("log", "far").replace("ON t", "ON u")
+    );
+    let call = format!("CREATE PROCEDURE p(x INT) INSERT INTO OTHER.m VALUES (x);\n{}", trigger_to("CALL p(NEW.id)"));
     for engine in Engine::mysqls() {
-        let (database, world) = on(engine);
-        let other = format!("{}_beside", database.name());
-        database.ask(&world, &format!("CREATE DATABASE {other}; CREATE TABLE {other}.m (id INT) ENGINE = MyISAM; CREATE TABLE t (id INT PRIMARY KEY); CREATE TRIGGER log AFTER INSERT ON t FOR EACH ROW INSERT INTO {other}.m VALUES (NEW.id)"));
-        world.file("db/shop/1##dml##x.sql", "INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (1);\n");
-        world.send("b").says(&["statement 1 of this file ran and stays", "statement 2 may have done a part"]);
-        assert_eq!(history(&database, &world, "state, statements_done, statement_open"), "failed|1|2", "{engine:?}");
+        for (name, ways, same_push) in [
+            ("beside", TRIGGER, false),
+            ("BeSide", TRIGGER, false),
+            ("chain", &chain, false),
+            ("call", &call, false),
+            ("same", TRIGGER, true),
+        ] {
+            let (database, world) = on(engine);
+            let other = format!("{name}_{}", database.name());
+            let ways = ways.replace("OTHER", &other);
+            database.ask(&world, &format!("CREATE DATABASE {other}; CREATE TABLE {other}.m (id INT) ENGINE = MyISAM; CREATE TABLE t (id INT PRIMARY KEY)"));
+            if same_push {
+                world.migration("0", &ways);
+                world.file("db/shop/0##dml##x.sql", "DELETE FROM t WHERE id = 55;\n");
+            } else {
+                database.ask(&world, &ways);
+            }
+            world.file("db/shop/1##dml##x.sql", "INSERT INTO t VALUES (1);\nINSERT INTO t VALUES (1);\n");
+            world.send("b").says(&["statement 1 of this file ran and stays", "statement 2 may have done a part"]);
+            let row = format!(
+                "SELECT state, statements_done, statement_open FROM {} WHERE version = '1'",
+                database.history("migration")
+            );
+            assert_eq!(database.ask(&world, &row), "failed|1|2", "{engine:?}, {name}");
+        }
     }
 }
 

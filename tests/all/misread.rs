@@ -43,6 +43,22 @@ fn an_orphan_is_the_same_one_when_its_table_is_made_anew() {
 }
 
 #[test]
+fn an_orphan_is_the_same_one_whatever_its_table_and_its_columns_are_called() {
+    for text in [
+        "CREATE TABLE c_new (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id));\nINSERT INTO c_new SELECT id, p FROM c;\nDROP TABLE c;\nALTER TABLE c_new RENAME TO c;\n",
+        "CREATE TEMP TABLE c AS SELECT id FROM main.c;\nUPDATE main.p SET id = id;\n",
+        "ALTER TABLE c ADD COLUMN _rowid_ INTEGER;\n",
+    ] {
+        let (database, world) = on(Engine::Sqlite);
+        world.migration("1", "CREATE TABLE p (id INTEGER PRIMARY KEY);\nCREATE TABLE c (id INTEGER PRIMARY KEY, p TEXT REFERENCES p (id));\n");
+        world.send("tables").ok();
+        database.ask(&world, "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, '1'), (2, '99')");
+        world.migration("2", text);
+        world.send("again").says(&["1 applied now"]).ok();
+    }
+}
+
+#[test]
 fn what_others_break_meanwhile_is_not_held_against_a_file() {
     let (database, world) = orphans();
     for number in 2..300 {
