@@ -37,7 +37,9 @@ impl<W: Wire> Runner<W> {
         let prefix = self.wire.prefix().to_owned();
         let add = tables::MIGRATION.add_last(dialect, &prefix);
         let says = format!("UPDATE {prefix}{} SET value = '{FORMAT}' WHERE name = 'format'; COMMIT", tables::META.name);
-        let there = |fault: &Fault| fault.message.to_lowercase().contains("duplicate column") || fault.code == "42701";
+        let there = |fault: &Fault| {
+            ["42701", "1060"].contains(&fault.code.as_str()) || fault.message.starts_with("duplicate column name")
+        };
         let done = match self.wire.begin(&Terms::default(), false, &format!("{add}; {says}")) {
             Err(fault) if there(&fault) => {
                 self.wire.take_back();

@@ -20,18 +20,19 @@ impl Script {
     pub(super) fn leaves_the_session(&self, dialect: Dialect) -> bool {
         let calls = |statement: &ScriptStatement| calls_unknown(&statement.text, dialect);
         !tells(&self.statements, dialect)
-            && (dialect == Dialect::Sqlite || !self.makes_ways() && !self.statements.iter().any(calls))
+            && (dialect == Dialect::Sqlite || !self.makes_ways(dialect) && !self.statements.iter().any(calls))
     }
 
     /// Says whether the script may make something that runs by itself when others change rows: then what is known about
     /// the database is out of date, and the script itself may have made use of it.
-    pub(super) fn makes_ways(&self) -> bool {
+    pub(super) fn makes_ways(&self, dialect: Dialect) -> bool {
         static WAYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
             let kinds = "function|procedure|routine|trigger|extension|package|language|view";
             let calls = "set_config|advisory|to_xml|ts_stat|last_insert|_lock|current_setting";
             Regex::new(&format!(r"(?i-u)\b({kinds})\b|{calls}")).ok()
         });
-        self.statements.iter().any(|statement| found(&WAYS, &statement.text))
+        let rows = |text: &str| ["INSERT", "UPDATE", "DELETE"].contains(&head(text, dialect).verb.as_str());
+        self.statements.iter().any(|statement| !rows(&statement.text) && found(&WAYS, &statement.text))
     }
 
     /// Says whether the script may leave a lock of its own in a session of PostgreSQL.

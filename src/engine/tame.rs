@@ -24,7 +24,8 @@ impl<W: Wire> Runner<W> {
         }
         self.tame = quiet && self.routines_tell == Some(false);
         self.used = !self.tame;
-        if dialect != Dialect::Sqlite && scripts.iter().any(Script::makes_ways) {
+        let unsure = dialect != Dialect::Sqlite && self.routines_tell == Some(false);
+        if unsure && scripts.iter().any(|script| script.makes_ways(dialect)) {
             self.routines_tell = None;
         }
         // What it makes may leave the same later.

@@ -208,3 +208,16 @@ fn a_row_that_was_changed_by_hand_can_be_sealed_wherever_its_file_is() {
     });
     sealed();
 }
+
+#[test]
+fn what_a_server_cut_is_not_taken_for_a_change_by_hand() {
+    for engine in Engine::mysqls() {
+        let (database, world) = crate::doubt::on(engine);
+        world.write_server_file(&crate::traps::keys(&database, "", "session = { sql_mode = \"\" }"));
+        world.file(&format!("db/shop/1##ddl##{}.sql", "d".repeat(220)), "CREATE TABLE a (id INT);\n");
+        world.commit("long");
+        world.without_hooks(|| world.push().ok());
+        world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+        world.on_server(&["apply"]).says(&["up to date, 1 applied"]).ok();
+    }
+}
