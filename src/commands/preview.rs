@@ -37,8 +37,7 @@ impl Work<'_> {
                 view.error.get_or_insert(error);
             }
             if self.target.manner.atomic_push {
-                let left = script.mode == Mode::Journal && script.earlier.is_some();
-                alone = if left { view.steps.len() + 1 } else { alone };
+                alone = if script.is_left_in_part() { view.steps.len() + 1 } else { alone };
                 odd.extend(self.not_together(&script).map(|conflict| (view.steps.len(), conflict)));
             }
             view.steps.push(self.step_view(&script));

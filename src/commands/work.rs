@@ -17,7 +17,7 @@ use crate::engine::{Access, Decision, Outcome, Script, Session, Terms, Trouble};
 use crate::finding::Severity;
 use crate::git::refs::Branch;
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, faster};
+use crate::history::{Row, faster};
 use crate::migration::{Migration, Place};
 use crate::plan::{Conflict, Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, TargetView};
@@ -232,9 +232,11 @@ impl Work<'_> {
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Trouble> {
         let label = self.target.label();
-        let left = |script: &Script| script.mode == Mode::Journal && script.earlier.is_some();
         // What an earlier run left in part runs by itself, with what comes before it; the others together.
-        let alone = ready.iter().rposition(|script| script.as_ref().is_some_and(left)).map_or(0, |last| last + 1);
+        let alone = ready
+            .iter()
+            .rposition(|script| script.as_ref().is_some_and(Script::is_left_in_part))
+            .map_or(0, |last| last + 1);
         let mut ready = ready.into_iter();
         let mut first = 0;
         while first < steps.len() {

@@ -25,7 +25,8 @@ impl<W: Wire> Runner<W> {
         self.settled = None;
         match stop {
             Stop::Record(fault) | Stop::Commit(_, _, fault) if kept => {
-                let (index, from) = (scripts.len() - 1, self.reached);
+                // Those behind it never ran.
+                let (index, from) = (self.at.min(scripts.len() - 1), self.reached);
                 let script = &scripts[index];
                 let (from, to) = match script.mode {
                     Mode::Journal if script.alone_at(from) > 0 => (from, from + 1),

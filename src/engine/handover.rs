@@ -25,6 +25,8 @@ pub(super) struct Words<'w> {
     pub(super) take: &'w str,
     /// What says that the lock is had.
     pub(super) taken: &'w str,
+    /// Takes limits of the old session away that a script may have set.
+    pub(super) before: &'w str,
     /// Asks the old session whether the new one, of this number, waits.
     pub(super) waits: &'w dyn Fn(u64) -> String,
     /// Lets the old session give the lock up.
@@ -44,8 +46,12 @@ pub(super) async fn hand_over(
     let process: u64 = first(&rows).and_then(|id| id.parse().ok()).unwrap_or(0);
     let taken = next(words.take.to_owned());
     let given = async {
+        if !words.before.is_empty() {
+            old(words.before.to_owned()).await?;
+        }
         for _ in 0..MOST_LOOKS {
-            if !old((words.waits)(process)).await?.is_empty() {
+            // Who may not look lets go.
+            if old((words.waits)(process)).await.map_or(true, |rows| !rows.is_empty()) {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

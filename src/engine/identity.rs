@@ -3,12 +3,18 @@
 //! A database gets a random name when its history is made, and keeps with it where its data were then. Refuses to compare
 //! with what others know about it; that is the ledger's.
 
+use std::time::Duration;
+
+use crate::engine::patience::Patience;
 use crate::engine::record::new_name;
 use crate::engine::run::Runner;
-use crate::engine::wire::{Fault, Wire};
+use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{Terms, Trouble, tables};
 use crate::finding::hex;
 use crate::history::FORMAT;
+
+/// How long a lock on the history is waited for at a time.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Who a database is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,17 +46,19 @@ impl<W: Wire> Runner<W> {
         let there = |fault: &Fault| {
             ["42701", "1060"].contains(&fault.code.as_str()) || fault.message.starts_with("duplicate column name")
         };
-        let done = match self.wire.begin(&Terms::default(), false, &format!("{add}; {says}")) {
-            Err(fault) if there(&fault) => {
-                self.wire.take_back();
-                self.wire.begin(&Terms::default(), false, &says)
-            }
-            done => done,
-        };
-        done.map_err(|fault| {
+        // Who reads the table holds us up, and we would hold up all who come behind us: so in short turns.
+        let terms = Terms { lock_timeout: Some(self.wait.min(TURN)), ..Terms::default() };
+        let mut patience = Patience::new(self.wait);
+        let mut sql = format!("{add}; {says}");
+        while let Err(fault) = self.wire.begin(&terms, true, &sql) {
             self.wire.take_back();
-            self.explain(&fault)
-        })?;
+            if there(&fault) {
+                sql.clone_from(&says);
+            } else if fault.class != Class::Busy || patience.again().is_none() {
+                return Err(self.explain(&fault));
+            }
+        }
+        self.settled = None;
         self.format = FORMAT;
         Ok(())
     }

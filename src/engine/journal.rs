@@ -8,8 +8,9 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::config::Dialect;
+use crate::engine::patience::Told;
 use crate::engine::probe::{Effect, Found, found};
-use crate::engine::quiet::tells;
+use crate::engine::quiet::told_by;
 use crate::engine::record;
 use crate::engine::remains;
 use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
@@ -44,7 +45,7 @@ impl<W: Wire> Runner<W> {
             self.writer.replace_with(row, &open, over, &lock),
             more.as_deref().unwrap_or_default()
         );
-        let touched = self.patiently(script, done, false, tell, |runner, _| {
+        let touched = self.patiently(script, done, Told::No, tell, |runner, _| {
             Ok(runner.wire.begin(&Terms::default(), false, &claim)?)
         })?;
         if touched < CLAIMED + u64::from(more.is_some()) {
@@ -63,7 +64,7 @@ impl<W: Wire> Runner<W> {
         }
         if !ended {
             let finish = self.finished(row, started) + self.wire.seal();
-            self.patiently(script, done, false, tell, |runner, _| Ok(runner.exactly(&finish, 2)?))?;
+            self.patiently(script, done, Told::No, tell, |runner, _| Ok(runner.exactly(&finish, 2)?))?;
         }
         Ok(vec![started.elapsed()])
     }
@@ -74,7 +75,7 @@ impl<W: Wire> Runner<W> {
         let path = script.migration.path.display();
         let statement = &script.statements[number];
         let whole = whole(&statement.text, self.wire.dialect());
-        let told = self.routines_tell != Some(false) || tells(std::slice::from_ref(statement), self.wire.dialect());
+        let told = told_by(std::slice::from_ref(statement), self.wire.dialect());
         self.patiently(script, number, told, tell, |runner, tell| {
             let removed = runner.wire.make_room(statement).map_err(|fault| Stop::Statement(0, number, fault))?;
             if let Some(removed) = removed {
@@ -91,7 +92,7 @@ impl<W: Wire> Runner<W> {
         let done = number + 1;
         if done < script.statements.len() {
             let sql = self.writer.progress(seq, done, &self.mark(script, done), &lock) + self.wire.seal();
-            self.patiently(script, number, false, tell, |runner, _| Ok(runner.exactly(&sql, 1)?))?;
+            self.patiently(script, number, Told::No, tell, |runner, _| Ok(runner.exactly(&sql, 1)?))?;
         }
         Ok(done)
     }
@@ -137,8 +138,7 @@ impl<W: Wire> Runner<W> {
         let mysql = matches!(self.wire.dialect(), Dialect::Mysql | Dialect::Mariadb);
         let open = if mysql { self.mark(script, to) } else { script.alone_at(to).to_string() };
         let progress = self.writer.progress(row.seq, to, &open, &lock);
-        // What triggers did to variables counts as well.
-        let told = self.routines_tell != Some(false) || tells(&script.statements[from..to], self.wire.dialect());
+        let told = told_by(&script.statements[from..to], self.wire.dialect());
         self.patiently(script, from, told, tell, |runner, tell| {
             if runner.wire.begin(&script.terms, false, &progress)? != 1 {
                 return Err(Stop::Record(gone()));

@@ -12,6 +12,7 @@ pub mod identity;
 mod journal;
 pub mod lock;
 pub mod mysql;
+mod mysql_session;
 mod notices;
 mod patience;
 mod pool;
@@ -108,6 +109,12 @@ impl Script {
     fn in_flight(&self) -> Option<std::ops::Range<usize>> {
         let row = self.earlier.as_ref().filter(|row| row.statement_open > row.statements_done)?;
         (row.state != State::Applied).then_some(row.statements_done..row.statement_open)
+    }
+
+    /// Says whether an earlier run left a part of it behind.
+    pub fn is_left_in_part(&self) -> bool {
+        let part = |row: &Row| row.statements_done > 0 || row.statement_open > 0;
+        self.mode == Mode::Journal && self.earlier.as_ref().is_some_and(|row| part(row))
     }
 
     /// Returns the number (from 1) of the statement at an index if it runs outside of transactions, else 0.

@@ -2,7 +2,6 @@
 //!
 //! Knows their settings, errors and locks. Facts are those of the manuals and were measured on MariaDB 10.11.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -86,34 +85,23 @@ fn is_there(process: u64) -> String {
     format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} OR {process} = 0 LIMIT 1")
 }
 
-struct Mysql {
+pub(super) struct Mysql {
     runtime: Runtime,
     connection: MySqlConnection,
     options: MySqlConnectOptions,
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     lock: String,
     /// The number of our connection.
     process: u64,
-    prefix: String,
+    pub(super) prefix: String,
     /// Settings of the server file.
-    session: Vec<String>,
+    pub(super) session: Vec<String>,
 }
 
 impl Mysql {
     fn cells(&mut self, sql: &str) -> Result<Vec<Option<String>>, Trouble> {
         let rows = self.ask(sql).map_err(|fault| explain(&fault))?;
         Ok(rows.into_iter().next().unwrap_or_default())
-    }
-
-    /// Nothing takes rights away from a session here.
-    fn with_own_rights<'s>(&self, sql: &'s str) -> Cow<'s, str> {
-        Cow::Borrowed(sql)
-    }
-
-    /// The name of the database.
-    fn schema(&self) -> String {
-        let quoted = self.prefix.trim_end_matches('.');
-        quoted.get(1..quoted.len() - 1).unwrap_or_default().replace("``", "`")
     }
 
     /// What is looked at: the product, and before anything is written a replica and a cluster.
@@ -157,34 +145,6 @@ impl Mysql {
             ));
         }
         Ok(())
-    }
-
-    /// What puts the session back to what the server's client would have, under the terms of a script.
-    fn settings(&self, terms: &Terms) -> String {
-        let seconds = |duration: Duration| duration.as_secs().max(1);
-        let mut list = vec![
-            "SESSION sql_mode = @@GLOBAL.sql_mode".to_owned(),
-            "SESSION time_zone = @@GLOBAL.time_zone".to_owned(),
-            "SESSION foreign_key_checks = 1".to_owned(),
-            "SESSION unique_checks = 1".to_owned(),
-            "SESSION autocommit = 1".to_owned(),
-            "SESSION wait_timeout = 28800".to_owned(),
-        ];
-        // What an earlier file asked for ends with it.
-        let or_global = |name: &str, value: Option<String>| {
-            format!("SESSION {name} = {}", value.unwrap_or_else(|| format!("@@GLOBAL.{name}")))
-        };
-        let lock = terms.lock_timeout.map(|timeout| seconds(timeout).to_string());
-        list.push(or_global("lock_wait_timeout", lock.clone()));
-        list.push(or_global("innodb_lock_wait_timeout", lock));
-        let statement = terms.statement_timeout;
-        list.push(if self.dialect == Dialect::Mariadb {
-            or_global("max_statement_time", statement.map(|timeout| format!("{:.3}", timeout.as_secs_f64())))
-        } else {
-            or_global("max_execution_time", statement.map(|timeout| timeout.as_millis().to_string()))
-        });
-        list.extend(self.session.iter().map(|setting| format!("SESSION {setting}")));
-        format!("SET NAMES utf8mb4; SET {}; USE {}", list.join(", "), self.prefix.trim_end_matches('.'))
     }
 }
 
@@ -298,8 +258,16 @@ impl Wire for Mysql {
             take: &format!("SELECT GET_LOCK('{}', {HANDED})", self.lock),
             taken: "1",
             waits: &waits,
-            // The script may have told the old session to give no rows, and MySQL does not even DO anything then.
-            give: &format!("SET sql_select_limit = DEFAULT; DO RELEASE_LOCK('{}')", self.lock),
+            // Who gives no rows does not even DO anything in MySQL.
+            before: match self.dialect {
+                Dialect::Mariadb => {
+                    "SET max_statement_time = 0, sql_select_limit = DEFAULT, max_join_size = DEFAULT, sql_big_selects = 1"
+                }
+                _ => {
+                    "SET max_execution_time = 0, sql_select_limit = DEFAULT, max_join_size = DEFAULT, sql_big_selects = 1"
+                }
+            },
+            give: &format!("DO RELEASE_LOCK('{}')", self.lock),
         };
         let handing = hand_over(&words, asks!(self.connection), asks!(next));
         match self.runtime.block_on(async { tokio::time::timeout(LONGEST, handing).await }) {
@@ -378,7 +346,7 @@ fn explain(fault: &Fault) -> Trouble {
             "the server has no connection left; end some or raise max_connections, then run schemagate sync"
         }
         "1044" | "1142" | "1227" => {
-            "grant the user of this URL what it lacks: its migrations' rights, and CREATE, SELECT, \
+            "grant the user of this URL what it lacks: its migrations' rights, and CREATE, ALTER, SELECT, \
                                      INSERT, UPDATE and DELETE for the history tables"
         }
         "1290" | "1836" => "the server is read-only; let the URL name the primary server",

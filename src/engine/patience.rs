@@ -34,14 +34,23 @@ impl Patience {
     }
 }
 
+/// Whether a part of a script tells its session something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    No,
+    /// If a routine or a trigger does.
+    ByRoutines,
+    Yes,
+}
+
 impl<W: Wire> Runner<W> {
     /// Does a part of a script, and does it again while somebody else is in the way: what is open is taken back before. Our
-    /// own bookkeeping counts as the statement `at` (from 0). `told` says whether the part may tell its session something.
+    /// own bookkeeping counts as the statement `at` (from 0).
     pub(super) fn patiently<T>(
         &mut self,
         script: &Script,
         at: usize,
-        told: bool,
+        told: Told,
         tell: Tell<'_>,
         work: impl FnMut(&mut Self, Tell<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
@@ -53,7 +62,7 @@ impl<W: Wire> Runner<W> {
         &mut self,
         scripts: &[Script],
         at: usize,
-        told: bool,
+        told: Told,
         tell: Tell<'_>,
         mut work: impl FnMut(&mut Self, Tell<'_>) -> Result<T, Stop>,
     ) -> Result<T, Stop> {
@@ -78,7 +87,7 @@ impl<W: Wire> Runner<W> {
             if patience.again().is_none() {
                 return Err(stop);
             }
-            if told && self.wire.keeps_what_was_told() && self.forgets(&scripts[0]).is_err() {
+            if self.was_told(told) && self.forgets(&scripts[0]).is_err() {
                 return Err(stop);
             }
         }
@@ -86,6 +95,22 @@ impl<W: Wire> Runner<W> {
 }
 
 impl<W: Wire> Runner<W> {
+    /// Says whether the session may know something now that it did not know before.
+    fn was_told(&mut self, told: Told) -> bool {
+        let routines = |runner: &mut Self| {
+            if runner.routines_tell.is_none() {
+                runner.routines_tell = runner.wire.routines_tell().ok();
+            }
+            runner.routines_tell != Some(false)
+        };
+        self.wire.keeps_what_was_told()
+            && match told {
+                Told::No => false,
+                Told::ByRoutines => routines(self),
+                Told::Yes => true,
+            }
+    }
+
     /// Gets a session that was told nothing, for one that keeps what it was told: a variable would be set once more from
     /// its new value.
     ///

@@ -83,7 +83,7 @@ pub(super) struct Postgres {
     prefix: String,
     /// Statements that put the settings back which the library changed when it connected.
     pub(super) session: String,
-    /// The role that the server file gives to all scripts, as SQL.
+    /// The statement that takes the role which the server file gives to all scripts.
     pub(super) role: Option<String>,
     /// Whether a routine may leave what nothing takes back, once that was looked at.
     routines_stay: Option<bool>,
@@ -123,9 +123,10 @@ impl Postgres {
             self.session.push_str(&format!("; SET {name} = {value}"));
         }
         for (name, value) in how.session {
-            if name.eq_ignore_ascii_case("role") {
-                let named = |role: &str| format!("\"{}\"", role.replace('"', "\"\""));
-                self.role = (!value.eq_ignore_ascii_case("none")).then(|| named(value));
+            let roles = [("role", "SET ROLE"), ("session_authorization", "SET SESSION AUTHORIZATION")];
+            if let Some((_, set)) = roles.iter().find(|(role, _)| name.eq_ignore_ascii_case(role)) {
+                let named = || format!("{set} \"{}\"", value.replace('"', "\"\""));
+                self.role = (!value.eq_ignore_ascii_case("none")).then(named);
             }
             let (name, value) = (text(name, Dialect::Postgres), text(value, Dialect::Postgres));
             self.session.push_str(&format!("; SELECT pg_catalog.set_config({name}, {value}, false)"));

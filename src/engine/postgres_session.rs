@@ -17,7 +17,7 @@ impl Postgres {
     pub(super) fn with_own_rights<'s>(&self, sql: &'s str) -> Cow<'s, str> {
         match &self.role {
             Some(role) if sql.contains(self.prefix().trim_end_matches('.')) => {
-                Cow::Owned(format!("RESET ROLE; {sql}; SET ROLE {role}"))
+                Cow::Owned(format!("RESET SESSION AUTHORIZATION; {sql}; {role}"))
             }
             _ => Cow::Borrowed(sql),
         }
@@ -79,6 +79,7 @@ impl Postgres {
             ),
             taken: "t",
             waits: &waits,
+            before: "",
             give: &format!("SELECT pg_catalog.pg_advisory_unlock({key})"),
         };
         let handing = hand_over(&words, asks!(self.connection), asks!(next));

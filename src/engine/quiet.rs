@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use regex::bytes::Regex;
 
 use crate::config::Dialect;
+use crate::engine::patience::Told;
 use crate::engine::words::Words;
 use crate::engine::{Script, ScriptStatement};
 use crate::sql::facts::head;
@@ -48,6 +49,21 @@ impl Script {
             Regex::new(&format!(r"(?i-u)set_config|setseed|replication_origin|^\s*load\b|{own}")).ok()
         });
         self.statements.iter().any(|statement| found(&STAYS, &statement.text))
+    }
+}
+
+/// Says whether statements tell their session something, or what they set off may: a definition sets nothing off.
+pub(super) fn told_by(statements: &[ScriptStatement], dialect: Dialect) -> Told {
+    let calls = |statement: &ScriptStatement| calls_unknown(&statement.text, dialect);
+    let defines = |statement: &ScriptStatement| {
+        ["CREATE", "ALTER", "DROP", "TRUNCATE", "RENAME"].contains(&head(&statement.text, dialect).verb.as_str())
+    };
+    let renames = |statement: &ScriptStatement| head(&statement.text, dialect).verb == "RENAME";
+    let quiet = statements.iter().all(|one| renames(one) || !tells(std::slice::from_ref(one), dialect) && !calls(one));
+    match quiet {
+        false => Told::Yes,
+        true if statements.iter().all(defines) => Told::No,
+        true => Told::ByRoutines,
     }
 }
 

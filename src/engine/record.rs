@@ -43,10 +43,24 @@ pub(super) fn text(value: &str, dialect: Dialect) -> String {
     let value = value.replace('\0', "");
     match dialect {
         Dialect::Sqlite => format!("'{}'", value.replace('\'', "''")),
-        Dialect::Postgres => format!("E'{}'", value.replace('\\', "\\\\").replace('\'', "''")),
+        Dialect::Postgres => format!("E'{}'", escaped(&value)),
         Dialect::Mysql | Dialect::Mariadb if value.bytes().all(is_plain) => format!("'{value}'"),
         Dialect::Mysql | Dialect::Mariadb => format!("_utf8mb4 x'{}'", hex(value.as_bytes())),
     }
+}
+
+/// A text as PostgreSQL reads it alike in every `client_encoding`.
+fn escaped(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for character in value.chars() {
+        match (character, u32::from(character)) {
+            ('\\' | '\'', _) => text.extend([character, character]),
+            (_, 0..=0x7f) => text.push(character),
+            (_, number @ 0x80..=0xffff) => drop(write!(text, "\\u{number:04X}")),
+            (_, number) => drop(write!(text, "\\U{number:08X}")),
+        }
+    }
+    text
 }
 
 /// Says whether a byte means itself between quotes, whatever is set.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::engine::apart::Tables;
 use crate::engine::identity::Identity;
-use crate::engine::patience::Patience;
+use crate::engine::patience::{Patience, Told};
 use crate::engine::record::{self, Writer};
 use crate::engine::remains::Missing;
 use crate::engine::tables;
@@ -55,6 +55,8 @@ pub(super) struct Runner<W> {
     pub(super) chained: bool,
     /// Whether what is broken already is looked at before the scripts run.
     pub(super) looks: bool,
+    /// Which of several scripts of a transaction runs, or is recorded.
+    pub(super) at: usize,
     /// Whether a part of what was taken back stays.
     kept: bool,
     /// How many statements of a journal are recorded as run.
@@ -125,6 +127,7 @@ impl<W: Wire> Runner<W> {
             tables: None,
             chained: false,
             looks: false,
+            at: 0,
             kept: false,
             reached: 0,
             format: FORMAT,
@@ -205,11 +208,16 @@ impl<W: Wire> Runner<W> {
 
     /// Runs scripts once; what is in the way of others is waited for.
     fn attempt(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Vec<Duration>, Stop> {
+        self.at = 0;
         if scripts.len() == 1 && scripts[0].mode == Mode::Journal {
             return self.journal(&scripts[0], who, tell);
         }
         let last = scripts.last().map_or(0, |script| script.statements.len().saturating_sub(1));
-        let told = !self.tame;
+        let told = match self.tame {
+            true => Told::No,
+            false if scripts.iter().all(|script| script.leaves_the_session(self.wire.dialect())) => Told::ByRoutines,
+            false => Told::Yes,
+        };
         self.patiently_each(scripts, last, told, tell, |runner, tell| match runner.together(scripts, who, tell) {
             // Only now is it worth knowing what was broken before: once more, with that knowledge. Others may have broken
             // something since it was looked at.

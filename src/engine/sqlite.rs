@@ -17,7 +17,7 @@ use crate::engine::record::{Cell, Writer, cells, text};
 use crate::engine::run::{Runner, gone};
 use crate::engine::sqlite_calls::{answers, run_all, run_and_tell};
 use crate::engine::sqlite_file::{Absent, explain, fault, on_this_machine, parse_url};
-use crate::engine::sqlite_keys::{Violations, newly_broken, violations};
+use crate::engine::sqlite_keys::{Seen, Violations, newly_broken, violations};
 use crate::engine::tables::{self, MIGRATION};
 use crate::engine::wire::{Class, Fault, Objection, Rows, Tick, Wire};
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble};
@@ -67,6 +67,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         reads,
         session,
         known: None,
+        seen: None,
         unreferring: None,
         begun: 0,
         refers: false,
@@ -111,6 +112,8 @@ struct Sqlite {
     session: String,
     /// References that were broken before, once that was looked at.
     known: Option<Violations>,
+    /// References that were found to be broken last.
+    seen: Option<Seen>,
     /// The version of a schema in which no table refers to another, once that was looked at.
     unreferring: Option<i64>,
     /// How many transactions were begun.
@@ -127,7 +130,10 @@ struct Sqlite {
 
 impl Sqlite {
     fn violations(&mut self) -> Result<Violations, Fault> {
-        violations(&mut |sql| self.ask(sql))
+        let mut seen = self.seen.take();
+        let found = violations(&mut |sql| self.ask(sql), &mut seen);
+        self.seen = seen;
+        found
     }
 
     /// The version of the schema; every change of it is another one, also by others (documentation, `schema_version`).
@@ -213,6 +219,9 @@ impl Wire for Sqlite {
         });
         let limited = late.is_some();
         self.refers |= holds(&statement.text, "references");
+        if let Some(seen) = &mut self.seen {
+            seen.note(&statement.text);
+        }
         let ran = self.connection.progress_handler(STEPS_BETWEEN, late).and_then(|()| {
             if self.may_take_long(&statement.text) {
                 run_and_tell(&mut self.connection, &statement.text, tick)
@@ -307,6 +316,7 @@ impl Wire for Sqlite {
     /// What was found to be broken may have been found in what is taken back.
     fn take_back(&mut self) -> bool {
         let _ = self.tell("ROLLBACK");
+        self.seen = None;
         if self.known.is_some() {
             self.known = self.violations().ok();
         }

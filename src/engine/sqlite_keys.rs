@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use crate::config::Dialect;
 use crate::engine::record::text;
 use crate::engine::wire::{Fault, Rows};
+use crate::text::holds;
 
 /// Broken references: table and parent, with the values of each as a number; those that cannot be read are all the same.
 pub(super) type Violations = BTreeMap<(String, String), Vec<u64>>;
@@ -24,11 +25,38 @@ const AT_ONCE: usize = 500;
 ///
 /// # Errors
 /// If the database cannot be asked.
-pub(super) fn violations(ask: Ask<'_>) -> Result<Violations, Fault> {
+pub(super) fn violations(ask: Ask<'_>, seen: &mut Option<Seen>) -> Result<Violations, Fault> {
+    let rows = broken(ask)?;
+    let sum = number_of(&format!("{rows:?}"));
+    if let Some(seen) = seen.as_ref().filter(|seen| seen.sum == sum && !seen.touched) {
+        return Ok(seen.found.clone());
+    }
+    let found = known_by_value(&rows, ask)?;
+    *seen = Some(Seen { sum, found: found.clone(), touched: false });
+    Ok(found)
+}
+
+/// What was found last, so that values are asked for again only where they may have changed.
+pub(super) struct Seen {
+    /// A sum over the rows that refer to nothing.
+    sum: u64,
+    found: Violations,
+    /// Whether a statement since then named one of their tables.
+    touched: bool,
+}
+
+impl Seen {
+    /// Notes that a statement runs.
+    pub(super) fn note(&mut self, text: &str) {
+        self.touched = self.touched || self.found.keys().any(|(table, _)| holds(text, table));
+    }
+}
+
+fn broken(ask: Ask<'_>) -> Result<Rows, Fault> {
     let mismatch = |fault: &Fault| fault.message.starts_with("foreign key mismatch");
     match ask("PRAGMA main.foreign_key_check") {
         Err(fault) if mismatch(&fault) => {}
-        found => return known_by_value(&found?, ask),
+        found => return found,
     }
     let mut rows = Vec::new();
     let tables = ask("SELECT name FROM main.sqlite_master WHERE type = 'table'")?;
@@ -38,7 +66,7 @@ pub(super) fn violations(ask: Ask<'_>) -> Result<Violations, Fault> {
             found => rows.extend(found?),
         }
     }
-    known_by_value(&rows, ask)
+    Ok(rows)
 }
 
 /// Takes the rows of `PRAGMA foreign_key_check` (table, row, parent, number of the key) apart, and asks for their values.
@@ -61,7 +89,8 @@ fn known_by_value(rows: &Rows, ask: Ask<'_>) -> Result<Violations, Fault> {
         let number = ["_rowid_", "rowid", "oid"].into_iter().find(|name| !taken.iter().any(|column| column == name));
         let columns: Vec<String> =
             keys.iter().filter(|row| cell(row, 0) == key).map(|row| plain(&name(&cell(row, 3)))).collect();
-        let values = found.entry((table.clone(), parent)).or_default();
+        // Names know no case.
+        let values = found.entry((table.clone(), parent.to_lowercase())).or_default();
         // Rows of a table without row numbers have none.
         let known = number.is_some() && !columns.is_empty();
         let (numbered, others): (Vec<String>, Vec<String>) =

@@ -38,6 +38,7 @@ impl<W: Wire> Runner<W> {
         }
         let (mut durations, mut rows) = (Vec::new(), Vec::new());
         for (index, script) in scripts.iter().enumerate() {
+            self.at = index;
             let (started, started_at) = (Instant::now(), record::now());
             for number in 0..script.statements.len() {
                 self.statement(script, index, number, tell)?;

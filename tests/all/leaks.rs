@@ -323,6 +323,19 @@ fn what_was_taken_back_of_files_that_ran_together_may_run_again() {
 }
 
 #[test]
+fn what_never_ran_is_not_recorded_as_failed() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        hidden_table(&database, &world);
+        world.write_server_file(&keys(&database, "", "atomic = \"push\""));
+        world.file("db/shop/1##dml##x.sql", "INSERT INTO t VALUES (1);\nDO RELEASE_ALL_LOCKS();\n");
+        world.file("db/shop/2##dml##x.sql", "INSERT INTO t VALUES (2);\n");
+        world.send("b").says(&["failed 1 dml", "may stay in part"]);
+        assert_eq!(history(&database, &world, "version, state, statement_open"), "1|failed|2", "{engine:?}");
+    }
+}
+
+#[test]
 fn what_stays_is_recorded_without_the_lock_and_without_warnings_too() {
     for engine in Engine::mysqls() {
         for (text, open) in [

@@ -26,6 +26,7 @@ fn an_orphan_is_the_same_one_when_its_table_is_made_anew() {
         "ALTER TABLE c RENAME TO c2;\n",
         "ALTER TABLE p RENAME TO p2;\n",
         "VACUUM;\nINSERT INTO p VALUES (5);\n",
+        "CREATE TABLE c_new (name TEXT, p INTEGER REFERENCES P (id));\nINSERT INTO c_new SELECT name, p FROM c;\nDROP TABLE c;\nALTER TABLE c_new RENAME TO c;\n",
     ] {
         let (_, world) = orphans();
         world.migration("2", text);
@@ -111,6 +112,35 @@ fn columns_that_are_called_like_words_of_accounts_and_functions_are_columns() {
         world.push().says(&["retrying", "1 applied now"]).ok();
         holder.wait().unwrap();
     }
+}
+
+#[test]
+fn a_definition_is_tried_again_whatever_the_file_told_its_session() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        world.write_server_file(&keys(&database, "lock-timeout = \"1s\"", ""));
+        world.migration("1", "CREATE TABLE a (id INT PRIMARY KEY);\nCREATE TABLE l (n INT);\n");
+        world.send("first").ok();
+        world.migration(
+            "2",
+            "SET @n = (SELECT count(*) FROM a);\nALTER TABLE a ADD COLUMN x INT;\nINSERT INTO l VALUES (@n);\n",
+        );
+        world.commit("b");
+        let mut holder = meanwhile(&database, &world, "START TRANSACTION; SELECT * FROM a; DO SLEEP(4); COMMIT");
+        world.push().says(&["retrying", "1 applied now"]).ok();
+        holder.wait().unwrap();
+        assert_eq!(database.ask(&world, "SELECT n FROM l"), "0");
+    }
+}
+
+#[test]
+fn the_encoding_of_a_file_is_not_that_of_the_history() {
+    let (database, world) = on(Engine::Postgres);
+    world
+        .file("db/shop/1##ddl##gr\u{f6}\u{df}e.sql", "SET client_encoding = 'LATIN1';\nCREATE TABLE a (id INTEGER);\n");
+    world.send("one").says(&["1 applied now"]).ok();
+    assert_eq!(history(&database, &world, "path"), "db/shop/1##ddl##gr\u{f6}\u{df}e.sql");
+    world.on_server(&["apply"]).says(&["up to date, 1 applied"]).ok();
 }
 
 #[test]

@@ -1,0 +1,51 @@
+//! What a session of MySQL or MariaDB would have in the server's own client, and what puts it back to that.
+//!
+//! Refuses to run scripts.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::config::Dialect;
+use crate::engine::Terms;
+use crate::engine::mysql::Mysql;
+
+impl Mysql {
+    /// Nothing takes rights away from a session here.
+    pub(super) fn with_own_rights<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        Cow::Borrowed(sql)
+    }
+
+    /// The name of the database.
+    pub(super) fn schema(&self) -> String {
+        let quoted = self.prefix.trim_end_matches('.');
+        quoted.get(1..quoted.len() - 1).unwrap_or_default().replace("``", "`")
+    }
+
+    /// What puts the session back to what the server's client would have, under the terms of a script.
+    pub(super) fn settings(&self, terms: &Terms) -> String {
+        let seconds = |duration: Duration| duration.as_secs().max(1);
+        let mut list = vec![
+            "SESSION sql_mode = @@GLOBAL.sql_mode".to_owned(),
+            "SESSION time_zone = @@GLOBAL.time_zone".to_owned(),
+            "SESSION foreign_key_checks = 1".to_owned(),
+            "SESSION unique_checks = 1".to_owned(),
+            "SESSION autocommit = 1".to_owned(),
+            "SESSION wait_timeout = 28800".to_owned(),
+        ];
+        // What an earlier file asked for ends with it.
+        let or_global = |name: &str, value: Option<String>| {
+            format!("SESSION {name} = {}", value.unwrap_or_else(|| format!("@@GLOBAL.{name}")))
+        };
+        let lock = terms.lock_timeout.map(|timeout| seconds(timeout).to_string());
+        list.push(or_global("lock_wait_timeout", lock.clone()));
+        list.push(or_global("innodb_lock_wait_timeout", lock));
+        let statement = terms.statement_timeout;
+        list.push(if self.dialect == Dialect::Mariadb {
+            or_global("max_statement_time", statement.map(|timeout| format!("{:.3}", timeout.as_secs_f64())))
+        } else {
+            or_global("max_execution_time", statement.map(|timeout| timeout.as_millis().to_string()))
+        });
+        list.extend(self.session.iter().map(|setting| format!("SESSION {setting}")));
+        format!("SET NAMES utf8mb4; SET {}; USE {}", list.join(", "), self.prefix.trim_end_matches('.'))
+    }
+}
