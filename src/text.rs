@@ -62,6 +62,26 @@ pub fn holds(text: &str, part: &str) -> bool {
     text.as_bytes().windows(part.len()).any(|at| at.eq_ignore_ascii_case(part.as_bytes()))
 }
 
+/// Says whether one of these words stands anywhere in a text, in upper or lower case; with `whole` only as a word by itself.
+/// One pass for all words; they must not be empty.
+pub fn holds_any(text: &str, words: &[&str], whole: bool) -> bool {
+    let bytes = text.as_bytes();
+    let mut first = [false; 256];
+    for letter in words.iter().filter_map(|word| word.bytes().next()) {
+        first[usize::from(letter.to_ascii_lowercase())] = true;
+        first[usize::from(letter.to_ascii_uppercase())] = true;
+    }
+    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+    let stands = |at: usize, word: &str| {
+        let end = at + word.len();
+        let same = bytes.get(at..end).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+        same && (!whole
+            || !at.checked_sub(1).and_then(|before| bytes.get(before)).is_some_and(in_word)
+                && !bytes.get(end).is_some_and(in_word))
+    };
+    (0..bytes.len()).any(|at| first[usize::from(bytes[at])] && words.iter().any(|word| stands(at, word)))
+}
+
 /// A place as people and editors count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LineColumn {
@@ -213,6 +233,14 @@ pub fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_found_in_any_case_and_whole() {
+        assert!(holds_any("CREATE VIEW v", &["trigger", "view"], true));
+        assert!(!holds_any("INSERT INTO reviews", &["trigger", "view"], true));
+        assert!(holds_any("INSERT INTO reviews", &["trigger", "view"], false));
+        assert!(holds_any("a\nVIEW", &["view"], true) && !holds_any("view_\u{e9}", &["view"], true));
+    }
 
     #[test]
     fn lines_and_columns_count_characters_from_one() {

@@ -3,17 +3,13 @@
 //! Read from a short list of what is harmless: statements that define or change rows, and functions of the engines that
 //! change no session. Whatever else stands there is doubt. Refuses to know what the database adds, such as its triggers.
 
-use std::sync::LazyLock;
-
-use regex::bytes::Regex;
-
 use crate::config::Dialect;
 use crate::engine::patience::Told;
 use crate::engine::words::Words;
 use crate::engine::{Script, ScriptStatement};
 use crate::sql::facts::head;
 use crate::sql::lex::{Lexer, TokenKind};
-use crate::text::holds;
+use crate::text::{begins, holds, holds_any};
 
 impl Script {
     /// Says whether the script surely leaves settings, locks and temporary tables of its session as they were, if no
@@ -27,13 +23,13 @@ impl Script {
     /// Says whether the script may make something that runs by itself when others change rows: then what is known about
     /// the database is out of date, and the script itself may have made use of it.
     pub(super) fn makes_ways(&self, dialect: Dialect) -> bool {
-        static WAYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-            let kinds = "function|procedure|routine|trigger|extension|package|language|view";
-            let calls = "set_config|advisory|to_xml|ts_stat|last_insert|_lock|current_setting";
-            Regex::new(&format!(r"(?i-u)\b({kinds})\b|{calls}")).ok()
-        });
+        const KINDS: [&str; 8] =
+            ["function", "procedure", "routine", "trigger", "extension", "package", "language", "view"];
+        const CALLS: [&str; 7] =
+            ["set_config", "advisory", "to_xml", "ts_stat", "last_insert", "_lock", "current_setting"];
+        let ways = |text: &str| holds_any(text, &KINDS, true) || holds_any(text, &CALLS, false);
         let rows = |text: &str| ["INSERT", "UPDATE", "DELETE"].contains(&head(text, dialect).verb.as_str());
-        self.statements.iter().any(|statement| !rows(&statement.text) && found(&WAYS, &statement.text))
+        self.statements.iter().any(|statement| !rows(&statement.text) && ways(&statement.text))
     }
 
     /// Says whether the script may leave a lock of its own in a session of PostgreSQL.
@@ -44,12 +40,30 @@ impl Script {
     /// Says whether the script leaves something in a session of PostgreSQL that nothing takes back, and that nobody can ask
     /// for: a setting of its own (`a.b`) is empty behind `RESET` and is not shown.
     pub(super) fn stays(&self) -> bool {
-        static STAYS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-            let own = r#"\bset\s+(session\s+|local\s+)?"?\w+"?\s*\."#;
-            Regex::new(&format!(r"(?i-u)set_config|setseed|replication_origin|^\s*load\b|{own}")).ok()
-        });
-        self.statements.iter().any(|statement| found(&STAYS, &statement.text))
+        let stays = |statement: &ScriptStatement| {
+            holds_any(&statement.text, &["set_config", "setseed", "replication_origin"], false)
+                || head(&statement.text, Dialect::Postgres).verb == "LOAD"
+                || sets_its_own(&statement.text)
+        };
+        self.statements.iter().any(stays)
     }
+}
+
+/// Says whether `SET a.b` stands anywhere in a text, also in the body of a routine.
+fn sets_its_own(text: &str) -> bool {
+    let words = |text: &str, word: &str| begins(text, word) && text[word.len()..].starts_with(char::is_whitespace);
+    let places = text.char_indices().filter(|(_, character)| matches!(character, 's' | 'S'));
+    places.map(|(at, _)| &text[at..]).any(|rest| {
+        if !words(rest, "set") {
+            return false;
+        }
+        let mut name = rest[3..].trim_start();
+        for scope in ["session", "local"] {
+            name = if words(name, scope) { name[scope.len()..].trim_start() } else { name };
+        }
+        let behind = name.trim_start_matches('"').trim_start_matches(|c: char| c.is_alphanumeric() || c == '_');
+        behind.len() < name.len() && behind.trim_start_matches('"').trim_start().starts_with('.')
+    })
 }
 
 /// Says whether statements tell their session something, or what they set off may: a definition sets nothing off.
@@ -65,10 +79,6 @@ pub(super) fn told_by(statements: &[ScriptStatement], dialect: Dialect) -> Told 
         true if statements.iter().all(defines) => Told::No,
         true => Told::ByRoutines,
     }
-}
-
-fn found(expression: &LazyLock<Option<Regex>>, text: &str) -> bool {
-    expression.as_ref().is_none_or(|expression| expression.is_match(text.as_bytes()))
 }
 
 /// Says whether statements may tell their session something by themselves: settings, variables, locks, temporary tables.
@@ -143,6 +153,16 @@ fn calls_unknown(text: &str, dialect: Dialect) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_of_ones_own_are_seen_wherever_they_stand() {
+        for text in ["SET app.user_id = 5", "set  local \"App\" . x = 1", "DO $$ BEGIN SET SESSION a.b = 1; END $$"] {
+            assert!(sets_its_own(text), "{text}");
+        }
+        for text in ["UPDATE t SET a = b.c", "SET search_path = a", "SELECT offset.a", "SET \u{e9}"] {
+            assert!(!sets_its_own(text), "{text}");
+        }
+    }
 
     #[test]
     fn calls_of_unknown_functions_are_seen() {

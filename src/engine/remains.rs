@@ -4,13 +4,11 @@
 //! made again; whatever else the remaining statements would miss is named. Refuses to guess values.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
-
-use regex::bytes::Regex;
 
 use crate::config::Dialect;
 use crate::engine::ScriptStatement;
 use crate::engine::words::Words;
+use crate::text::holds_any;
 
 /// What a new session lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,11 +200,9 @@ fn temporary_table(mut words: Words) -> Option<String> {
 /// Says whether statements may ask about one before the first of them: those of a file begin in a session that was told
 /// nothing. Rather one too many: it costs a new session.
 pub(super) fn ask_about_before(statements: &[ScriptStatement]) -> bool {
-    static ASKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let words = OF_THE_LAST.join("|");
-        Regex::new(&format!("(?i-u){words}|previous value|identity|insert_id|warning_count|error_count")).ok()
-    });
-    statements.iter().any(|statement| ASKS.as_ref().is_none_or(|asks| asks.is_match(statement.text.as_bytes())))
+    const MORE: [&str; 5] = ["previous value", "identity", "insert_id", "warning_count", "error_count"];
+    let asks = |text: &str| holds_any(text, &OF_THE_LAST, false) || holds_any(text, &MORE, false);
+    statements.iter().any(|statement| asks(&statement.text))
 }
 
 /// A word that asks about a statement before, where the first statements ahead have it.
