@@ -177,7 +177,11 @@ impl Row {
         let mut sum = Sha256::new();
         for (part, most) in parts {
             // No database holds the character NUL in a text.
-            sum.update(part.replace('\0', "").chars().take(most).collect::<String>());
+            if part.len() <= most && !part.contains('\0') {
+                sum.update(part);
+            } else {
+                sum.update(part.replace('\0', "").chars().take(most).collect::<String>());
+            }
             sum.update([0]);
         }
         format!("1:{}", &crate::finding::hex(&sum.finalize())[..16])

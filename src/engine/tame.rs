@@ -18,7 +18,8 @@ impl<W: Wire> Runner<W> {
         self.fresh_session()?;
         let quiet = scripts.iter().all(|script| script.leaves_the_session(dialect));
         // A large catalogue takes a while to be looked through: not for a file that is the only one.
-        if quiet && self.routines_tell.is_none() && !self.ours.is_empty() {
+        let worth = dialect == Dialect::Sqlite || scripts.len() > 1 || !self.ours.is_empty();
+        if quiet && worth && self.routines_tell.is_none() {
             self.unchain()?;
             self.routines_tell = Some(self.wire.routines_tell().map_err(|fault| self.explain(&fault))?);
         }
