@@ -14,6 +14,7 @@ use crate::config::Dialect;
 use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::notices;
 use crate::engine::patience::again;
+use crate::engine::probe::quoted;
 use crate::engine::record::text;
 use crate::engine::routines;
 use crate::engine::run::Runner;
@@ -125,7 +126,7 @@ impl Postgres {
         for (name, value) in how.session {
             let roles = [("role", "SET ROLE"), ("session_authorization", "SET SESSION AUTHORIZATION")];
             if let Some((_, set)) = roles.iter().find(|(role, _)| name.eq_ignore_ascii_case(role)) {
-                let named = || format!("{set} \"{}\"", value.replace('"', "\"\""));
+                let named = || format!("{set} {}", quoted(None, value));
                 self.role = (!value.eq_ignore_ascii_case("none")).then(named);
             }
             let (name, value) = (text(name, Dialect::Postgres), text(value, Dialect::Postgres));

@@ -92,7 +92,7 @@ pub(super) fn tells(statements: &[ScriptStatement], dialect: Dialect) -> bool {
         // Variables of MySQL are values of the session.
         let mysql = matches!(dialect, Dialect::Mysql | Dialect::Mariadb);
         let variables = mysql && holds(&statement.text, "@") && Words::of(&statement.text, dialect).has_variable();
-        !TAME.contains(&verb.as_str()) || temporary || variables || WILD.iter().any(|part| holds(&statement.text, part))
+        !TAME.contains(&verb.as_str()) || temporary || variables || holds_any(&statement.text, &WILD, false)
     })
 }
 

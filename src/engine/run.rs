@@ -165,8 +165,9 @@ impl<W: Wire> Runner<W> {
         let cells = rows.into_iter().filter_map(|row| <[Option<String>; 2]>::try_from(row).ok());
         self.facts = cells.filter_map(|[name, value]| Some((name?, value?))).collect();
         let Some(format) = self.facts.get("format") else { return Ok(false) };
-        self.format = format.parse().unwrap_or_default();
-        match format.parse::<i64>().ok() {
+        let format = format.parse::<i64>().ok();
+        self.format = format.unwrap_or_default();
+        match format {
             Some(FORMAT | UNSEALED) => Ok(true),
             Some(newer) if newer > FORMAT => Err(Trouble::new(
                 format!("the history of this database has format {newer}, this program writes format {FORMAT}"),

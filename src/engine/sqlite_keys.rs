@@ -4,9 +4,10 @@
 //! one when its table is rebuilt or renamed, and when its row gets another number. Refuses to change anything.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
 use crate::config::Dialect;
+use crate::engine::probe::quoted;
 use crate::engine::record::text;
 use crate::engine::wire::{Fault, Rows};
 use crate::text::holds;
@@ -27,7 +28,7 @@ const AT_ONCE: usize = 500;
 /// If the database cannot be asked.
 pub(super) fn violations(ask: Ask<'_>, seen: &mut Option<Seen>) -> Result<Violations, Fault> {
     let rows = broken(ask)?;
-    let sum = number_of(&format!("{rows:?}"));
+    let sum = number_of(&rows);
     if let Some(seen) = seen.as_ref().filter(|seen| seen.sum == sum && !seen.touched) {
         return Ok(seen.found.clone());
     }
@@ -78,9 +79,9 @@ fn known_by_value(rows: &Rows, ask: Ask<'_>) -> Result<Violations, Fault> {
     }
     let mut found = Violations::new();
     for ([table, parent, key], numbers) in numbers {
-        let quoted = text(&table, Dialect::Sqlite);
-        let keys = ask(&format!("PRAGMA main.foreign_key_list({quoted})"))?;
-        let taken: Vec<String> = ask(&format!("SELECT lower(name) FROM pragma_table_info({quoted}, 'main')"))?
+        let literal = text(&table, Dialect::Sqlite);
+        let keys = ask(&format!("PRAGMA main.foreign_key_list({literal})"))?;
+        let taken: Vec<String> = ask(&format!("SELECT lower(name) FROM pragma_table_info({literal}, 'main')"))?
             .into_iter()
             .flatten()
             .flatten()
@@ -88,7 +89,7 @@ fn known_by_value(rows: &Rows, ask: Ask<'_>) -> Result<Violations, Fault> {
         // A column may be called like the number of the row.
         let number = ["_rowid_", "rowid", "oid"].into_iter().find(|name| !taken.iter().any(|column| column == name));
         let columns: Vec<String> =
-            keys.iter().filter(|row| cell(row, 0) == key).map(|row| plain(&name(&cell(row, 3)))).collect();
+            keys.iter().filter(|row| cell(row, 0) == key).map(|row| plain(&quoted(None, &cell(row, 3)))).collect();
         // Names know no case.
         let values = found.entry((table.clone(), parent.to_lowercase())).or_default();
         // Rows of a table without row numbers have none.
@@ -100,7 +101,7 @@ fn known_by_value(rows: &Rows, ask: Ask<'_>) -> Result<Violations, Fault> {
             let question = format!(
                 "SELECT {} FROM main.{} WHERE {} IN ({})",
                 columns.join(" || ',' || "),
-                name(&table),
+                quoted(None, &table),
                 number.unwrap_or_default(),
                 numbers.join(", ")
             );
@@ -120,11 +121,7 @@ fn plain(column: &str) -> String {
     )
 }
 
-fn name(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn number_of(value: &str) -> u64 {
+fn number_of(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()

@@ -8,6 +8,7 @@ use crate::config::Dialect;
 use crate::engine::probe::{Effect, Kind};
 use crate::engine::trace_alter::altered;
 use crate::engine::words::Words;
+use crate::text::begins;
 
 /// What may run again without harm.
 pub(super) fn harmless() -> Vec<Effect> {
@@ -74,8 +75,8 @@ fn repeatable(words: &mut Words, dialect: Dialect) -> bool {
 /// Says whether a setting of the whole server may get its value from the one that it has: a second time it would be another.
 fn counts_on(words: &Words) -> bool {
     let of_all = |word: &str| {
-        word.to_ascii_uppercase().trim_start_matches('@').starts_with("GLOBAL")
-            || word.to_ascii_uppercase().trim_start_matches('@').starts_with("PERSIST")
+        let name = word.trim_start_matches('@');
+        begins(name, "GLOBAL") || begins(name, "PERSIST")
     };
     let shown = words.list.iter().filter(|(_, quoted)| !quoted).map(|(word, _)| word.as_str());
     let variables = shown.clone().filter(|word| word.starts_with('@')).count();
