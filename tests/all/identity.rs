@@ -137,14 +137,19 @@ fn a_history_that_was_changed_by_hand_stops_the_target_until_somebody_has_looked
     });
 }
 
+/// Makes a history what a program wrote that knew no seals.
+fn to_the_format_before(database: &Database, world: &World) {
+    database.ask(world, &format!("ALTER TABLE {} DROP COLUMN seal", database.history("migration")));
+    database.ask(world, &format!("UPDATE {} SET value = '1' WHERE name = 'format'", database.history("meta")));
+}
+
 #[test]
 fn a_history_of_the_format_before_goes_on() {
     on_all(|database, world| {
         world.migration("1", "CREATE TABLE a (id INTEGER);\n");
         world.send("one").ok();
         let (table, meta) = (database.history("migration"), database.history("meta"));
-        database.ask(world, &format!("ALTER TABLE {table} DROP COLUMN seal"));
-        database.ask(world, &format!("UPDATE {meta} SET value = '1' WHERE name = 'format'"));
+        to_the_format_before(database, world);
         world.on_server(&["status"]).says(&["up to date, 1 applied"]).ok();
         world.on_server(&["history"]).says(&["1 ddl"]).ok();
         world.migration("2", "CREATE TABLE b (id INTEGER);\n");
@@ -165,9 +170,8 @@ fn the_format_is_brought_up_to_date_behind_whoever_is_at_work() {
     on_all(|database, world| {
         world.migration("1", "CREATE TABLE a (id INTEGER);\n");
         world.send("one").ok();
-        let (table, meta) = (database.history("migration"), database.history("meta"));
-        database.ask(world, &format!("ALTER TABLE {table} DROP COLUMN seal"));
-        database.ask(world, &format!("UPDATE {meta} SET value = '1' WHERE name = 'format'"));
+        let table = database.history("migration");
+        to_the_format_before(database, world);
         world.migration("2", "CREATE TABLE b (id INTEGER);\n");
         world.commit("two");
         let hold = match database.engine {
