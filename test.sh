@@ -76,7 +76,7 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 say "licences and duplicate dependencies"
 tools=${CARGO_TARGET_DIR:-target}/tools
 if ! "$tools/bin/cargo-deny" --version 2>/dev/null | grep -q ' 0\.20\.2$'; then
-  cargo install --quiet --locked --root "$tools" --version 0.20.2 cargo-deny
+  cargo install --quiet --locked --debug --root "$tools" --version 0.20.2 cargo-deny
 fi
 "$tools/bin/cargo-deny" --log-level error check licenses bans sources
 
