@@ -38,13 +38,14 @@ pub(super) fn new_name() -> String {
 /// Writes a text as a literal.
 ///
 /// SQLite knows no escapes but the doubled quote. PostgreSQL reads `E''` alike whatever `standard_conforming_strings`
-/// says. MySQL and MariaDB read hexadecimal digits alike whatever `sql_mode` says, and letters and digits as well.
+/// says. MySQL and MariaDB read hexadecimal digits alike whatever `sql_mode` says, and letters and digits as well; nothing
+/// between quotes is NULL for MariaDB under `EMPTY_STRING_IS_NULL`.
 pub(super) fn text(value: &str, dialect: Dialect) -> String {
     let value = value.replace('\0', "");
     match dialect {
         Dialect::Sqlite => format!("'{}'", value.replace('\'', "''")),
         Dialect::Postgres => format!("E'{}'", escaped(&value)),
-        Dialect::Mysql | Dialect::Mariadb if value.bytes().all(is_plain) => format!("'{value}'"),
+        Dialect::Mysql | Dialect::Mariadb if !value.is_empty() && value.bytes().all(is_plain) => format!("'{value}'"),
         Dialect::Mysql | Dialect::Mariadb => format!("_utf8mb4 x'{}'", hex(value.as_bytes())),
     }
 }
@@ -297,9 +298,10 @@ impl Writer {
     /// The question for all rows.
     pub(super) fn all(&self, format: i64) -> String {
         // The sums of statements count only until all of them ran.
-        let sums = "CASE WHEN state = 'applied' THEN '' ELSE statement_sums END";
-        let seal = if format <= UNSEALED { "''" } else { "seal" };
-        let names = MIGRATION.names().replace("statement_sums", sums).replace("seal", seal);
+        let nothing = self.text("");
+        let sums = format!("CASE WHEN state = 'applied' THEN {nothing} ELSE statement_sums END");
+        let seal = if format <= UNSEALED { &nothing } else { "seal" };
+        let names = MIGRATION.names().replace("statement_sums", &sums).replace("seal", seal);
         format!("SELECT {names} FROM {} ORDER BY seq", self.table(MIGRATION.name))
     }
 

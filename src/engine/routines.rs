@@ -71,7 +71,7 @@ pub(super) fn mysql(schema: &str, dialect: Dialect) -> String {
     let here = sees("schema_privileges", &format!(" AND {schema} LIKE table_schema"));
     format!(
         "(SELECT 1 FROM information_schema.triggers WHERE trigger_schema = {schema} LIMIT 1) UNION ALL (SELECT 1 FROM \
-         information_schema.views WHERE table_schema = {schema} AND (coalesce(view_definition, '') = '' OR view_definition \
+         information_schema.views WHERE table_schema = {schema} AND (coalesce(length(view_definition), 0) = 0 OR view_definition \
          REGEXP '`[(]|last_insert|_lock' OR replace(view_definition, {quoted}, '') REGEXP '(from|join) [(]*`[^`]+`[.]`') \
          LIMIT 1) UNION ALL (SELECT 1 FROM DUAL WHERE NOT ({everywhere} OR {here})) LIMIT 1"
     )

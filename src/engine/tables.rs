@@ -3,6 +3,7 @@
 //! Refuses to run anything.
 
 use crate::config::Dialect;
+use crate::engine::record::text;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +122,12 @@ impl Table {
     /// Writes the statement that adds the last column to a table of an older format.
     pub fn add_last(&self, dialect: Dialect, prefix: &str) -> String {
         let (name, column) = self.columns[self.columns.len() - 1];
-        format!("ALTER TABLE {prefix}{} ADD COLUMN {name} {} NOT NULL DEFAULT ''", self.name, column.sql(dialect))
+        let nothing = text("", dialect);
+        format!(
+            "ALTER TABLE {prefix}{} ADD COLUMN {name} {} NOT NULL DEFAULT {nothing}",
+            self.name,
+            column.sql(dialect)
+        )
     }
 
     /// Returns the names of the columns, joined for a statement.

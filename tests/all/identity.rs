@@ -225,3 +225,30 @@ fn what_a_server_cut_is_not_taken_for_a_change_by_hand() {
         world.on_server(&["apply"]).says(&["up to date, 1 applied"]).ok();
     }
 }
+
+#[test]
+fn the_history_is_written_and_read_where_nothing_between_quotes_is_null() {
+    // MariaDB alone has that mode.
+    let engine = Engine::Mariadb;
+    const MODE: &str = "concat(@@sql_mode, ',EMPTY_STRING_IS_NULL')";
+    let (database, world) = crate::doubt::on(engine);
+    world.migration(
+        "1",
+        &format!("SET sql_mode = {MODE};\nCREATE TABLE a (id INT);\nINSERT INTO nowhere VALUES (1);\n"),
+    );
+    world.send("fails").says(&["doesn't exist (code 1146)", "statements 1 to 2 of this file ran and stay"]);
+    world.migration("1", &format!("SET sql_mode = {MODE};\nCREATE TABLE a (id INT);\nINSERT INTO a VALUES (1);\n"));
+    world.file("db/shop/2##dml##x.sql", &format!("SET sql_mode = {MODE};\nINSERT INTO a VALUES (2);\n"));
+    world.migration("3", "CREATE TABLE b (name VARCHAR(9) NOT NULL);\nINSERT INTO b VALUES ('');\n");
+    world.send("mended").says(&["3 applied now"]).ok();
+    world.write_server_file(&crate::traps::keys(
+        &database,
+        "",
+        "session = { sql_mode = \"EMPTY_STRING_IS_NULL,STRICT_TRANS_TABLES\" }",
+    ));
+    world.migration("4", "CREATE TABLE c (name VARCHAR(9));\nINSERT INTO c VALUES ('');\n");
+    world.send("server").says(&["1 applied now, 4 in all"]).ok();
+    world.on_server(&["apply"]).says(&["up to date, 4 applied"]).ok();
+    let rows = "SELECT concat((SELECT count(*) FROM a), (SELECT count(*) FROM b), (SELECT count(*) FROM c WHERE name IS NULL))";
+    assert_eq!(database.ask(&world, rows), "211");
+}
