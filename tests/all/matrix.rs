@@ -96,8 +96,7 @@ impl Bench {
         });
         let (mut moments, mut missed) = (Moments::new(), 0);
         for numbers in numbers.values() {
-            let step = numbers.len().div_ceil(if self.manner == Manner::File { EACH } else { 1 });
-            for at in numbers.iter().step_by(step) {
+            for at in numbers.iter().step_by(self.manner.step_of_servers(numbers.len())) {
                 let point = self.run(harm, *at, |database| {
                     if harm == Harm::Fill {
                         empty(&place);
@@ -120,10 +119,6 @@ impl Bench {
 fn left_by_the_disk(engine: Engine) -> u64 {
     if engine == Engine::Postgres { 0 } else { 60 }
 }
-
-/// At how many messages of each moment a server is harmed, of a push in one transaction at one: it must start again each
-/// time.
-const EACH: usize = 3;
 
 /// Ends a server by a signal: told to stop at once, or SIGKILL. Of PostgreSQL one process is killed, and the first one
 /// ends all others and recovers.
@@ -155,7 +150,7 @@ fn counted(points: &[String]) -> Moments {
 fn harmed(engine: Engine, manner: Manner) -> Vec<(&'static str, Moments)> {
     let usual = Bench::new(engine, manner, None);
     let cut = usual.at_every_message(Harm::Cut);
-    if manner == Manner::Tenants {
+    if !manner.harms_servers() {
         let killed = counted(&usual.at_every_message(Harm::Kill));
         return vec![("connection cut", counted(&cut)), ("SIGKILL of the program", killed)];
     }

@@ -15,6 +15,11 @@ pub(crate) enum Manner {
     Tenants,
 }
 
+/// Says whether harm is done at each message, which takes about an hour, and not at some.
+pub(crate) fn everywhere() -> bool {
+    std::env::var_os("SCHEMAGATE_TEST_EVERY_MESSAGE").is_some()
+}
+
 impl Manner {
     /// What stands behind the name of the engine above its table.
     pub(crate) fn title(self) -> &'static str {
@@ -27,7 +32,21 @@ impl Manner {
 
     /// At which messages or operations harm is done: at each, or at some.
     pub(crate) fn step(self) -> usize {
-        if self == Self::Tenants { 5 } else { 1 }
+        if self == Self::Tenants && !everywhere() { 5 } else { 1 }
+    }
+
+    /// Which messages of a moment a server is harmed at, of so many that stand in it: it must start again each time.
+    pub(crate) fn step_of_servers(self, messages: usize) -> usize {
+        match self {
+            _ if everywhere() => 1,
+            Self::File => messages.div_ceil(3),
+            Self::Push | Self::Tenants => messages,
+        }
+    }
+
+    /// Says whether a server is harmed as well.
+    pub(crate) fn harms_servers(self) -> bool {
+        self != Self::Tenants || everywhere()
     }
 
     /// How many databases a run brings to the tip.
