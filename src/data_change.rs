@@ -24,6 +24,8 @@ pub struct DataChange {
     pub databases: Vec<DatabaseName>,
     /// The text of the file in which only the statement is left; as long as the file.
     pub text: String,
+    /// How many blanks stand before each of its lines, which are YAML's and not the statement's.
+    pub indent: usize,
 }
 
 /// What is wrong with a manifest.
@@ -51,6 +53,26 @@ pub fn is_manifest(path: &RepoPath) -> bool {
 /// What is wrong with the data change.
 pub fn sql_of<'t>(path: &RepoPath, text: &'t str) -> Result<Cow<'t, str>, Mistake> {
     if is_manifest(path) { read(text).map(|change| Cow::Owned(change.text)) } else { Ok(Cow::Borrowed(text)) }
+}
+
+/// As [`sql_of`], with the indentation of its lines that is not its own: what runs has none.
+///
+/// # Errors
+/// What is wrong with the data change.
+pub fn sql_to_run<'t>(path: &RepoPath, text: &'t str) -> Result<(Cow<'t, str>, usize), Mistake> {
+    if !is_manifest(path) {
+        return Ok((Cow::Borrowed(text), 0));
+    }
+    read(text).map(|change| (Cow::Owned(change.text), change.indent))
+}
+
+/// Takes the indentation of a block from the lines of a part of it; the first one may begin anywhere.
+pub fn without_indent(part: &str, indent: usize) -> String {
+    let blanks = " ".repeat(indent);
+    let line =
+        |line: &str| line.strip_prefix(blanks.as_str()).unwrap_or_else(|| line.trim_start_matches(' ')).to_owned();
+    let mut lines = part.split_inclusive('\n');
+    lines.next().map(str::to_owned).into_iter().chain(lines.map(line)).collect()
 }
 
 /// Returns the path that a data change in SQL would have; `None` if the path is not that of a manifest.
@@ -139,7 +161,7 @@ impl<'t> Reader<'t> {
         }
         self.at = end;
         match (databases, text) {
-            (Some(databases), Some(text)) => Ok(DataChange { databases, text }),
+            (Some(databases), Some((text, indent))) => Ok(DataChange { databases, text, indent }),
             (None, _) => self.wrong("`databases` is missing"),
             (_, None) => self.wrong("`statement` is missing"),
         }
@@ -175,8 +197,8 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// Reads the statement; returns the text of the file with everything else blanked.
-    fn statement(&mut self) -> Result<String, Mistake> {
+    /// Reads the statement; returns the text of the file with everything else blanked, and the indentation.
+    fn statement(&mut self) -> Result<(String, usize), Mistake> {
         let key_line = self.text[..self.at.start].matches('\n').count();
         let Event::Scalar(value, ScalarStyle::Literal, ..) = self.next()? else {
             return self
@@ -188,12 +210,18 @@ impl<'t> Reader<'t> {
         let Some(first) = (key_line + 1..=key_line + 3).find(begins) else {
             return self.wrong("the lines of the statement cannot be told apart from what stands around them");
         };
+        if wanted.contains(&"\\.") {
+            let message = "rows of COPY end with a line `\\.`, and cannot stand in a data change: write INSERT";
+            return self.wrong(message);
+        }
         let block = first..first + wanted.len();
+        let of_block = wanted.iter().zip(&lines[first..]).find(|(wanted, _)| !wanted.is_empty());
+        let indent = of_block.map_or(0, |(wanted, line)| line.trim_end_matches(['\n', '\r']).len() - wanted.len());
         let shown = lines.iter().enumerate().map(|(number, line)| match block.contains(&number) {
             true => (*line).to_owned(),
             false => blank(line),
         });
-        Ok(shown.collect())
+        Ok((shown.collect(), indent))
     }
 }
 

@@ -35,9 +35,11 @@ impl Release {
         (parts.next().is_none() && numbers != [0; 3]).then(|| Self::new(numbers[0], numbers[1], numbers[2]))
     }
 
-    /// Returns the number that MySQL and MariaDB write into version comments: 8.0.36 is 80036.
+    /// Returns the number that MySQL and MariaDB write into version comments: 8.0.36 is 80036. Where no third number is
+    /// written any may be meant, and the highest counts.
     pub fn comment_number(self) -> u32 {
-        u32::from(self.major) * 10_000 + u32::from(self.minor) * 100 + u32::from(self.patch)
+        let patch = if self.patch == 0 { 99 } else { self.patch };
+        u32::from(self.major) * 10_000 + u32::from(self.minor) * 100 + u32::from(patch)
     }
 }
 

@@ -182,6 +182,8 @@ impl Head {
             "FLUSH" if mysql && self.words.iter().any(|word| word == "LOCK") => Purpose::Transaction,
             "SET" if mysql && self.commits => Purpose::Transaction,
             "XA" if mysql => Purpose::Transaction,
+            // Gives back all that the session holds, the lock of the run among it.
+            "DISCARD" if dialect == Dialect::Postgres && second == "ALL" => Purpose::Transaction,
             "PREPARE" if second == "TRANSACTION" => Purpose::Transaction,
             "LOCK" if second == "TABLE" => Purpose::Neutral,
             "(" | "SELECT" => Purpose::Neutral,

@@ -4,6 +4,7 @@ pub mod alone;
 #[cfg(test)]
 pub(crate) mod cases;
 pub mod checksum;
+pub mod copy;
 pub mod directives;
 pub mod facts;
 pub mod lex;
@@ -16,3 +17,4 @@ pub mod split;
 mod split_tests;
 pub mod sqlite;
 pub mod verdict;
+pub mod version_comments;

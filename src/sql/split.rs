@@ -6,6 +6,7 @@
 
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
+use crate::sql::copy::copies;
 use crate::sql::lex::{Lexer, Token, TokenKind};
 use crate::text::Span;
 
@@ -203,13 +204,7 @@ impl Splitter<'_> {
     /// Takes the lines behind `COPY ... FROM STDIN;` up to `\\.`, which psql sends as data; returns their end.
     fn copy_data(&mut self, behind: usize) -> Option<usize> {
         let copy = self.statements.last().filter(|_| self.dialect == Dialect::Postgres)?.span;
-        if !self.text[copy.start..].get(..4)?.eq_ignore_ascii_case("copy") {
-            return None;
-        }
-        let words: Vec<Token> =
-            Lexer::new(copy.of(self.text), self.dialect).filter(|token| token.kind == TokenKind::Word).collect();
-        let is = |token: &Token, word: &str| token.span.of(copy.of(self.text)).eq_ignore_ascii_case(word);
-        words.windows(2).find(|pair| is(&pair[0], "FROM") && is(&pair[1], "STDIN"))?;
+        copies(copy.of(self.text), self.dialect).filter(|with| *with == "STDIN")?;
         let start = behind + self.text[behind..].find('\n')? + 1;
         // psql keeps the rest of this line for after the rows: nobody reads it so, and nothing may be swallowed.
         let rest = Span::new(behind, start);
@@ -224,7 +219,7 @@ impl Splitter<'_> {
                 break;
             }
         }
-        let span = Span::new(start, start + self.text[start..end].trim_end().len());
+        let span = Span::new(start, end);
         if span.start < span.end {
             self.statements.push(Statement { span, unclosed: None, depth: 0, client: true, copied: true });
         }

@@ -68,7 +68,7 @@ fn the_data_of_copy_is_no_sql() {
         "COPY t (a, b) FROM STDIN WITH (FORMAT text);\n1\tit's; (\n2\t$$\n\\.\nSELECT 1;\nCOPY t TO STDOUT;\nSELECT 2";
     let statements = split(text, Dialect::Postgres);
     assert_eq!(statements.len(), 5, "{statements:?}");
-    assert!(statements[1].client && statements[1].span.of(text).ends_with("\\."));
+    assert!(statements[1].client && statements[1].span.of(text).ends_with("\\.\n"));
     assert_eq!(statements[2].span.of(text), "SELECT 1");
 }
 
@@ -77,7 +77,7 @@ fn what_stands_in_the_line_of_copy_is_not_swallowed() {
     let text = "COPY t FROM STDIN; DELETE FROM t; -- all\n1\n\\.\nSELECT 1;\n";
     let statements = split(text, Dialect::Postgres);
     let shown: Vec<&str> = statements.iter().map(|statement| statement.span.of(text)).collect();
-    assert_eq!(shown, ["COPY t FROM STDIN", "DELETE FROM t; -- all", "1\n\\.", "SELECT 1"]);
+    assert_eq!(shown, ["COPY t FROM STDIN", "DELETE FROM t; -- all", "1\n\\.\n", "SELECT 1"]);
     assert!(statements[1].client && !statements[1].copied && statements[2].copied);
     assert_eq!(split("COPY t FROM STDIN; -- rows\n1\n\\.\n", Dialect::Postgres).len(), 2);
     let unclosed = "COPY t FROM STDIN; /* rows\n1\n\\.\n";
