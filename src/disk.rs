@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::migration::{FileMode, RepoPath};
+use crate::text::for_shell;
 
 /// Configuration files beyond this size are refused, in bytes.
 pub const LARGEST_CONFIG: u64 = 1 << 20;
@@ -95,18 +96,18 @@ pub fn rights_complaint(path: &Path, holds_secret: bool) -> Result<Option<String
     }
     if mode & 0o022 != 0 {
         return Ok(Some(format!(
-            "{} can be changed by others than its owner (mode {:o}); run: chmod go-w '{}'",
+            "{} can be changed by others than its owner (mode {:o}); run: chmod go-w {}",
             path.display(),
             mode & 0o777,
-            path.display()
+            for_shell(&path.display().to_string())
         )));
     }
     if holds_secret && mode & 0o077 != 0 {
         return Ok(Some(format!(
-            "{} holds a password and others may read it (mode {:o}); run: chmod 600 '{}'",
+            "{} holds a password and others may read it (mode {:o}); run: chmod 600 {}",
             path.display(),
             mode & 0o777,
-            path.display()
+            for_shell(&path.display().to_string())
         )));
     }
     Ok(None)

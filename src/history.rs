@@ -213,6 +213,16 @@ impl Row {
     }
 }
 
+/// The longest version, in characters, that a history holds.
+pub const LONGEST_VERSION: usize = 128;
+/// The longest key of a version, in characters, that a history holds.
+pub const LONGEST_KEY: usize = 190;
+
+/// The description of a migration as the history holds it: cut, because it is only shown.
+pub fn described(migration: &Migration) -> String {
+    migration.description.chars().take(200).collect()
+}
+
 /// What a row says about its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
@@ -258,7 +268,7 @@ impl Content {
     pub fn of(migration: &Migration, commit: &str, checksums: Checksums) -> Self {
         Self {
             path: migration.path.display(),
-            description: migration.description.clone(),
+            description: described(migration),
             blob_id: migration.blob.as_str().to_owned(),
             commit_id: commit.to_owned(),
             checksums,

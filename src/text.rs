@@ -213,6 +213,11 @@ pub fn did_you_mean<'c>(given: &str, candidates: impl IntoIterator<Item = &'c st
         .map(|(_, candidate)| candidate)
 }
 
+/// Writes a word so that a shell reads it as it is, to be typed as printed (POSIX, "Single-Quotes").
+pub fn for_shell(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// Joins names for a sentence: `a`, `a and b`, `a, b and c`; beyond `most` names says how many are left out.
 pub fn enumerate<S: AsRef<str>>(names: &[S], most: usize) -> String {
     let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();

@@ -10,6 +10,7 @@ use crate::config::{MANIFEST, SERVER_FILE};
 use crate::disk;
 use crate::git::repository::Repository;
 use crate::render::{Format, json};
+use crate::text::for_shell;
 
 /// Writes a commented manifest, or with --server a commented server file with SQLite targets.
 ///
@@ -47,7 +48,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         let databases = repository.common_dir.join("schemagate").join("databases");
         std::fs::create_dir_all(&databases)?;
         put(&repository.common_dir.join(SERVER_FILE), SERVER_TEXT, 0o600, args.force, console)?;
-        next(&format!("schemagate install --server '{}'", args.folder.display()), console);
+        next(&format!("schemagate install --server {}", for_shell(&args.folder.display().to_string())), console);
     } else {
         put(&args.folder.join(MANIFEST), MANIFEST_TEXT, 0o644, args.force, console)?;
         next("schemagate new --environment dev --database shop --type ddl 'first table'", console);

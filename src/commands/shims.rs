@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::commands::Console;
 use crate::disk;
 use crate::render::{Format, json::text as text_of};
+use crate::text::for_shell;
 
 /// What is appended to the name of a hook that was there before.
 pub const KEPT: &str = ".schemagate-prev";
@@ -85,7 +86,7 @@ pub fn text(hook: &str, program: &Path, strict: bool) -> Result<String> {
     if !warns && fits_first_line(program) {
         return Ok(DIRECT_TEXT.replace("@HOOK@", hook).replace("@PROGRAM@", program));
     }
-    let quoted = format!("'{}'", program.replace('\'', "'\\''"));
+    let quoted = for_shell(program);
     let template = if warns { CLIENT_TEXT } else { SERVER_TEXT };
     Ok(template.replace("@HOOK@", hook).replace("@PROGRAM@", &quoted))
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::history::{Content, Mode, Row, State};
 use crate::migration::{Checksums, Kind, Migration};
+use crate::text::for_shell;
 
 /// What to do with one migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +73,11 @@ impl Plan {
 
 /// What may differ between teams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Policy {
+pub struct Policy<'p> {
     /// Whether a version may run behind a higher one.
     pub out_of_order: bool,
+    /// The options by which commands name the target.
+    pub target: &'p str,
 }
 
 /// Plans one project's migrations for one database.
@@ -83,7 +86,7 @@ pub struct Policy {
 pub fn plan<'p>(
     migrations: impl IntoIterator<Item = &'p Migration>,
     rows: impl IntoIterator<Item = &'p Row>,
-    policy: Policy,
+    policy: Policy<'_>,
     checksums: &mut dyn FnMut(&Migration) -> Option<Checksums>,
 ) -> Plan {
     let rows: Vec<&Row> = rows.into_iter().collect();
@@ -92,7 +95,7 @@ pub fn plan<'p>(
     let mut by_position: BTreeMap<(&str, Kind), &Row> = rows.iter().map(|row| (row.position(), *row)).collect();
     let highest = rows.iter().filter(|row| row.state == State::Applied).map(|row| row.position()).max();
     let mut plan = Plan::default();
-    plan.conflicts.extend(rows.iter().filter(|row| row.changed_by_hand()).map(|row| by_hand(row)));
+    plan.conflicts.extend(rows.iter().filter(|row| row.changed_by_hand()).map(|row| by_hand(row, policy)));
     let mut contents: Option<BTreeMap<&str, &Row>> = None;
     let mut previous: Option<&Migration> = None;
     for migration in sorted {
@@ -106,7 +109,7 @@ pub fn plan<'p>(
                 plan.applied += 1;
                 compare(migration, row, checksums, &mut plan);
             }
-            Some(row) if row.state == State::Forgotten => forgotten(migration, row, checksums, &mut plan),
+            Some(row) if row.state == State::Forgotten => forgotten(migration, row, policy, checksums, &mut plan),
             earlier => {
                 let out_of_order = highest.is_some_and(|highest| migration.position() < highest);
                 if out_of_order && !policy.out_of_order {
@@ -118,7 +121,7 @@ pub fn plan<'p>(
                 });
                 match contents.get(migration.blob.as_str()) {
                     Some(row) if row.state == State::Forgotten && earlier.is_none() => {
-                        plan.notes.push(forgotten_before(migration, row));
+                        plan.notes.push(forgotten_before(migration, row, policy));
                         continue;
                     }
                     Some(row) => plan.notes.push(again(migration, row)),
@@ -176,7 +179,7 @@ fn compare(
             short(&row.blob_id),
             short(&row.commit_id)
         ),
-        help: format!("bring the file back: git checkout {} -- '{}'; then add a new migration", row.commit_id, row.path),
+        help: format!("bring the file back: git checkout {} -- {}; then add a new migration", row.commit_id, for_shell(&row.path)),
         path,
     });
 }
@@ -186,8 +189,8 @@ fn same_text(migration: &Migration, row: &Row, checksums: &mut dyn FnMut(&Migrat
 }
 
 /// A row that says something else than what was written.
-fn by_hand(row: &Row) -> Conflict {
-    let path = format!("'{}'", row.path);
+fn by_hand(row: &Row, policy: Policy<'_>) -> Conflict {
+    let path = format!("{} {}", for_shell(&row.path), policy.target);
     let decide = match row.state {
         State::Applied => format!("schemagate repair {path}"),
         State::Forgotten => format!("schemagate resolve {path} --forget"),
@@ -208,6 +211,7 @@ fn by_hand(row: &Row) -> Conflict {
 fn forgotten(
     migration: &Migration,
     row: &Row,
+    policy: Policy<'_>,
     checksums: &mut dyn FnMut(&Migration) -> Option<Checksums>,
     plan: &mut Plan,
 ) {
@@ -219,19 +223,21 @@ fn forgotten(
     plan.conflicts.push(Conflict {
         message: format!("{version} was forgotten here, and `{path}` says something else than what was"),
         help: format!(
-            "give it a new version: schemagate renumber '{path}'; or let it run: schemagate resolve '{}' --not-applied",
-            row.path
+            "give it a new version: schemagate renumber {}; or let it run: schemagate resolve {} {} --not-applied",
+            for_shell(&path),
+            for_shell(&row.path),
+            policy.target
         ),
         path,
     });
 }
 
 /// The bytes of what people forgot, under a new version: they do not run either.
-fn forgotten_before(migration: &Migration, row: &Row) -> String {
-    let (path, from) = (migration.path.display(), &row.path);
+fn forgotten_before(migration: &Migration, row: &Row, policy: Policy<'_>) -> String {
+    let (path, from, target) = (migration.path.display(), for_shell(&row.path), policy.target);
     format!(
         "`{path}` has the same bytes as version {} {}, which was forgotten here, so it does not run; to let it run: \
-         schemagate resolve '{from}' --not-applied",
+         schemagate resolve {from} {target} --not-applied",
         row.version, row.kind
     )
 }
@@ -249,7 +255,7 @@ fn twice(migration: &Migration, previous: &Migration) -> Conflict {
             migration.kind,
             previous.path.display()
         ),
-        help: format!("schemagate renumber '{}'", migration.path.display()),
+        help: format!("schemagate renumber {}", for_shell(&migration.path.display())),
     }
 }
 
@@ -272,7 +278,7 @@ fn late(migration: &Migration, highest_key: &str, rows: &[&Row]) -> Conflict {
             "version {} {} has not run, and version {highest} has: running it now would give this database another order than others",
             migration.version, migration.kind
         ),
-        help: format!("schemagate renumber '{}', or set out-of-order = \"allow\"", migration.path.display()),
+        help: format!("schemagate renumber {}, or set out-of-order = \"allow\"", for_shell(&migration.path.display())),
     }
 }
 

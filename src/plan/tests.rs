@@ -89,7 +89,7 @@ fn a_late_version_needs_leave() {
     let files = [migration("1", Kind::Ddl, 'a'), migration("2", Kind::Ddl, 'b')];
     let rows = [row(&files[1], State::Applied, 3)];
     assert_eq!(planned(&files, &rows).conflicts.len(), 1);
-    let allowed = plan(&files, &rows, Policy { out_of_order: true }, &mut |_| None);
+    let allowed = plan(&files, &rows, Policy { out_of_order: true, ..Policy::default() }, &mut |_| None);
     assert!(allowed.steps[0].out_of_order);
 }
 

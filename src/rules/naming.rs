@@ -5,11 +5,12 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::config::MANIFEST;
 use crate::config::manifest::Project;
 use crate::finding::{Finding, Place, Rule, Severity};
+use crate::history::{LONGEST_KEY, LONGEST_VERSION};
 use crate::layout::explain::near_miss;
 use crate::layout::template::{Field, LONGEST_PATH};
 use crate::migration::{DatabaseName, EnvironmentName, FileMode, Migration, RepoPath};
 use crate::rules::{Family, Looks};
-use crate::text::{Span, did_you_mean, enumerate, is_unsafe};
+use crate::text::{Span, did_you_mean, enumerate, for_shell, is_unsafe};
 
 /// A file that looks like a migration and is none.
 pub static PATH_MISMATCH: Rule = Rule {
@@ -188,9 +189,19 @@ pub fn mismatch(project: &Project, path: &RepoPath) -> Finding {
         finding = finding.related(place, "the template is set here");
     }
     match miss.suggestion {
-        Some(near) => finding.help(format!("git mv '{}' '{near}'", shown.replace('\'', "'\\''"))),
+        Some(near) => finding.help(format!("git mv {} {}", for_shell(&shown), for_shell(&near))),
         None => finding.help("`schemagate new` writes a path that matches; or name the file in `ignore`"),
     }
+}
+
+/// Says why the history could not hold a version.
+pub fn too_long(migration: &Migration) -> Option<String> {
+    let (length, key) = (migration.version.as_str().chars().count(), migration.version_key.chars().count());
+    if length > LONGEST_VERSION {
+        return Some(format!("this version has {length} characters; at most {LONGEST_VERSION} are recorded"));
+    }
+    (key > LONGEST_KEY)
+        .then(|| format!("compared as numbers this version takes {key} characters; at most {LONGEST_KEY} are recorded"))
 }
 
 /// The place of a setting in the manifest.
@@ -210,10 +221,13 @@ pub fn names(project: &Project, migration: &Migration, known: &KnownNames) -> Ve
     findings.extend(unknown_group(project, known, &path));
     findings.extend(unknown_environment(project, migration, known, place(Field::Environment)));
     findings.extend(unknown_database(project, migration, known, &place(Field::Database)));
+    if let Some(message) = too_long(migration) {
+        findings.push(Finding::new(&PATH_UNREADABLE, place(Field::Version), message).help("choose a shorter version"));
+    }
     if let Some(complaint) = project.version_format.complaint(migration.version.as_str()) {
         let message = format!("version `{}` has the wrong format: {complaint}", migration.version);
         let finding = Finding::new(&VERSION_FORMAT, place(Field::Version), message).label(complaint);
-        let help = format!("schemagate renumber '{path}'");
+        let help = format!("schemagate renumber {}", for_shell(&path));
         findings.push(caused(finding.help(help), project, "version-format"));
     }
     let written = found.as_ref().and_then(|found| found.value(&path, Field::Description));

@@ -8,6 +8,7 @@ use crate::layout::template::Field;
 use crate::migration::{DatabaseName, EnvironmentName, Migration};
 use crate::rules::naming::setting;
 use crate::rules::{Family, Looks};
+use crate::text::for_shell;
 
 /// The same version twice.
 pub static DUPLICATE_VERSION: Rule = Rule {
@@ -84,7 +85,7 @@ fn version_place(project: &Project, migration: &Migration) -> Place {
 }
 
 fn renumber(migration: &Migration) -> String {
-    format!("schemagate renumber '{}'", migration.path.display())
+    format!("schemagate renumber {}", for_shell(&migration.path.display()))
 }
 
 fn duplicate(project: &Project, migration: &Migration, other: &Migration) -> Finding {

@@ -3,6 +3,7 @@
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::migration::{Change, FileMode, Migration, RepoPath};
 use crate::rules::{Family, Looks};
+use crate::text::for_shell;
 
 /// A released migration was edited.
 pub static RELEASED_EDITED: Rule = Rule {
@@ -116,7 +117,7 @@ pub fn judge(
     baseline: &Baseline,
 ) -> Option<Finding> {
     let path = migration.path.display();
-    let back = format!("git checkout {} -- '{path}'", baseline.revision);
+    let back = format!("git checkout {} -- {}", baseline.revision, for_shell(&path));
     let whom = format!("version {} {}", migration.version, migration.kind);
     let finding = |rule: &'static Rule, message: String, help: String| {
         let finding = Finding::new(rule, Place::path(path.clone(), None), message).help(help);
@@ -131,7 +132,7 @@ pub fn judge(
                     "{whom} is released and was renamed to `{}`; databases that have run it would run it again",
                     target.display()
                 ),
-                format!("git mv '{}' '{path}'", target.display()),
+                format!("git mv {} {}", for_shell(&target.display()), for_shell(&path)),
             ),
             None => finding(
                 &RELEASED_DELETED,

@@ -147,12 +147,19 @@ fn purpose(script: &Script<'_>, head: &Head, span: Span, purpose: Purpose) -> Op
             Some(Finding::new(&TYPE_MISMATCH, place, message).label(format!("belongs in a {other} file")).help(help))
         }
         (Purpose::Transaction, _) => {
-            let message = format!("{verb} would end or split the transaction in which the file is run and recorded");
-            Some(
-                Finding::new(&TRANSACTION_CONTROL, place, message)
-                    .label("not allowed here")
-                    .help("remove it; every file runs in a transaction already"),
-            )
+            let (what, help) = if verb == "DISCARD" {
+                (
+                    "give away the lock under which the file is run",
+                    "remove it; every file meets a fresh session already",
+                )
+            } else {
+                (
+                    "end or split the transaction in which the file is run and recorded",
+                    "remove it; every file runs in a transaction already",
+                )
+            };
+            let finding = Finding::new(&TRANSACTION_CONTROL, place, format!("{verb} would {what}"));
+            Some(finding.label("not allowed here").help(help))
         }
         (Purpose::OtherDatabase, _) => {
             let message = format!("{verb} reaches another database than the one in the path");
