@@ -21,11 +21,12 @@ impl Work<'_> {
     /// their scripts as far as they may be kept in memory.
     pub(super) fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> (Vec<Step>, Vec<Option<Script>>) {
         let (mut ready, mut size, mut alone, mut odd) = (Vec::new(), 0, 0, Vec::new());
+        let (terms, options) = (self.terms(), self.target.options().into());
         view.applied_before = plan.applied;
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
         for step in &plan.steps {
-            let script = match prepare(self.source, self.manifest, step, dialect, &self.terms()) {
+            let script = match prepare(self.source, self.manifest, step, dialect, (&terms, &options)) {
                 Ok(script) => script,
                 Err(conflict) => {
                     view.conflicts.push(conflict);
@@ -78,6 +79,8 @@ impl Work<'_> {
             outcome: if self.dry { "pending" } else { "not-run" },
             earlier: script.earlier.as_ref().map(|row| row.state.word()),
             begun: script.earlier.as_ref().filter(|row| row.state == State::Running).map(|row| begun(row)),
+            in_doubt: script.earlier.as_ref().is_some_and(|row| row.statement_open > row.statements_done),
+            decided: script.earlier.as_ref().is_some_and(|row| row.state == State::Failed && row.error.is_none()),
             statements: script.statements.len(),
             from_statement: script.done + 1,
             duration_us: 0,

@@ -2,23 +2,27 @@
 //!
 //! What no gate would have let through is refused here too, because not everything came past a gate. Refuses to run.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 
 use crate::commands::changes::{Content, Manifest, Source};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
-use crate::data_change::sql_of;
+use crate::data_change::{sql_to_run, without_indent};
 use crate::engine::{Script, ScriptStatement, Terms};
 use crate::history::Mode;
-use crate::migration::{FileEntry, FileMode, Migration};
+use crate::migration::{Checksums, FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Step, resume_at};
+use crate::rules::naming::too_long;
 use crate::rules::suppression::{Suppression, suppressions};
 use crate::sql::alone::alone;
 use crate::sql::checksum::checksums;
+use crate::sql::copy::copies;
 use crate::sql::directives::{Directives, directives};
 use crate::sql::facts::{Purpose, head};
-use crate::sql::lex::Lexer;
 use crate::sql::split::split;
+use crate::sql::version_comments::split_to_run;
 use crate::text::Lines;
 
 /// Reads the content of a migration.
@@ -33,7 +37,16 @@ pub fn bytes(source: &Source<'_>, migration: &Migration, largest: u64) -> Result
     }
 }
 
-/// Makes the migration of a step ready. `terms` are those of its target; the file may say others.
+/// Makes the checksums of a migration as its manifest reads it; `None` if it cannot be read.
+pub fn sums_of(source: &Source<'_>, manifest: &Manifest, migration: &Migration) -> Option<Checksums> {
+    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
+    let flavour = declared_flavour(manifest, migration)?;
+    let bytes = bytes(source, migration, project.largest_file).ok()?;
+    Some(checksums(&migration.path, &bytes, flavour))
+}
+
+/// Makes the migration of a step ready. `terms` are those of its target, which commands name by `options`; the file may
+/// say others.
 ///
 /// # Errors
 /// What keeps it from running.
@@ -42,13 +55,16 @@ pub fn prepare(
     manifest: &Manifest,
     step: &Step,
     dialect: Dialect,
-    terms: &Terms,
+    (terms, options): (&Terms, &Arc<str>),
 ) -> Result<Script, Conflict> {
     let migration = &step.migration;
     let declared = declared_dialect(manifest, migration);
     if let Some(declared) = declared.filter(|declared| *declared != dialect) {
         let message = format!("the manifest says {}, the target is {}", declared.title(), dialect.title());
         return Err(conflict(migration, &message, "mend `dialect` in the manifest, or the target's url"));
+    }
+    if let Some(message) = too_long(migration) {
+        return Err(conflict(migration, &message, "choose a shorter version"));
     }
     let project = manifest.settings.projects.iter().find(|project| project.name == migration.project);
     let largest = project.map_or(crate::config::LARGEST_FILE, |project| project.largest_file);
@@ -59,15 +75,15 @@ pub fn prepare(
         .ok()
         .filter(|text| !text.contains('\0'))
         .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
-    let text =
-        &*sql_of(&migration.path, text).map_err(|mistake| conflict(migration, &mistake.message, &mistake.help))?;
+    let (text, indent) =
+        &sql_to_run(&migration.path, text).map_err(|mistake| conflict(migration, &mistake.message, &mistake.help))?;
     let flavour = declared_flavour(manifest, migration).unwrap_or_else(|| dialect.into());
     let checksums = checksums(&migration.path, &bytes, flavour);
     let (asked, mistakes) = directives(text, flavour);
     if let Some(mistake) = mistakes.first() {
         return Err(conflict(migration, &mistake.message, &mistake.help));
     }
-    let statements = statements(migration, text, flavour, &asked)?;
+    let statements = statements(migration, text, *indent, flavour, &asked)?;
     let mode = if statements.iter().any(|statement| statement.alone) { Mode::Journal } else { Mode::Transaction };
     let takes_role = |statement: &ScriptStatement| {
         let head = head(&statement.text, flavour);
@@ -106,6 +122,7 @@ pub fn prepare(
             patience: terms.patience,
         },
         suppressed: suppressed(text, flavour),
+        target: Arc::clone(options),
     })
 }
 
@@ -133,28 +150,29 @@ pub fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Fl
 
 /// The sums of all statements of a file, as the history holds them; `None` for a file that would not run.
 pub fn sums(migration: &Migration, text: &str, flavour: Flavour) -> Option<Vec<String>> {
-    let text = &*sql_of(&migration.path, text).ok()?;
+    let (text, indent) = &sql_to_run(&migration.path, text).ok()?;
     let (asked, _) = directives(text, flavour);
-    let statements = statements(migration, text, flavour, &asked).ok()?;
+    let statements = statements(migration, text, *indent, flavour, &asked).ok()?;
     Some(statements.iter().map(ScriptStatement::sum).collect())
 }
 
 fn statements(
     migration: &Migration,
     text: &str,
+    indent: usize,
     flavour: Flavour,
     asked: &Directives,
 ) -> Result<Vec<ScriptStatement>, Conflict> {
     let dialect = flavour.dialect;
     let lines = Lines::of(text);
     let mut prepared: Vec<ScriptStatement> = Vec::new();
-    for statement in split(text, flavour) {
+    for (statement, flavour) in split_to_run(text, flavour) {
         let sql = statement.span.of(text);
         let head = head(sql, flavour);
         if statement.client
             && let Some(copy) = prepared.last_mut().filter(|copy| statement.copied && copy.rows.is_none())
         {
-            copy.rows = Some(copied(sql));
+            copy.rows = Some(copied(&without_indent(sql, indent)));
             continue;
         }
         if statement.client || head.purpose(dialect) == Purpose::Transaction {
@@ -165,11 +183,12 @@ fn statements(
         let place = lines.at(statement.span.start);
         let outside = asked.no_transaction && head.purpose(dialect) != Purpose::Data;
         prepared.push(ScriptStatement {
-            text: sql.to_owned(),
+            text: if indent > 0 { without_indent(sql, indent) } else { sql.to_owned() },
             line: place.line,
             column: place.column,
             alone: outside || alone(sql, flavour),
             rows: None,
+            indent,
         });
     }
     for statement in prepared.iter_mut().filter(|statement| statement.rows.is_none()) {
@@ -185,26 +204,10 @@ fn statements(
     Ok(prepared)
 }
 
-/// Says whether a statement of PostgreSQL takes rows from its client (`STDIN`) or gives rows to it (`STDOUT`).
-fn copies(text: &str, flavour: Flavour) -> Option<&'static str> {
-    if flavour.dialect != Dialect::Postgres || head(text, flavour).verb != "COPY" {
-        return None;
-    }
-    let words: Vec<String> = Lexer::new(text, flavour)
-        .filter(|token| token.kind.is_significant())
-        .map(|token| token.span.of(text).to_ascii_uppercase())
-        .collect();
-    let has = |pair: [&str; 2]| words.windows(2).any(|found| found == pair);
-    // Behind FROM and TO only these two words are not in quotes.
-    if has(["FROM", "STDIN"]) {
-        return Some("STDIN");
-    }
-    has(["TO", "STDOUT"]).then_some("STDOUT")
-}
-
-/// The rows behind a COPY without the line that ends them.
+/// The rows behind a COPY without the line that ends them: a row may end with the same characters.
 fn copied(data: &str) -> String {
-    let rows = data.trim_end().strip_suffix("\\.").unwrap_or(data);
+    let end = data.trim_end().strip_suffix("\\.").filter(|rows| rows.is_empty() || rows.ends_with('\n'));
+    let rows = end.unwrap_or(data);
     if rows.is_empty() || rows.ends_with('\n') { rows.to_owned() } else { format!("{rows}\n") }
 }
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 use crate::engine::patience::Patience;
 use crate::engine::record;
 use crate::engine::remains::Missing;
+use crate::engine::remedy::{FULL, remedy};
 use crate::engine::run::{CLAIMED, Runner, Stop, gone};
 use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
 use crate::history::{Mode, Row, RowError, State};
-use crate::text::enumerate;
+use crate::text::{enumerate, for_shell};
 
 impl<W: Wire> Runner<W> {
     /// After a stop: takes back what is open, records the failure, and says what is left.
@@ -34,6 +35,9 @@ impl<W: Wire> Runner<W> {
                     Mode::Transaction => (0, script.statements.len()),
                 };
                 Ok(self.after_half(scripts, who, (index, from, to.max(1) - 1), fault))
+            }
+            Stop::Record(fault) if !lost && scripts.iter().all(|script| script.mode == Mode::Transaction) => {
+                self.after_refused_record(scripts, who, &fault)
             }
             Stop::Record(fault) => self.after_lost_record(scripts, &fault),
             Stop::Commit(index, number, fault) if refused(&fault) => {
@@ -86,12 +90,10 @@ impl<W: Wire> Runner<W> {
         let _ = self.record_failure(row, &error);
         let left = match (journal, scripts.len()) {
             (true, _) => format!("{}; the others did not run", ran(done)),
-            (false, 1) => "nothing of this file stays; the database is as it was before it".to_owned(),
-            (false, several) => {
-                format!("nothing of the {several} files of this push stays; the database is as it was before")
-            }
+            (false, several) => nothing_stays(several),
         };
-        let help = match (remedy(fault), FULL.contains(&fault.code.as_str())) {
+        let text = script.statements.get(number).map_or("", |statement| &statement.text);
+        let help = match (remedy(fault, text), FULL.contains(&fault.code.as_str())) {
             (None, _) => MEND.to_owned(),
             (Some(remedy), true) => format!("{remedy}; then schemagate sync"),
             (Some(remedy), false) => format!("{remedy}; then {MEND}"),
@@ -155,7 +157,7 @@ impl<W: Wire> Runner<W> {
         let row = record::row(script, who, State::Failed, script.done);
         let _ = self.record_failure(Row { error: Some(error.clone()), statement_open, ..row }, &error);
         let left = format!("{}; nothing ran now", ran(script.done));
-        let help = remedy(fault).map_or_else(|| "mend the cause; then schemagate sync".to_owned(), str::to_owned);
+        let help = remedy(fault, "").map_or_else(|| "mend the cause; then schemagate sync".to_owned(), str::to_owned);
         Ok(Outcome::Failed { script: 0, error, left, help })
     }
 
@@ -173,6 +175,31 @@ impl<W: Wire> Runner<W> {
         }
         let message = format!("the commit was refused: {}", fault.message);
         Ok(self.after_refusal(scripts, who, place, &Fault { message, byte: None, ..fault }))
+    }
+
+    /// The record of files that ran in one transaction was refused, and all of it is taken back: what a file told its
+    /// session may be why, and then it is so each time.
+    fn after_refused_record(
+        &mut self,
+        scripts: &[Script],
+        who: &Provenance,
+        fault: &Fault,
+    ) -> Result<Outcome, Trouble> {
+        if self.history().map_or(true, |rows| scripts.iter().all(|script| stands(&rows, script))) {
+            return self.after_lost_record(scripts, fault);
+        }
+        let index = self.at.min(scripts.len() - 1);
+        let script = &scripts[index];
+        let message = format!("what this file did could not be recorded: {}", fault.message);
+        let error = record::error(script, script.statements.len().max(1) - 1, None, message, fault.code.clone());
+        let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, 0) };
+        // A session that refuses it may be one that the file has changed.
+        if self.record_failure(row.clone(), &error).is_err() && self.recover().is_ok() {
+            let _ = self.record_failure(row, &error);
+        }
+        let left = nothing_stays(scripts.len());
+        let help = format!("if a statement of the file changes its session, take that out: {MEND}");
+        Ok(Outcome::Failed { script: index, error, left, help })
     }
 
     /// Writes a failed row of its own, behind the work that was taken back. Who holds the history is waited for.
@@ -255,7 +282,8 @@ impl<W: Wire> Runner<W> {
             }
         };
         let error = RowError { message: format!("the connection was lost: {}", fault.message), ..error };
-        let help = remedy(fault).map_or_else(String::new, |remedy| format!("{remedy}; then "));
+        let text = scripts[index].statements.get(number - 1).map_or("", |statement| &statement.text);
+        let help = remedy(fault, text).map_or_else(String::new, |remedy| format!("{remedy}; then "));
         Outcome::Failed { script: index, error, left, help: help + "schemagate sync" }
     }
 
@@ -276,7 +304,7 @@ impl<W: Wire> Runner<W> {
             return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
         }
         let message = self.explain(fault).message;
-        let help = remedy(fault).map_or_else(String::new, |remedy| format!("{remedy}; then "));
+        let help = remedy(fault, "").map_or_else(String::new, |remedy| format!("{remedy}; then "));
         let left = if scripts.iter().any(|script| script.mode == Mode::Journal) {
             "the history has the statements that it says; whether the one begun behind them took effect, the next run \
              finds out"
@@ -306,28 +334,41 @@ fn not_made_again(script: &Script, missing: &Missing) -> Outcome {
         missing.what
     );
     let error = record::error(script, missing.statement, None, message, "session".to_owned());
-    let path = script.migration.path.display();
+    let named = named(script);
     let help = format!(
-        "run the remaining statements by hand, in one session that has it; then: schemagate resolve '{path}' --applied"
+        "run the remaining statements by hand, in one session that has it; then: schemagate resolve {named} --applied"
     );
     Outcome::Failed { script: 0, error, left: format!("{}; nothing ran now", ran(script.done)), help }
 }
 
+/// The words by which `resolve` knows a migration of a target.
+fn named(script: &Script) -> String {
+    format!("{} {}", for_shell(&script.migration.path.display()), script.target)
+}
+
 /// How people say whether statements (from 0, the first and the last one in doubt) took effect.
 fn decide(script: &Script, from: usize, to: usize) -> String {
-    let (path, k, next) = (script.migration.path.display(), from + 1, to + 2);
+    let (named, k, next) = (named(script), from + 1, to + 2);
     let (what, is) =
         if from == to { (format!("statement {k}"), "is") } else { (format!("all of {k} to {}", to + 1), "are") };
     let not = if from == to { "it is not" } else { "nothing of them is" };
     format!(
-        "look at the database. If {what} {is} there: schemagate resolve '{path}' --from {next}; if {not}: schemagate resolve \
-         '{path}' --from {k}; if the whole file is done: schemagate resolve '{path}' --applied"
+        "look at the database. If {what} {is} there: schemagate resolve {named} --from {next}; if {not}: schemagate \
+         resolve {named} --from {k}; if the whole file is done: schemagate resolve {named} --applied"
     )
 }
 
 /// Says whether a database that refused a commit has taken everything back.
 fn refused(fault: &Fault) -> bool {
     matches!(fault.class, Class::Refused | Class::Busy)
+}
+
+/// Says that the transaction of so many files was taken back.
+fn nothing_stays(files: usize) -> String {
+    match files {
+        1 => "nothing of this file stays; the database is as it was before it".to_owned(),
+        _ => format!("nothing of the {files} files of this push stays; the database is as it was before"),
+    }
 }
 
 /// Says how many statements of a file stay.
@@ -346,42 +387,5 @@ fn stands(rows: &[Row], script: &Script) -> bool {
             && row.project == script.migration.project
             && row.state == State::Applied
             && row.blob_id == script.migration.blob.as_str()
-    })
-}
-
-/// Codes of a full disk, in all engines.
-const FULL: [&str; 4] = ["53100", "1021", "1114", "13"];
-
-/// The remedy for frequent refusals.
-fn remedy(fault: &Fault) -> Option<&'static str> {
-    Some(match fault.code.as_str() {
-        "55P03" | "1205" => {
-            "somebody holds a lock on what this statement changes: run it in a quiet hour, or raise \
-                             lock-timeout for this file (-- schemagate: lock-timeout = 1min)"
-        }
-        "57014" | "1969" | "3024" => {
-            "the statement took longer than statement-timeout: raise it for this file \
-                    (-- schemagate: statement-timeout = 10min)"
-        }
-        "25001" => {
-            "this statement cannot run in a transaction: put it into a file of its own that begins with \
-                    -- schemagate: no-transaction"
-        }
-        "2D000" => {
-            "a routine that commits cannot run in a transaction: put the call into a file of its own that begins with \
-             -- schemagate: no-transaction"
-        }
-        "40P01" | "40001" | "1213" => {
-            "others changed the same rows each time: run it in a quiet hour, or raise lock-wait of the target"
-        }
-        "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
-        "23505" | "1062" => "rows that are there already break the uniqueness: clean them in a migration before",
-        "23502" | "1048" | "1138" => "rows that are there already have no value: fill them first",
-        "23503" | "1452" | "1451" => "rows refer to rows that do not exist: clean them in a migration before",
-        "42501" | "1044" | "1142" | "1227" => {
-            "the user of this target's URL lacks the right: grant it, or change the URL"
-        }
-        code if FULL.contains(&code) => "the disk is full: free some space",
-        _ => return None,
     })
 }

@@ -19,6 +19,9 @@ use crate::engine::wire::{Class, Fault, Objection, Wire};
 use crate::engine::{Decision, Provenance, Script, Terms};
 use crate::history::{Mode, Row, Said, State};
 
+/// What people decided about is no failure any more.
+const NO_ERROR: &str = "error_message = NULL, error_statement = 0, error_line = 0, error_column = 0";
+
 impl<W: Wire> Runner<W> {
     /// Runs one script statement by statement, recording progress with each.
     pub(super) fn journal(&mut self, script: &Script, who: &Provenance, tell: Tell<'_>) -> Result<Vec<Duration>, Stop> {
@@ -266,7 +269,7 @@ impl<W: Wire> Runner<W> {
         let lock = self.wire.condition(false, false);
         let (sql, rows, event) = match decision {
             Decision::From(number) => {
-                let set = format!("statements_done = {}, statement_open = 0", number - 1);
+                let set = format!("statements_done = {}, statement_open = 0, {NO_ERROR}", number - 1);
                 let row = Row { state: State::Failed, mode: Mode::Journal, ..row.clone() };
                 (self.writer.restate(&row, &set, &lock), 1, format!("resume from statement {number}"))
             }

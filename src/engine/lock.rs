@@ -12,6 +12,9 @@ use nix::fcntl::{Flock, FlockArg};
 
 use crate::engine::Trouble;
 
+/// What stands behind the name of a database file in that of its lock.
+pub const BEHIND_NAME: &str = ".schemagate-lock";
+
 /// A lock that is held until it is dropped.
 pub struct FileLock {
     file: Flock<File>,

@@ -22,6 +22,7 @@ mod probe;
 mod quiet;
 mod record;
 mod remains;
+mod remedy;
 mod routines;
 mod run;
 pub mod sqlite;
@@ -42,6 +43,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Dialect;
@@ -89,6 +91,8 @@ pub struct Script {
     pub terms: Terms,
     /// Findings that it suppresses, with the reasons.
     pub suppressed: String,
+    /// The options by which commands name its target.
+    pub target: Arc<str>,
 }
 
 impl Script {
@@ -153,6 +157,8 @@ pub struct ScriptStatement {
     pub alone: bool,
     /// The rows behind a `COPY ... FROM STDIN`.
     pub rows: Option<String>,
+    /// How many blanks of the file were taken from each of its lines but the first.
+    pub indent: usize,
 }
 
 impl ScriptStatement {
@@ -166,7 +172,9 @@ impl ScriptStatement {
         let before = byte.and_then(|byte| self.text.get(..byte)).unwrap_or_default();
         match before.rsplit_once('\n') {
             None => (self.line, self.column + before.chars().count()),
-            Some((lines, last)) => (self.line + lines.matches('\n').count() + 1, last.chars().count() + 1),
+            Some((lines, last)) => {
+                (self.line + lines.matches('\n').count() + 1, last.chars().count() + 1 + self.indent)
+            }
         }
     }
 }

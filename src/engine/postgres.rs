@@ -22,7 +22,9 @@ use crate::engine::watch::{alive, wait};
 use crate::engine::wire::{
     Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
 };
+use crate::engine::words::Words;
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
+use crate::text::holds;
 
 /// First key of the advisory lock: tells our locks from those of other programs.
 pub(super) const LOCK_CLASS: i32 = 0x5343_4741;
@@ -168,7 +170,12 @@ impl Wire for Postgres {
         if statement.alone && waits_for_others(&statement.text) {
             return beside_others(self, &statement.text, terms, |wire| wire.send(statement, tick));
         }
-        self.send(statement, tick)
+        self.send(statement, tick)?;
+        // The mark of our transaction is a setting like others.
+        if holds(&statement.text, "RESET") && Words::of(&statement.text, Dialect::Postgres).take(&["RESET", "ALL"]) {
+            self.tell("SELECT pg_catalog.set_config('schemagate.open', 'yes', true)")?;
+        }
+        Ok(())
     }
 
     fn begin(&mut self, terms: &Terms, fresh: bool, then: &str) -> Result<u64, Fault> {

@@ -12,7 +12,7 @@ use crate::config::Dialect;
 use crate::engine::tables::{EVENT, META, MIGRATION};
 use crate::engine::{Provenance, Script, ScriptStatement};
 use crate::finding::hex;
-use crate::history::{Content, FORMAT, Mode, Row, RowError, State, UNSEALED};
+use crate::history::{Content, FORMAT, Mode, Row, RowError, State, UNSEALED, described};
 use crate::migration::{Kind, ProjectName};
 
 /// Writes a moment as the history holds it: RFC 3339 in UTC with microseconds.
@@ -134,7 +134,7 @@ pub(super) fn row(script: &Script, provenance: &Provenance, state: State, done: 
         version: migration.version.as_str().to_owned(),
         version_key: migration.version_key.clone(),
         kind: migration.kind,
-        description: migration.description.clone(),
+        description: described(migration),
         path: migration.path.display(),
         blob_id: migration.blob.as_str().to_owned(),
         commit_id: provenance.commit.clone(),

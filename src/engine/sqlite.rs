@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 
 use crate::config::Dialect;
-use crate::engine::lock::{FileLock, try_take};
+use crate::engine::lock::{BEHIND_NAME, FileLock, try_take};
 use crate::engine::record::{Cell, Writer, cells, text};
 use crate::engine::run::{Runner, gone};
 use crate::engine::sqlite_calls::{answers, run_all, run_and_tell};
@@ -330,7 +330,7 @@ impl Wire for Sqlite {
 
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble> {
         let mut name = self.path.clone().into_os_string();
-        name.push(".schemagate-lock");
+        name.push(BEHIND_NAME);
         Ok(try_take(Path::new(&name))?.map(|lock| self.lock = Some(lock)))
     }
 

@@ -33,6 +33,7 @@ fn script(statements: &[&str]) -> Script {
         checksums: Checksums { bytes: String::new(), text: String::new() },
         terms: Terms::default(),
         suppressed: String::new(),
+        target: "-e dev -d shop".into(),
     }
 }
 

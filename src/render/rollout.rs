@@ -55,6 +55,10 @@ pub struct StepView {
     /// Who began it, when, and how far it came, where the history says that it is running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begun: Option<String>,
+    /// Whether the earlier attempt left statements of which nobody knows whether they took effect.
+    pub in_doubt: bool,
+    /// Whether people decided how it goes on.
+    pub decided: bool,
     /// Statements of the file.
     pub statements: usize,
     /// From which statement it continues, from 1; 1 for a new one.
@@ -119,6 +123,8 @@ pub struct WaveView {
     pub pending: usize,
     /// How many are in trouble.
     pub bad: usize,
+    /// How many were not tried, because the program was asked to end.
+    pub held: usize,
     /// How long it took.
     pub duration_us: u128,
 }
@@ -126,8 +132,14 @@ pub struct WaveView {
 /// Writes the line of a wave.
 pub fn wave(view: &WaveView) -> String {
     let label = format!("{}/{}", view.environment, view.group);
-    let applied = view.tenants - view.current - view.pending - view.bad;
-    let parts = [(applied, "applied"), (view.pending, "pending"), (view.current, "up to date"), (view.bad, "FAILED")];
+    let applied = view.tenants - view.current - view.pending - view.bad - view.held;
+    let parts = [
+        (applied, "applied"),
+        (view.pending, "pending"),
+        (view.current, "up to date"),
+        (view.bad, "FAILED"),
+        (view.held, "not touched"),
+    ];
     let parts: Vec<String> =
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     format!("  {label:<18} wave {} of {}: {} ({})\n", view.wave, view.of, parts.join(", "), duration(view.duration_us))
@@ -214,7 +226,10 @@ pub fn target(view: &TargetView) -> String {
         Standing::Failed => format!("FAILED after {done} of {} pending", view.steps.len()),
         Standing::Conflict => "STOPPED: history and files disagree; nothing ran".to_owned(),
         Standing::Unreachable => "UNREACHABLE: nothing ran".to_owned(),
-        Standing::HeldBack => "held back: an earlier environment of this database stopped".to_owned(),
+        Standing::HeldBack if view.notes.is_empty() => {
+            "held back: an earlier environment of this database stopped".to_owned()
+        }
+        Standing::HeldBack => "held back".to_owned(),
     };
     let _ = writeln!(text, "  {label:<18} {line}");
     for note in &view.notes {

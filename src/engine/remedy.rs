@@ -1,0 +1,54 @@
+//! What people can do about what a database refused.
+//!
+//! Knows the codes that all engines report for the common cases. Refuses to run or to record anything.
+
+use crate::engine::wire::{Class, Fault};
+
+/// Codes of a full disk, in all engines.
+pub(super) const FULL: [&str; 4] = ["53100", "1021", "1114", "13"];
+
+/// Longer statements than these bytes are more than some server takes: the smallest `max_allowed_packet` that is usual.
+const LONG: usize = 1 << 20;
+
+/// The remedy for frequent refusals of a statement.
+pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
+    let verb = statement.split_whitespace().next().unwrap_or_default();
+    Some(match fault.code.as_str() {
+        "55P03" | "1205" => {
+            "somebody holds a lock on what this statement changes: run it in a quiet hour, or raise \
+                             lock-timeout for this file (-- schemagate: lock-timeout = 1min)"
+        }
+        "57014" | "1969" | "3024" => {
+            "the statement took longer than statement-timeout: raise it for this file \
+                    (-- schemagate: statement-timeout = 10min)"
+        }
+        "25001" if verb.eq_ignore_ascii_case("SET") => {
+            "the history has been written in this transaction already: say it at the head of the file \
+             (-- schemagate: isolation = serializable)"
+        }
+        "25001" => {
+            "this statement cannot run in a transaction: put it into a file of its own that begins with \
+                    -- schemagate: no-transaction"
+        }
+        "2D000" => {
+            "a routine that commits cannot run in a transaction: put the call into a file of its own that begins with \
+             -- schemagate: no-transaction"
+        }
+        "40P01" | "40001" | "1213" => {
+            "others changed the same rows each time: run it in a quiet hour, or raise lock-wait of the target"
+        }
+        "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
+        "23505" | "1062" => "rows that are there already break the uniqueness: clean them in a migration before",
+        "23502" | "1048" | "1138" => "rows that are there already have no value: fill them first",
+        "23503" | "1452" | "1451" => "rows refer to rows that do not exist: clean them in a migration before",
+        "42501" | "1044" | "1142" | "1227" => {
+            "the user of this target's URL lacks the right: grant it, or change the URL"
+        }
+        "" if fault.class == Class::Lost && statement.len() > LONG => {
+            "a statement this long may be more than the server takes (max_allowed_packet of MySQL and MariaDB): split it, \
+             or raise that"
+        }
+        code if FULL.contains(&code) => "the disk is full: free some space",
+        _ => return None,
+    })
+}
