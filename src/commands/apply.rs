@@ -89,6 +89,12 @@ pub fn selected(
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
+    let server = &opened.loaded.server;
+    let one = selection.environment.is_some() && selection.database.is_some()
+        || server.targets.len() == 1 && server.tenants.is_empty();
+    if wish.as_new && !one {
+        bail!("--as-new runs everything again, so it is for one target: name it with -e and -d");
+    }
     if !wish.dry && console.format == Format::Human && opened.repository.work_tree.is_some() {
         console.say("note: this is a clone; the server's ledger does not learn what runs from here\n");
     }
@@ -117,6 +123,7 @@ pub fn selected(
             Err(report) => exit = console.report(&report),
         }
     }
+    somebody(selection, &opened.loaded, views.len())?;
     if console.format == Format::Json {
         write_json(&views, console);
     }
@@ -169,6 +176,17 @@ fn check_names(selection: &Selection, loaded: &Loaded) -> Result<()> {
             let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             bail!("the server file has no {what} `{}`{near}", crate::text::sanitize(given));
         }
+    }
+    Ok(())
+}
+
+/// Makes sure that a database that a selection names is one of a target or a tenant: `found` are.
+///
+/// # Errors
+/// If none is.
+pub fn somebody(selection: &Selection, loaded: &Loaded, found: usize) -> Result<()> {
+    if let Some(name) = selection.database.as_deref().filter(|_| found == 0 && !loaded.server.tenants.is_empty()) {
+        bail!("no target and no tenant that is meant has the database `{}`", crate::text::sanitize(name));
     }
     Ok(())
 }

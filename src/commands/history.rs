@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::commands::apply::{Selection, open, write_json};
+use crate::commands::apply::{Selection, open, somebody, write_json};
 use crate::commands::rollout::{self, READ_WAIT};
 use crate::commands::waves;
 use crate::commands::{Console, Exit};
@@ -36,6 +36,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let mut values = Vec::new();
     let named = waves::named(&opened.loaded, selection.environment.as_deref(), selection.database.as_deref());
     let targets = named.map_err(|trouble| anyhow::anyhow!(crate::text::sanitize(&trouble.message).into_owned()))?;
+    somebody(selection, &opened.loaded, targets.len())?;
     for target in &targets {
         let (environment, database) = (target.environment.as_str(), target.audience.database().as_str());
         let session = rollout::open(target, &opened.loaded, Access::Read, READ_WAIT);

@@ -20,6 +20,7 @@ use crate::disk;
 use crate::finding::hex;
 use crate::git::repository::Repository;
 use crate::history::{Mode, Row, State};
+use crate::host::host_name;
 use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Kind, Migration, Place, RepoPath};
 use crate::sql::checksum::checksums;
 
@@ -97,7 +98,7 @@ fn path(common_dir: &Path, target: &Target) -> PathBuf {
 }
 
 /// Writes down what a target has run, and what it is about to run: that counts as run until the end is known. Who does
-/// not hold the target's lock, and runs nothing, passes no list.
+/// not hold the target's lock, and runs nothing, passes no list, and forgets nothing.
 ///
 /// # Errors
 /// If the Git directory cannot be written.
@@ -108,12 +109,16 @@ pub fn keep(
     rows: &[Row],
     about_to_run: Option<&mut dyn Iterator<Item = &Migration>>,
 ) -> Result<()> {
+    let (host, mut database) = (host_name(), database.to_owned());
+    let ours = |row: &Row| row.host == host && row.process_id == i64::from(std::process::id());
     let entry = |row: &Row| Entry {
         project: row.project.as_str().to_owned(),
         version_key: row.version_key.clone(),
         kind: row.kind.word().to_owned(),
         blob: row.blob_id.clone(),
         ran: match (row.state, row.mode) {
+            // Ours, and nothing runs any more: it was cut off, and the next run goes on with it.
+            (State::Running, Mode::Journal) if ours(row) => Ran::Partly,
             (State::Applied | State::Running, _) => Ran::All,
             // One that was begun may have done a part of its work.
             (State::Failed, Mode::Journal) if row.statements_done.max(row.statement_open) > 0 => Ran::Partly,
@@ -134,19 +139,22 @@ pub fn keep(
     let mut entries: Vec<Entry> = rows.iter().map(entry).collect();
     match about_to_run {
         Some(migrations) => entries.extend(migrations.map(running)),
-        // Somebody else may be at work: what is about to run stays so.
+        // Somebody else may be at work: what is about to run stays so. And what ran and is not there any more, or a
+        // database that has another name, is a witness: only who says so, and runs something, may forget it.
         None => {
             let there: BTreeSet<Place> = rows.iter().map(Row::place).collect();
-            let waits = |entry: &Entry| {
+            let missing = |entry: &Entry| {
                 let kind = Kind::parse(&entry.kind);
                 let place = kind.map(|kind| (entry.project.clone(), entry.version_key.clone(), kind));
-                entry.text.is_empty() && place.is_some_and(|place| !there.contains(&place))
+                place.is_some_and(|place| !there.contains(&place))
             };
-            let known = read(common_dir, target).map(|file| file.entries).unwrap_or_default();
-            entries.extend(known.into_iter().filter(waits));
+            if let Some(known) = read(common_dir, target) {
+                entries.extend(known.entries.into_iter().filter(missing));
+                database = if known.database.is_empty() { database } else { known.database };
+            }
         }
     }
-    let file = File { format: 1, target: key(target), database: database.to_owned(), entries };
+    let file = File { format: 1, target: key(target), database, entries };
     write(&path(common_dir, target), &file)
 }
 
@@ -157,21 +165,29 @@ pub struct Known {
     pub database: String,
     /// What ran there, as histories name it.
     pub ran: Vec<Place>,
+    /// Whether there is something that cannot be read.
+    pub unreadable: bool,
 }
 
 /// Reads what is known of a target from before; nothing where nothing is.
 pub fn known(common_dir: &Path, target: &Target) -> Known {
-    let Some(file) = read(common_dir, target) else { return Known::default() };
+    let Some(file) = read(common_dir, target) else {
+        return Known { unreadable: is_there(common_dir, target), ..Known::default() };
+    };
     // What was only about to run has no sum yet.
     let ran = file.entries.into_iter().filter(|entry| entry.ran == Ran::All && !entry.text.is_empty());
     let place = |entry: Entry| Some((entry.project, entry.version_key, Kind::parse(&entry.kind)?));
-    Known { database: file.database, ran: ran.filter_map(place).collect() }
+    Known { database: file.database, ran: ran.filter_map(place).collect(), unreadable: false }
 }
 
 fn read(common_dir: &Path, target: &Target) -> Option<File> {
-    let text = disk::config(&path(common_dir, target)).ok()??;
-    let file: File = serde_json::from_str(&text).ok()?;
+    let file: File = serde_json::from_slice(&std::fs::read(path(common_dir, target)).ok()?).ok()?;
     (file.format == 1 && file.target == key(target)).then_some(file)
+}
+
+/// Says whether there is a ledger of a target, be it readable or not.
+pub fn is_there(common_dir: &Path, target: &Target) -> bool {
+    path(common_dir, target).exists()
 }
 
 /// Where the names of a group's tenants are kept.
@@ -180,20 +196,20 @@ fn tenants_path(common_dir: &Path, tenants: &Tenants) -> PathBuf {
 }
 
 /// Writes down which tenants a group has or had, so that a push needs no database to know. One that is not among them any
-/// more may come back with what it ran, so it stays known.
+/// more may come back with what it ran, so it stays known, if anything is known of it.
 ///
 /// # Errors
 /// If the Git directory cannot be written.
 pub fn keep_tenants<'n>(common_dir: &Path, tenants: &Tenants, names: impl Iterator<Item = &'n str>) -> Result<()> {
     let path = tenants_path(common_dir, tenants);
     let mut all = tenant_names(&path);
+    all.retain(|name| is_there(common_dir, &tenants.target(DatabaseName::new(name.clone()))));
     all.extend(names.map(str::to_owned));
     write(&path, &all)
 }
 
 fn tenant_names(path: &Path) -> BTreeSet<String> {
-    let text = disk::config(path).ok().flatten().unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or_default()
+    serde_json::from_slice(&std::fs::read(path).unwrap_or_default()).unwrap_or_default()
 }
 
 /// The tenants of a group that are known from its rollouts.
@@ -202,24 +218,27 @@ fn known_tenants(common_dir: &Path, tenants: &Tenants) -> Vec<Target> {
     names.into_iter().map(|name| tenants.target(DatabaseName::new(name))).collect()
 }
 
-/// The ledgers of the targets that a branch serves.
+/// The ledgers of all targets.
 pub struct Ledgers<'r> {
     common_dir: &'r Path,
     targets: Vec<Cow<'r, Target>>,
+    serving: Vec<&'r EnvironmentName>,
 }
 
 impl<'r> Ledgers<'r> {
     /// Chooses the targets; nothing is read yet.
     pub fn new(repository: &'r Repository, server: &'r Server, branch: &'r str) -> Self {
-        let serving: Vec<&EnvironmentName> = server.served_by(branch).map(|environment| &environment.name).collect();
-        let tenants = server.tenants.iter().filter(|tenants| serving.contains(&&tenants.environment));
-        let known = tenants.flat_map(|tenants| known_tenants(&repository.common_dir, tenants)).map(Cow::Owned);
-        let targets = server.targets_of(branch).map(Cow::Borrowed).chain(known).collect();
-        Self { common_dir: &repository.common_dir, targets }
+        let serving = server.served_by(branch).map(|environment| &environment.name).collect();
+        let known = |tenants| known_tenants(&repository.common_dir, tenants);
+        let tenants = server.tenants.iter().flat_map(known).map(Cow::Owned);
+        let targets = server.targets.iter().map(Cow::Borrowed).chain(tenants).collect();
+        Self { common_dir: &repository.common_dir, targets, serving }
     }
 
     /// Says of changed released files which targets forbid the change; of none where no target has run the file.
-    /// A file that no target of this branch takes is not in the answer, and neither is one whose ledger is missing.
+    /// Targets of other branches forbid it too, where they are known to have run it: versions that differ would meet in
+    /// the next merge. A file that no target of this branch takes is not in the answer, and neither is one whose ledger
+    /// is missing.
     pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
         let files: Vec<(&Target, Option<File>)> =
             self.targets.iter().map(|target| (target.as_ref(), read(self.common_dir, target))).collect();
@@ -227,12 +246,17 @@ impl<'r> Ledgers<'r> {
         let who = |change: &Change| {
             let (_, blob) = change.before.as_ref()?;
             let Reading::Migration(project, migration) = read_path(view, &change.path, blob) else { return None };
-            let mut takers =
-                files.iter().filter(|(target, _)| takes(target, &migration, project.group.as_deref())).peekable();
-            takers.peek()?;
+            let takers = || files.iter().filter(|(target, _)| takes(target, &migration, project.group.as_deref()));
+            let serves = |target: &Target| self.serving.contains(&&target.environment);
+            takers().find(|(target, _)| serves(target))?;
             let mut forbid = Vec::new();
-            for (target, file) in takers {
-                let entries = &file.as_ref()?.entries;
+            for (target, file) in takers() {
+                let Some(File { entries, .. }) = file else {
+                    if serves(target) {
+                        return None;
+                    }
+                    continue;
+                };
                 let forbids = |entry: &&Entry| {
                     is_of(entry, &migration, project, source) && forbids(entry, change, project, source)
                 };

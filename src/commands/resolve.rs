@@ -15,7 +15,7 @@ use crate::commands::waves;
 use crate::commands::{Console, Exit};
 use crate::config::server::Target;
 use crate::engine::{Access, Decision, Session, Trouble};
-use crate::git::refs::tree_of;
+use crate::git::refs::{Branch, tree_of};
 use crate::history::{Content, Row, State};
 use crate::migration::Migration;
 use crate::sql::checksum::checksums;
@@ -35,6 +35,7 @@ pub struct Args {
     #[command(flatten)]
     selection: Selection,
     /// The migration: its path, or its version
+    #[arg(allow_hyphen_values = true)]
     migration: String,
     /// Statements before this one (from 1) ran; go on with it
     #[arg(long, value_name = "STATEMENT", conflicts_with_all = ["applied", "not_applied", "forget"])]
@@ -66,6 +67,7 @@ pub struct RepairArgs {
     #[command(flatten)]
     selection: Selection,
     /// The migration: its path, or its version
+    #[arg(allow_hyphen_values = true)]
     migration: String,
     /// Do it
     #[arg(long)]
@@ -127,7 +129,7 @@ pub fn repair(args: &RepairArgs, console: &mut Console<'_>) -> Result<Exit> {
     if found.row.state != State::Applied {
         bail!("it is not applied there; see `schemagate resolve`");
     }
-    let content = match content(&opened, &found.row)? {
+    let content = match content(&opened, &found.target, &found.row)? {
         Some(content) => content,
         // There is no file to compare with: the row is sealed as it stands.
         None if found.row.changed_by_hand() => Content::of_row(&found.row),
@@ -215,13 +217,19 @@ fn shown(found: &Found<'_>) -> String {
     text
 }
 
-/// The present content of a migration.
-fn content(opened: &Opened, row: &Row) -> Result<Option<Content>> {
-    for branch in &opened.branches {
+/// The present content of a migration, on a branch that serves the target.
+fn content(opened: &Opened, target: &Target, row: &Row) -> Result<Option<Content>> {
+    let serves = |branch: &&Branch| {
+        let mut served = opened.loaded.server.served_by(&branch.name);
+        served.any(|environment| environment.name == target.environment)
+    };
+    for branch in opened.branches.iter().filter(serves) {
         let source = Source::Tree(&opened.repository, tree_of(&opened.repository, &branch.tip)?);
         let Ok(manifest) = manifest(&source)? else { continue };
         let same = |migration: &&Migration| {
-            migration.project == row.project && migration.version_key == row.version_key && migration.kind == row.kind
+            let project = manifest.settings.projects.iter().find(|project| project.name == migration.project);
+            let group = project.and_then(|project| project.group.as_deref());
+            migration.place() == row.place() && ledger::takes(target, migration, group)
         };
         let all = migrations(&source, &manifest)?;
         // Where several have that place, the one at the path of the row is meant.
@@ -250,7 +258,7 @@ fn finish(
     }
     found.session.settle(&found.row, decision).map_err(|error| trouble(&error))?;
     if *decision == Decision::Applied
-        && let Some(content) = content(opened, &found.row)?
+        && let Some(content) = content(opened, &found.target, &found.row)?
         && content.blob_id != found.row.blob_id
     {
         // What people call applied is what the file says now.

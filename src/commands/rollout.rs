@@ -4,14 +4,15 @@
 //! stops later versions of that database and its later environments; other databases go on.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::check::{Reading, read_path};
 use crate::commands::changes::{Manifest, Source, base_directories, manifest};
-use crate::commands::scripts::bytes;
+use crate::commands::ledger;
+use crate::commands::scripts::{bytes, sums_of};
 use crate::commands::server::Loaded;
 use crate::commands::waves;
 use crate::commands::work::Work;
@@ -22,7 +23,7 @@ use crate::engine::{Access, Connecting, Provenance, Session, Trouble, engine_of}
 use crate::finding::Report;
 use crate::git::refs::{Branch, tree_of};
 use crate::git::repository::Repository;
-use crate::history::{Said, State};
+use crate::history::{Row, Said, State};
 use crate::host;
 use crate::migration::{DatabaseName, EnvironmentName, FileEntry, FileMode, Migration, Place};
 use crate::render::rollout::{Standing, StepView, TargetView, WaveView};
@@ -105,7 +106,7 @@ pub fn roll_out(
     let migrations = migrations_where(&source, &manifest, &enter)?;
     let common = Common { manifest: &manifest, migrations: &migrations, loaded, order, branch, most: None };
     let shared = Rollout { repository, source: &source, common };
-    let mut stopped: BTreeSet<String> = BTreeSet::new();
+    let mut stopped = Vec::new();
     let mut views = Vec::new();
     for environment in loaded.server.served_by(&branch.name) {
         if order.environment.is_some_and(|name| name != environment.name.as_str()) {
@@ -121,20 +122,22 @@ impl<'r> Rollout<'r> {
     fn environment(
         &self,
         environment: &Environment,
-        stopped: &mut BTreeSet<String>,
+        stopped: &mut Vec<Audience>,
         views: &mut Vec<TargetView>,
         tell: &mut dyn FnMut(Event<'_>),
     ) {
         let wanted = |name: &str| self.common.order.database.is_none_or(|wanted| wanted == name);
+        // What goes wrong here holds back later environments, and nothing of this one.
+        let mut bad = Vec::new();
         let targets = self.common.loaded.server.targets.iter();
         for target in targets.filter(|target| target.environment == environment.name) {
             let database = target.audience.database().to_string();
             if !wanted(&database) {
                 continue;
             }
-            let view = self.target(target, stopped.contains(&database), tell);
+            let view = self.target(target, stopped.iter().any(|stopped| target.audience.goes_with(stopped)), tell);
             if view.standing.is_bad() {
-                stopped.insert(database);
+                bad.push(target.audience.clone());
             }
             tell(Event::Target(&view));
             views.push(view);
@@ -142,13 +145,15 @@ impl<'r> Rollout<'r> {
         for tenants in
             self.common.loaded.server.tenants.iter().filter(|tenants| tenants.environment == environment.name)
         {
-            let held = stopped.contains(&tenants.group);
+            let everyone = tenants.target(DatabaseName::new(String::new())).audience;
+            let held = stopped.iter().any(|stopped| everyone.goes_with(stopped));
             let shown = waves::roll_out(self, tenants, held, &wanted, tell);
             if shown.iter().any(|view| view.standing.is_bad()) {
-                stopped.insert(tenants.group.clone());
+                bad.push(everyone);
             }
             views.extend(shown);
         }
+        stopped.extend(bad);
     }
 
     /// A target of which nothing is known yet.
@@ -162,10 +167,10 @@ impl<'r> Rollout<'r> {
         self.common.order.dry || manual && self.common.order.environment.is_none()
     }
 
-    /// Whether an environment runs only what those before it have applied.
+    /// Whether an environment runs, or would run, only what those before it have applied.
     pub(super) fn waits_for_earlier(&self, name: &EnvironmentName) -> bool {
         let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
-        manual && !self.only_looks(name)
+        manual && self.common.order.environment.is_some()
     }
 
     /// Works on one target.
@@ -199,6 +204,10 @@ impl<'r> Rollout<'r> {
             };
             match most {
                 Ok(most) => work.most = most,
+                Err(trouble) if dry => {
+                    view.notes.push(format!("what may run here is not known: {}", trouble.message));
+                    work.most = Some(BTreeSet::new());
+                }
                 Err(trouble) => {
                     view.standing = Standing::Unreachable;
                     view.trouble = Some(trouble.message);
@@ -229,8 +238,12 @@ impl<'r> Rollout<'r> {
             let (mut session, _) = open(&other, self.common.loaded, Access::Read, READ_WAIT)
                 .map_err(|trouble| before(trouble, &other.label()))?;
             let rows = session.history().map_err(|trouble| before(trouble, &other.label()))?;
+            let files = self.files_of(&other);
             let applied = rows.into_iter().filter(|row| matches!(row.state, State::Applied | State::Forgotten));
-            let mut applied: BTreeSet<Place> = applied.map(|row| row.place()).collect();
+            let mut applied: BTreeSet<Place> = applied
+                .filter(|row| files.get(&row.place()).is_none_or(|file| self.has_content_of(file, row)))
+                .map(|row| row.place())
+                .collect();
             // What does not concern it holds nobody up.
             let named = |migration: &&Migration| {
                 migration.only.as_ref().is_some_and(|names| !names.contains(other.audience.database()))
@@ -245,6 +258,25 @@ impl<'r> Rollout<'r> {
         Ok(most)
     }
 
+    /// The migrations that a target takes, by their places.
+    fn files_of(&self, target: &Target) -> BTreeMap<Place, &'r Migration> {
+        let group = |migration: &Migration| {
+            let projects = &self.common.manifest.settings.projects;
+            projects
+                .iter()
+                .find(|project| project.name == migration.project)
+                .and_then(|project| project.group.as_deref())
+        };
+        let takes = |migration: &&Migration| ledger::takes(target, migration, group(migration));
+        self.common.migrations.iter().filter(takes).map(|migration| (migration.place(), migration)).collect()
+    }
+
+    /// Says whether a file holds what a row says of it: other content under its version was tried nowhere.
+    fn has_content_of(&self, file: &Migration, row: &Row) -> bool {
+        let text = || Some(sums_of(self.source, self.common.manifest, file)?.text);
+        file.blob.as_str() == row.blob_id || text().is_some_and(|text| text == row.checksum_text)
+    }
+
     /// The targets of the same database, or of the same group, in earlier environments, and whether such a group has
     /// nobody in it: then nothing was tried yet.
     fn earlier(&self, target: &Target) -> Result<(Vec<Target>, bool), Trouble> {
@@ -252,7 +284,8 @@ impl<'r> Rollout<'r> {
         let (mut found, mut nobody) = (Vec::new(), false);
         let earlier = server.served_by(&self.common.branch.name).take_while(|known| known.name != target.environment);
         for environment in earlier {
-            let same = |other: &&Target| other.environment == environment.name && other.audience == target.audience;
+            let same =
+                |other: &&Target| other.environment == environment.name && other.audience.goes_with(&target.audience);
             found.extend(server.targets.iter().filter(same).cloned());
             let group = |tenants: &&Tenants| {
                 tenants.environment == environment.name

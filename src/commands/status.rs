@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 
-use crate::commands::apply::{Selection, local_provenance, open, write_json};
+use crate::commands::apply::{Selection, local_provenance, open, somebody, write_json};
 use crate::commands::rollout::{Order, roll_out};
 use crate::commands::worker::{Last, last};
 use crate::commands::{Console, Exit};
 use crate::render::Format;
 use crate::render::rollout::{Standing, TargetView, target};
+use crate::text::for_shell;
 
 /// Shows where each target stands: applied, pending, failed, unreachable.
 ///
@@ -49,6 +50,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             Err(report) => exit = console.report(&report),
         }
     }
+    somebody(selection, &opened.loaded, views.len())?;
     if console.format == Format::Json {
         write_json(&views, console);
     } else {
@@ -65,7 +67,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         }
         console.say(&summary(&views));
         if let Some(last) = last(&opened.repository.common_dir) {
-            console.say(&rollout(&last));
+            let whole = selection.environment.is_none() && selection.database.is_none();
+            let done = whole && views.iter().all(|view| view.standing == Standing::Current);
+            console.say(&rollout(&last, done));
         }
     }
     let bad = views.iter().any(|view| view.standing.is_bad());
@@ -79,10 +83,24 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
     }
     for step in &mut view.steps {
         match step.earlier {
+            Some("failed") if step.decided => {
+                let (path, from) = (&step.path, step.from_statement);
+                view.notes
+                    .push(format!("of `{path}` it was decided that `schemagate apply` goes on with statement {from}"));
+            }
             Some("failed") => {
                 step.outcome = "failed";
                 view.standing = Standing::Failed;
-                view.help = Some(crate::engine::MEND.to_owned());
+                view.help = Some(if step.in_doubt {
+                    format!(
+                        "look at the database, and say what of it is there: schemagate resolve {} -e {} -d {}",
+                        for_shell(&step.path),
+                        view.environment,
+                        view.database
+                    )
+                } else {
+                    crate::engine::MEND.to_owned()
+                });
             }
             Some(_) => {
                 let (path, begun) = (&step.path, step.begun.as_deref().unwrap_or_default());
@@ -96,11 +114,13 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
     view
 }
 
-/// How the last rollout after a push stands.
-fn rollout(last: &Last) -> String {
+/// How the last rollout after a push stands; `done` if all is up to date now.
+fn rollout(last: &Last, done: bool) -> String {
     let how = match (last.running, last.exit) {
         (true, _) => "is running".to_owned(),
         (false, Some(0)) => "ended, all targets up to date".to_owned(),
+        (false, Some(code)) if done => format!("ended with exit code {code}; what it left is done since"),
+        (false, None) if done => "was cut off; what it left is done since".to_owned(),
         (false, Some(code)) => format!("ended with exit code {code}"),
         (false, None) => "was cut off; schemagate sync goes on".to_owned(),
     };

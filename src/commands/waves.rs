@@ -17,6 +17,7 @@ use crate::commands::rollout::{Common, Event, READ_WAIT, Rollout, open};
 use crate::commands::server::Loaded;
 use crate::config::server::{DATABASE_MARK, Databases, Target, Tenants};
 use crate::config::{Dialect, Pattern};
+use crate::engine::lock::BEHIND_NAME;
 use crate::engine::{Access, Trouble, engine_of};
 use crate::git::refs::tree_of;
 use crate::git::repository::Repository;
@@ -40,8 +41,12 @@ pub(super) fn roll_out(
 ) -> Vec<TargetView> {
     let known = targets(rollout.common.loaded, tenants).and_then(|targets| {
         let first = targets.first().filter(|_| rollout.waits_for_earlier(&tenants.environment));
-        let most = first.map(|first| rollout.applied_earlier(first)).transpose()?;
-        Ok((targets, most.flatten()))
+        let most = match first.map(|first| rollout.applied_earlier(first)).transpose() {
+            // What may run is not known: of a plan that is the answer.
+            Err(_) if rollout.common.order.dry => Some(BTreeSet::new()),
+            most => most?.flatten(),
+        };
+        Ok((targets, most))
     });
     let (targets, most) = match known {
         Ok(known) => known,
@@ -64,9 +69,10 @@ pub(super) fn roll_out(
     let targets: Vec<Target> =
         targets.into_iter().filter(|target| wanted(target.audience.database().as_str())).collect();
     let of = targets.len().div_ceil(tenants.wave);
-    let (mut views, mut failures, mut shown) = (Vec::with_capacity(targets.len()), 0, 0);
+    let (mut views, mut failures, mut shown, mut noted) = (Vec::with_capacity(targets.len()), 0, 0, 0);
     for (number, wave) in targets.chunks(tenants.wave).enumerate() {
-        let over = held_back || failures >= tenants.failures && !rollout.common.order.dry;
+        let stops = failures >= tenants.failures || (rollout.common.order.stop)();
+        let over = held_back || stops && !rollout.common.order.dry;
         let begun = Instant::now();
         let ended = if over {
             wave.iter().map(|target| held(rollout, target)).collect()
@@ -78,7 +84,7 @@ pub(super) fn roll_out(
             })
         };
         let count = |wanted: &dyn Fn(Standing) -> bool| ended.iter().filter(|view| wanted(view.standing)).count();
-        let bad = count(&Standing::is_bad);
+        let bad = count(&in_trouble);
         if !over {
             failures += bad;
             let view = WaveView {
@@ -90,21 +96,33 @@ pub(super) fn roll_out(
                 current: count(&|standing| standing == Standing::Current),
                 pending: count(&|standing| standing == Standing::Pending),
                 bad,
+                held: count(&|standing| standing == Standing::HeldBack),
                 duration_us: begun.elapsed().as_micros(),
             };
-            for view in ended.iter().filter(|view| view.standing.is_bad()) {
+            for view in ended.iter().filter(|view| in_trouble(view.standing)) {
                 if shown < MOST_SHOWN {
                     tell(Event::Target(view));
                 }
                 shown += 1;
+            }
+            for view in ended.iter().filter(|view| !in_trouble(view.standing) && !view.notes.is_empty()) {
+                if noted < MOST_SHOWN {
+                    tell(Event::Target(view));
+                }
+                noted += 1;
             }
             tell(Event::Wave(&view));
         }
         views.extend(ended);
     }
     let strangers = strangers(rollout, tenants, &everyone, &views);
-    close(rollout, tenants, (&views, shown, strangers), tell);
+    close(rollout, tenants, (&views, held_back, strangers), tell);
     views
+}
+
+/// Says whether something is wrong with a tenant itself.
+fn in_trouble(standing: Standing) -> bool {
+    standing.is_bad() && standing != Standing::HeldBack
 }
 
 /// Says that there are no tenants, or which data changes name databases that are none: of those that ran now, and of those
@@ -120,14 +138,18 @@ fn strangers(
         project.is_some_and(|project| project.group.as_ref() == Some(&tenants.group))
     };
     let ran: BTreeSet<&str> = views.iter().flat_map(|view| &view.steps).map(|step| step.path.as_str()).collect();
-    let mut notes = Vec::new();
+    let (mut notes, mut others) = (Vec::new(), None);
     if everyone.is_empty() {
         notes.push("no tenant is named: the list, the pattern or the query of this group gives none".to_owned());
     }
     for migration in rollout.common.migrations.iter().filter(mine) {
         let Some(names) = &migration.only else { continue };
-        let unknown: Vec<&str> =
-            names.iter().filter(|name| !everyone.contains(*name)).map(DatabaseName::as_str).collect();
+        if names.iter().all(|name| everyone.contains(name)) {
+            continue;
+        }
+        let others = others.get_or_insert_with(|| beside(rollout, tenants));
+        let stranger = |name: &&DatabaseName| !everyone.contains(*name) && !others.contains(*name);
+        let unknown: Vec<&str> = names.iter().filter(stranger).map(DatabaseName::as_str).collect();
         let path = migration.path.display();
         if !unknown.is_empty() && (unknown.len() == names.len() || ran.contains(path.as_str())) {
             let unknown = crate::text::enumerate(&unknown, 8);
@@ -137,24 +159,53 @@ fn strangers(
     notes
 }
 
+/// The names of a group's databases in this environment that stand elsewhere in the server file; none of those that
+/// cannot be asked for.
+fn beside(rollout: &Rollout<'_>, tenants: &Tenants) -> BTreeSet<DatabaseName> {
+    let loaded = rollout.common.loaded;
+    let same = |other: &&Tenants| {
+        !std::ptr::eq(*other, tenants) && other.environment == tenants.environment && other.group == tenants.group
+    };
+    let sections = loaded.server.tenants.iter().filter(same);
+    let everyone = tenants.target(DatabaseName::new(String::new())).audience;
+    let single = loaded
+        .server
+        .targets
+        .iter()
+        .filter(|target| target.environment == tenants.environment && target.audience.goes_with(&everyone));
+    let listed = sections.flat_map(|other| targets(loaded, other).unwrap_or_default());
+    listed.chain(single.cloned()).map(|target| target.audience.database().clone()).collect()
+}
+
 /// Says what is left when waves were stopped or more is wrong than was shown.
 fn close(
     rollout: &Rollout<'_>,
     tenants: &Tenants,
-    (views, shown, notes): (&[TargetView], usize, Vec<String>),
+    (views, held_back, notes): (&[TargetView], bool, Vec<String>),
     tell: &mut dyn FnMut(Event<'_>),
 ) {
     let held = views.iter().filter(|view| view.standing == Standing::HeldBack).count();
+    let shown = views.iter().filter(|view| in_trouble(view.standing)).count();
     let mut view = rollout.view(tenants.environment.as_str(), &tenants.group);
     view.notes = notes;
     if held > 0 {
         view.standing = Standing::HeldBack;
         let count = crate::text::count(held, "tenant");
-        view.notes.push(if shown >= tenants.failures {
-            format!("{count} not touched: {shown} failed, and `failures` is {}", tenants.failures)
+        let (why, help) = if held_back {
+            (
+                "an earlier environment stopped".to_owned(),
+                "mend the earlier environment; the next push or `schemagate sync` goes on here",
+            )
+        } else if shown >= tenants.failures {
+            (
+                format!("{shown} failed, and `failures` is {}", tenants.failures),
+                "mend what failed; then schemagate sync",
+            )
         } else {
-            format!("{count} not touched: an earlier environment stopped, or the program was asked to end")
-        });
+            ("the program was asked to end".to_owned(), "schemagate sync")
+        };
+        view.notes.push(format!("{count} not touched: {why}"));
+        view.help = Some(help.to_owned());
     }
     if shown > MOST_SHOWN {
         view.notes.push(format!("{} more in trouble; see `schemagate status`", shown - MOST_SHOWN));
@@ -223,7 +274,13 @@ fn work(
     }
 }
 
+/// A tenant that is not tried. Of one that nothing is known of yet its history is asked for, so that files that failed
+/// elsewhere may be mended.
 fn held(rollout: &Rollout<'_>, target: &Target) -> TargetView {
+    let order = rollout.common.order;
+    if !order.dry && !(order.stop)() && !ledger::is_there(&rollout.repository.common_dir, target) {
+        return rollout.target(target, true, &mut |_| {});
+    }
     let view = rollout.view(target.environment.as_str(), target.audience.database().as_str());
     TargetView { standing: Standing::HeldBack, ..view }
 }
@@ -233,16 +290,25 @@ fn held(rollout: &Rollout<'_>, target: &Target) -> TargetView {
 /// # Errors
 /// If the catalogue or the folder that knows them cannot be asked.
 pub(super) fn targets(loaded: &Loaded, tenants: &Tenants) -> Result<Vec<Target>, Trouble> {
+    let url = host::url(&tenants.url, &loaded.folder)
+        .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of these tenants"))?;
+    if !url.contains(DATABASE_MARK) {
+        let message = format!("the url of the tenants of `{}` is the same for all of them", tenants.group);
+        return Err(Trouble::new(message, "write {{database}} where the name of the database stands"));
+    }
     let mut names: Vec<DatabaseName> = match &tenants.databases {
         Databases::Listed(names) => names.clone(),
-        Databases::Named(pattern, None) => files(loaded, tenants, pattern)?,
+        Databases::Named(pattern, None) => files(loaded, &url, pattern)?,
         Databases::Named(pattern, Some(_)) => {
             let dialect = catalogue(loaded, tenants)?.1;
             let sql = match dialect {
                 Dialect::Postgres => {
                     "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
                 }
-                _ => "SELECT schema_name FROM information_schema.schemata",
+                _ => {
+                    "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ('mysql', 'sys', \
+                     'information_schema', 'performance_schema')"
+                }
             };
             asked(loaded, tenants, sql, |name| pattern.matches(name))?
         }
@@ -302,12 +368,13 @@ fn asked(
     Ok(names.into_iter().map(DatabaseName::new).collect())
 }
 
+/// What stands behind the name of a database file in those that SQLite and this program put beside it.
+const BESIDE: [&str; 4] = [BEHIND_NAME, "-journal", "-wal", "-shm"];
+
 /// The files that the URL can name, where tenants are files.
-fn files(loaded: &Loaded, tenants: &Tenants, pattern: &Pattern) -> Result<Vec<DatabaseName>, Trouble> {
-    let url = host::url(&tenants.url, &loaded.folder)
-        .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of these tenants"))?;
+fn files(loaded: &Loaded, url: &str, pattern: &Pattern) -> Result<Vec<DatabaseName>, Trouble> {
     let help = "add `catalogue`, the URL of a database of that server";
-    if engine_of(&url)?.dialect != Dialect::Sqlite {
+    if engine_of(url)?.dialect != Dialect::Sqlite {
         return Err(Trouble::new("which tenants match the pattern must be asked of a server", help));
     }
     let path = url.split_once(':').map_or("", |(_, path)| path.split('?').next().unwrap_or_default());
@@ -320,9 +387,13 @@ fn files(loaded: &Loaded, tenants: &Tenants, pattern: &Pattern) -> Result<Vec<Da
         Trouble::new(format!("the folder {} cannot be read: {error}", folder.display()), "check `url` of these tenants")
     })?;
     let name = |entry: std::fs::DirEntry| {
+        // Behind a link, what it leads to counts.
+        let regular = std::fs::metadata(entry.path()).is_ok_and(|found| found.is_file());
+        regular.then_some(())?;
         let file = entry.file_name().into_string().ok()?;
         let name = file.strip_prefix(before)?.strip_suffix(behind)?;
-        let usable = crate::config::name_complaint(name).is_none() && pattern.matches(name);
+        let beside = BESIDE.iter().any(|end| name.ends_with(end));
+        let usable = crate::config::name_complaint(name).is_none() && pattern.matches(name) && !beside;
         usable.then(|| DatabaseName::new(name.to_owned()))
     };
     Ok(entries.flatten().filter_map(name).collect())

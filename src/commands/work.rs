@@ -139,7 +139,7 @@ impl Work<'_> {
         repository: &Repository,
     ) {
         let mut migrations = about_to_run.map(|steps| steps.iter().map(|step| &step.migration));
-        if !self.dry
+        if !self.order.dry
             && let Err(error) = ledger::keep(
                 &repository.common_dir,
                 self.target,
@@ -163,9 +163,10 @@ impl Work<'_> {
         let identity = session.identity();
         let gone = count(known.ran.len(), "migration");
         if identity.name.is_empty() {
-            if known.ran.is_empty() || self.order.as_new {
+            if known.ran.is_empty() && !known.unreadable || self.order.as_new {
                 return Ok(Vec::new());
             }
+            let gone = if known.unreadable { "what is not known (its ledger cannot be read)".to_owned() } else { gone };
             if session.is_empty()? {
                 return Ok(vec![format!(
                     "the database was made anew: {gone} had run on the one before; all run from the first one on"
@@ -173,8 +174,11 @@ impl Work<'_> {
             }
             return Err(Trouble::new(
                 format!("the history of this database is gone: {gone} had run here, and there are tables still"),
-                "restore the tables of the history (schemagate_...) from a backup; if everything is to run from the first \
-                 migration on: schemagate apply --as-new",
+                format!(
+                    "restore the tables of the history (schemagate_...) from a backup; if everything is to run from the \
+                     first migration on: schemagate apply --as-new {}",
+                    self.target.options()
+                ),
             ));
         }
         let mut notes = Vec::new();
@@ -238,6 +242,7 @@ impl Work<'_> {
             .rposition(|script| script.as_ref().is_some_and(Script::is_left_in_part))
             .map_or(0, |last| last + 1);
         let mut ready = ready.into_iter();
+        let (terms, options) = (self.terms(), self.target.options().into());
         let mut first = 0;
         while first < steps.len() {
             let together = self.target.manner.atomic_push && first >= alone;
@@ -251,7 +256,7 @@ impl Work<'_> {
             }
             let script = |step: &Step| match ready.next().flatten() {
                 Some(script) => Ok(script),
-                None => prepare(self.source, self.manifest, step, dialect, &self.terms()),
+                None => prepare(self.source, self.manifest, step, dialect, (&terms, &options)),
             };
             let scripts = match batch.iter().map(script).collect::<Result<Vec<Script>, Conflict>>() {
                 Ok(scripts) => scripts,
@@ -312,7 +317,7 @@ impl Work<'_> {
             let floor = self.loaded.server.policy.lowest(OUT_OF_ORDER.name, None);
             let own = project.severity(&OUT_OF_ORDER, None);
             let severity = floor.map_or(own, |floor| floor.max(own));
-            let policy = Policy { out_of_order: severity < Severity::Error };
+            let policy = Policy { out_of_order: severity < Severity::Error, target: &self.target.options() };
             let part = plan(migrations, rows, policy, &mut |migration| {
                 let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());
                 bytes(self.source, migration, project.largest_file)

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use nix::fcntl::{Flock, FlockArg};
 
 use crate::commands::rollout::Order;
 use crate::commands::server::{Loaded, require};
@@ -62,6 +61,9 @@ pub fn start(
 ) -> Result<Exit> {
     let journal = journal_file(&repository.common_dir)?;
     let file = std::fs::File::create(&journal).with_context(|| format!("{} cannot be written", journal.display()))?;
+    // Held by all that write into it, from before the first of them until the last one has ended, however it ends: who can
+    // have it knows that nobody is at work (flock(2)).
+    file.lock().with_context(|| format!("{} cannot be locked", journal.display()))?;
     let mut command = Command::new(std::env::current_exe().context("the program's own path is unknown")?);
     command
         .arg("worker")
@@ -130,18 +132,12 @@ fn journal_file(common_dir: &Path) -> Result<PathBuf> {
 /// If the repository or the server file cannot be read.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     let stop = stop_flag()?;
-    // Held until this process ends, however it ends: who can have it knows that nobody is at work.
-    let _held = args.journal.as_deref().and_then(|journal| hold(journal, FlockArg::LockExclusiveNonblock));
     let ended = roll_out(args, &|| stop.load(Ordering::Relaxed), console);
     if let Some(journal) = &args.journal {
         let code = ended.as_ref().map_or(Exit::Failure as i32, |exit| *exit as i32);
         let _ = std::fs::write(journal.with_extension("exit"), format!("{code}\n"));
     }
     ended
-}
-
-fn hold(journal: &Path, how: FlockArg) -> Option<Flock<std::fs::File>> {
-    Flock::lock(std::fs::File::open(journal).ok()?, how).ok()
 }
 
 /// How the last rollout after a push stands.
@@ -160,7 +156,8 @@ pub fn last(common_dir: &Path) -> Option<Last> {
     let journals = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let journal = journals.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max()?;
     let exit = std::fs::read_to_string(journal.with_extension("exit")).ok().and_then(|code| code.trim().parse().ok());
-    let running = exit.is_none() && hold(&journal, FlockArg::LockSharedNonblock).is_none();
+    let held = std::fs::File::open(&journal).is_ok_and(|file| file.try_lock_shared().is_err());
+    let running = exit.is_none() && held;
     Some(Last { journal, exit, running })
 }
 

@@ -37,6 +37,14 @@ impl Audience {
             Self::Database(name) | Self::Group(_, name) => name,
         }
     }
+
+    /// Says whether two go from environment to environment together: the same database, or databases of one group.
+    pub fn goes_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Group(group, _), Self::Group(theirs, _)) => group == theirs,
+            _ => self == other,
+        }
+    }
 }
 
 /// One database of one environment.
@@ -113,6 +121,11 @@ pub enum Databases {
 pub const DATABASE_MARK: &str = "{{database}}";
 
 impl Target {
+    /// Returns the options by which commands name a target.
+    pub fn options(&self) -> String {
+        format!("-e {} -d {}", self.environment, self.audience.database())
+    }
+
     /// Returns `environment/database`, as messages name a target.
     pub fn label(&self) -> String {
         format!("{}/{}", self.environment, self.audience.database())
@@ -123,7 +136,8 @@ pub(super) struct Targets<'s> {
     pub(super) environments: &'s [Environment],
     pub(super) problems: &'s Problems,
     pub(super) seen: Vec<(EnvironmentName, DatabaseName, Span)>,
-    pub(super) urls: Vec<String>,
+    /// The URLs so far; of tenants with the group.
+    pub(super) urls: Vec<(String, Option<String>)>,
     pub(super) holds_secret: bool,
     pub(super) list: Vec<Target>,
     pub(super) tenants: Vec<Tenants>,
@@ -257,7 +271,10 @@ impl Targets<'_> {
         if !section.holds_table("url") {
             let url = section.string("url")?;
             usable(&url, self.problems)?;
-            if self.urls.contains(&url.value) {
+            // Groups may share the databases of their tenants, each with projects of its own.
+            let of = section.string("group").filter(|_| url.value.contains(DATABASE_MARK)).map(|group| group.value);
+            let same = (url.value.clone(), of);
+            if self.urls.contains(&same) {
                 self.problems.add(
                     url.span,
                     "two targets have the same URL, so their histories would mix",
@@ -265,7 +282,7 @@ impl Targets<'_> {
                     "give each target a database of its own",
                 );
             }
-            self.urls.push(url.value.clone());
+            self.urls.push(same);
             self.holds_secret |= has_password(&url.value);
             return Some(UrlSource::Inline(url.value));
         }

@@ -250,7 +250,7 @@ fn what_cannot_be_decided_is_put_to_people_and_their_answer_carried_out() {
             &world,
             "DROP TABLE b; UPDATE schemagate_migration SET seal = '', state = 'running', statements_done = 2, statement_open = 3",
         );
-        let next = format!("schemagate resolve '{path}' --from 4");
+        let next = format!("schemagate resolve '{path}' -e dev -d shop --from 4");
         world.on_server(&["apply"]).refused(&[
             "whether it took effect is not known",
             "statements 1 to 2 of this file ran",

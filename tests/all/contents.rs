@@ -1,0 +1,144 @@
+//! What reaches a server is what the file says, to the last character; what it does to its session is no dead end.
+
+use crate::databases::Engine;
+use crate::doubt::on;
+use crate::many::tenants_world;
+use crate::traps::history;
+
+#[test]
+fn rows_of_copy_keep_their_last_value() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TABLE a (id INTEGER, t TEXT);\n");
+    world.file("db/shop/2##dml##rows.sql", "COPY a (id, t) FROM STDIN;\n1\tx\n2\tend\\\\.\n");
+    world.file("db/shop/3##dml##rows.sql", "COPY a (id, t) FROM STDIN WITH (FORMAT csv);\n7,a\\.\n");
+    world.file("db/shop/4##dml##rows.sql", "COPY a (id, t) FROM STDIN;\n8\ty\n\\.\nINSERT INTO a VALUES (9, 'z');\n");
+    world.file("db/shop/5##dml##rows.sql", "COPY a (id, t) FROM STDIN;\n10\t\n11\tblanks  \n");
+    world.send("rows").says(&["5 applied now"]).ok();
+    let values = "SELECT string_agg('<' || t || '>', ' ' ORDER BY id) FROM a";
+    assert_eq!(database.ask(&world, values), "<x> <end\\.> <a\\.> <y> <z> <> <blanks  >");
+}
+
+#[test]
+fn a_table_may_be_called_stdin() {
+    let (database, world) = on(Engine::Postgres);
+    let file = std::env::temp_dir().join(format!("{}.out", database.name()));
+    world.migration("1", "CREATE TABLE stdin (id INTEGER);\nINSERT INTO stdin VALUES (5);\n");
+    world.file(
+        "db/shop/2##dml##out.sql",
+        &format!("COPY (SELECT id FROM stdin) TO '{0}';\nCOPY stdin FROM '{0}';\n", file.display()),
+    );
+    world.send("out").says(&["2 applied now"]);
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM stdin"), "2");
+}
+
+#[test]
+fn a_data_change_holds_what_its_block_says() {
+    for engine in Engine::all() {
+        let server = engine.database();
+        let url = server.url.replace(server.name(), "{{database}}");
+        let keys = format!("url = \"{url}\"\ndatabases = [\"{}\"]", server.name());
+        let world = tenants_world(engine.dialect(), &keys);
+        world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY, t VARCHAR(90));\n");
+        let change = format!(
+            "databases:\n  - name: {}\nstatement: |\n    INSERT INTO a VALUES (1, 'one\n    two\n\n      three');\n    INSERT INTO \
+             a\n      VALUES (1, 'x');\n",
+            server.name()
+        );
+        let path = world.file("db/2##dml##x.yml", &change);
+        // Its places are those of the file.
+        world.send("fails").says(&["FAILED", &format!("{path}:8:")]);
+        world.file("db/2##dml##x.yml", &change.replace("VALUES (1, 'x')", "VALUES (2, 'x')"));
+        world.send("mended").says(&["1 applied"]).ok();
+        let value = "SELECT replace(t, '\n', '|') FROM a WHERE id = 1";
+        assert_eq!(server.ask(&world, value), "one|two||  three", "{engine:?}");
+    }
+}
+
+#[test]
+fn a_data_change_holds_no_rows_of_copy() {
+    let world = tenants_world("postgres", "url = \"postgres://x@localhost/{{database}}\"\ndatabases = [\"one\"]");
+    let change =
+        "databases:\n  - name: one\nstatement: |\n  COPY a (t) FROM STDIN;\n  x\n  \\.\n  INSERT INTO b VALUES (1);\n";
+    world.file("db/2##dml##x.yml", change);
+    world.commit("rows");
+    world.push().refused(&["rows of COPY end with a line `\\.`, and cannot stand in a data change: write INSERT"]);
+}
+
+#[test]
+fn a_comment_for_a_newer_release_than_the_declared_one_reaches_the_server() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        let (declared, comment) = match engine {
+            Engine::Mariadb => ("10.6", "/*M!100800 CREATE TABLE v (id INT) */"),
+            _ => ("8.0", "/*!80100 CREATE TABLE v (id INT) */"),
+        };
+        let manifest = database.manifest().replace("dialect =", &format!("version = \"{declared}\"\ndialect ="));
+        world.file("schemagate.toml", &manifest);
+        world.migration("1", &format!("{comment};\nCREATE TABLE w (id INT);\n/*!99999 CREATE TABLE x (id INT) */;\n"));
+        world.send("comment").says(&["1 applied now"]).ok();
+        let tables = "SELECT group_concat(table_name ORDER BY 1) FROM information_schema.tables WHERE table_schema = \
+                      database() AND table_name NOT LIKE 'schemagate%'";
+        assert_eq!(database.ask(&world, tables), "v,w", "{engine:?}");
+    }
+}
+
+#[test]
+fn a_session_that_a_file_changed_is_no_dead_end() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "SET search_path = public;\nRESET ALL;\nCREATE TABLE a (id INTEGER);\n");
+    world.send("reset").says(&["1 applied now"]).ok();
+    world.migration("2", "CREATE TABLE b (id INTEGER);\nSET TRANSACTION READ ONLY;\n");
+    world.send("read only").says(&["what this file did could not be recorded", "nothing of this file stays"]);
+    world.on_server(&["status"]).refused(&["FAILED", "could not be recorded"]);
+    world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+    world.file("db/shop/3##dml##x.sql", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nINSERT INTO b VALUES (1);\n");
+    world.send("isolation").says(&["-- schemagate: isolation = serializable"]);
+    world.file("db/shop/3##dml##x.sql", "-- schemagate: isolation = serializable\nINSERT INTO b VALUES (1);\n");
+    world.send("mended").says(&["1 applied now, 3 in all"]).ok();
+    world.migration("4", "CREATE TABLE c (id INTEGER);\nDISCARD ALL;\n");
+    world.commit("discard");
+    world.push().refused(&["transaction-control", "DISCARD would give away the lock under which the file is run"]);
+    assert_eq!(history(&database, &world, "state").replace('\n', " "), "applied applied applied");
+}
+
+#[test]
+fn a_read_only_session_of_sqlite_is_a_failure_of_its_file() {
+    let (database, world) = on(Engine::Sqlite);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+    world.file("db/shop/2##dml##x.sql", "INSERT INTO a VALUES (1);\nPRAGMA query_only = ON;\n");
+    world.send("query only").says(&["could not be recorded"]);
+    assert_eq!(history(&database, &world, "state").replace('\n', " "), "applied failed");
+    world.file("db/shop/2##dml##x.sql", "INSERT INTO a VALUES (1);\n");
+    world.send("mended").says(&["1 applied now, 2 in all"]).ok();
+}
+
+#[test]
+fn a_statement_that_is_too_long_for_its_server_may_be_mended() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        world.migration("1", "CREATE TABLE a (t LONGTEXT);\n");
+        world.send("one").ok();
+        let packet = database.ask(&world, "SELECT @@max_allowed_packet");
+        let long = "x".repeat(3 << 20);
+        world.migration("2", &format!("CREATE TABLE b (id INT);\nINSERT INTO a VALUES ('{long}');\n"));
+        database.ask(&world, "SET GLOBAL max_allowed_packet = 2097152");
+        world.send("long").says(&["statement 1 of this file ran and stays", "max_allowed_packet"]);
+        database.ask(&world, &format!("SET GLOBAL max_allowed_packet = {packet}"));
+        world.migration("2", "CREATE TABLE b (id INT);\nINSERT INTO a VALUES ('x');\n");
+        world.send("mended").says(&["1 applied now, 2 in all"]).ok();
+    }
+}
+
+#[test]
+fn what_a_history_cannot_hold_is_refused_or_cut() {
+    for engine in Engine::all() {
+        let (database, world) = on(engine);
+        let long = "d".repeat(110);
+        world.file(&format!("db/shop/1##ddl##{long} {long}.sql"), "CREATE TABLE a (id INTEGER);\n");
+        world.send("long").says(&["1 applied now"]).ok();
+        assert_eq!(history(&database, &world, "length(description)"), "200", "{engine:?}");
+        world.file(&format!("db/shop/1{}##ddl##x.sql", "0".repeat(140)), "CREATE TABLE b (id INTEGER);\n");
+        world.commit("version");
+        world.push().refused(&["path-unreadable", "this version has 141 characters; at most 128 are recorded"]);
+    }
+}
