@@ -1,7 +1,7 @@
 //! References: what they point at, which are symbolic, what comes before what.
 //!
-//! Asks `git`, but for two questions of every push that are answered from files: is a reference symbolic, and is a
-//! commit an ancestor of a near one. Never writes a reference.
+//! Asks `git`, but for three questions of every push that are answered from files: is a reference symbolic, is a commit
+//! an ancestor of a near one, and which branches there are. Never writes a reference.
 
 use std::collections::BTreeSet;
 
@@ -90,18 +90,47 @@ impl Branch {
 /// # Errors
 /// If `git` cannot be run.
 pub fn branches(repository: &Repository) -> Result<Vec<Branch>> {
-    let format = "--format=%(HEAD)%00%(objectname)%00%(symref)%00%(refname)";
-    let text = process::must(Some(&repository.git_dir), &["for-each-ref", format, "refs/heads"])?;
-    let mut branches: Vec<Branch> = text
-        .lines()
-        .filter_map(|line| {
-            let [head, id, "", name] = line.split('\0').collect::<Vec<_>>()[..] else { return None };
-            let name = name.strip_prefix("refs/heads/")?;
-            Some(Branch { name: name.to_owned(), tip: ObjectId::parse(id)?, is_head: head == "*" })
-        })
-        .collect();
+    let mut branches = match by_library(repository) {
+        Some(branches) => branches,
+        None => by_git(repository)?,
+    };
     branches.sort_by(|a, b| b.is_head.cmp(&a.is_head).then_with(|| a.name.cmp(&b.name)));
     Ok(branches)
+}
+
+/// Lists the branches without a process, which takes longer than all else when there is nothing to do; `None` where the
+/// library cannot read them, or is not sure.
+fn by_library(repository: &Repository) -> Option<Vec<Branch>> {
+    if repository.sha256 || repository.uses_reftable().ok()? {
+        return None;
+    }
+    let flags = git2::RepositoryOpenFlags::NO_SEARCH | git2::RepositoryOpenFlags::BARE;
+    let opened = git2::Repository::open_ext(&repository.common_dir, flags, &[] as &[&std::ffi::OsStr]).ok()?;
+    let head = std::fs::read_to_string(repository.git_dir.join("HEAD")).ok()?;
+    let head = head.strip_prefix("ref: ").map(str::trim_end);
+    let mut branches = Vec::new();
+    for reference in opened.references_glob("refs/heads/*").ok()? {
+        let reference = reference.ok()?;
+        let name = reference.name().ok()?;
+        if reference.kind()? == git2::ReferenceType::Symbolic {
+            continue;
+        }
+        let tip = ObjectId::parse(&reference.target()?.to_string())?;
+        branches.push(Branch { name: name.strip_prefix("refs/heads/")?.to_owned(), tip, is_head: head == Some(name) });
+    }
+    Some(branches)
+}
+
+/// Lists the branches as `git` knows them.
+fn by_git(repository: &Repository) -> Result<Vec<Branch>> {
+    let format = "--format=%(HEAD)%00%(objectname)%00%(symref)%00%(refname)";
+    let text = process::must(Some(&repository.git_dir), &["for-each-ref", format, "refs/heads"])?;
+    let branch = |line: &str| {
+        let [head, id, "", name] = line.split('\0').collect::<Vec<_>>()[..] else { return None };
+        let name = name.strip_prefix("refs/heads/")?;
+        Some(Branch { name: name.to_owned(), tip: ObjectId::parse(id)?, is_head: head == "*" })
+    };
+    Ok(text.lines().filter_map(branch).collect())
 }
 
 /// Resolves a revision as people write it to a commit; `None` if there is none.
@@ -133,5 +162,44 @@ pub fn tree_of(repository: &Repository, commit: &ObjectId) -> Result<ObjectId> {
         Peeled::Commit { tree, .. } => Ok(tree),
         Peeled::Other(kind) => bail!("{commit} is a {} and not a commit", kind.word()),
         Peeled::Missing => bail!("commit {commit} is not in this repository"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_library_lists_the_branches_that_git_lists() {
+        let folder = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let mut command = process::git(None);
+            command.current_dir(folder.path()).args(["-c", "user.name=a", "-c", "user.email=a@example.org"]);
+            assert!(command.args(arguments).status().unwrap().success(), "{arguments:?}");
+        };
+        git(&["init", "-q", "-b", "main"]);
+        git(&["commit", "-q", "--allow-empty", "-m", "one"]);
+        for name in ["a/b", "packed", "größe", "z"] {
+            git(&["branch", name]);
+        }
+        git(&["pack-refs", "--all"]);
+        git(&["commit", "-q", "--allow-empty", "-m", "two"]);
+        git(&["branch", "-f", "z"]);
+        git(&["symbolic-ref", "refs/heads/alias", "refs/heads/z"]);
+        git(&["worktree", "add", "-q", "tree", "a/b"]);
+        for start in [folder.path().to_owned(), folder.path().join("tree")] {
+            let repository = Repository::discover(&start).unwrap();
+            let (mut ours, mut theirs) = (by_library(&repository).unwrap(), by_git(&repository).unwrap());
+            ours.sort_by(|a, b| a.name.cmp(&b.name));
+            theirs.sort_by(|a, b| a.name.cmp(&b.name));
+            assert_eq!(ours, theirs);
+            assert_eq!(ours.len(), 5);
+        }
+        git(&["checkout", "-q", "--detach"]);
+        let repository = Repository::discover(folder.path()).unwrap();
+        assert!(by_library(&repository).unwrap().iter().all(|branch| !branch.is_head));
+        std::fs::write(folder.path().join(".git/refs/heads/broken"), "x").unwrap();
+        let names = |branches: Vec<Branch>| branches.into_iter().map(|branch| branch.name).collect::<BTreeSet<_>>();
+        assert_eq!(names(by_library(&repository).unwrap()), names(by_git(&repository).unwrap()));
     }
 }
