@@ -117,7 +117,11 @@ impl<'t> Reader<'t> {
                 self.at = Span::new(self.byte(span.start.index()), self.byte(span.end.index()));
                 match &event {
                     Event::Alias(_) => self.wrong("aliases are not read here"),
-                    Event::Scalar(_, _, anchor, tag) if *anchor > 0 || tag.is_some() => {
+                    Event::Scalar(_, _, anchor, tag)
+                    | Event::SequenceStart(anchor, tag)
+                    | Event::MappingStart(anchor, tag)
+                        if *anchor > 0 || tag.is_some() =>
+                    {
                         self.wrong("anchors and tags are not read here")
                     }
                     _ => Ok(event),
@@ -210,10 +214,6 @@ impl<'t> Reader<'t> {
         let Some(first) = (key_line + 1..=key_line + 3).find(begins) else {
             return self.wrong("the lines of the statement cannot be told apart from what stands around them");
         };
-        if wanted.contains(&"\\.") {
-            let message = "rows of COPY end with a line `\\.`, and cannot stand in a data change: write INSERT";
-            return self.wrong(message);
-        }
         let block = first..first + wanted.len();
         let of_block = wanted.iter().zip(&lines[first..]).find(|(wanted, _)| !wanted.is_empty());
         let indent = of_block.map_or(0, |(wanted, line)| line.trim_end_matches(['\n', '\r']).len() - wanted.len());
@@ -282,7 +282,8 @@ mod tests {
             ("statement: SELECT 1\n", "the statement is written as a block", "SELECT 1"),
             ("statement: >\n  SELECT 1\n", "the statement is written as a block", ""),
             ("statement: |\n  a\nstatement: |\n  b\n", "`statement` is said twice", "statement"),
-            ("databases: &x\n  - name: a\nstatement: *x\n", "aliases are not read here", "*x"),
+            ("databases:\n  - name: a\nstatement: *x\n", "aliases are not read here", "*x"),
+            ("databases: &x\n  - name: a\nstatement: |\n  b\n", "anchors and tags are not read here", ""),
             ("databases:\n  - name: a\nstatement: |\n  b\n---\na: b\n", "a manifest holds one data change", ""),
         ];
         for (text, message, place) in cases {

@@ -16,12 +16,13 @@ use crate::config::conventions::Conventions;
 use crate::config::flavour::Flavour;
 use crate::config::limits::Limits;
 use crate::config::manifest::{PathSuppression, Project};
-use crate::data_change::{is_manifest, sql_of};
+use crate::data_change::{Mistake, is_manifest, sql_of};
 use crate::finding::{Finding, Report, Rule, Severity, Suppressed};
 use crate::migration::{FileMode, Migration, RepoPath};
 use crate::rules::scene::follow;
 use crate::rules::suppression::{self, suppressions};
 use crate::rules::{self, File, Script, Tally, bytes, naming};
+use crate::sql::copy::{NO_ROWS, taking_rows};
 use crate::sql::split::Statement;
 use crate::sql::sqlite::Replay;
 use crate::sql::verdict::{Answer, Bench};
@@ -125,6 +126,12 @@ impl<'a> Judge<'a> {
                     found.iter_mut().for_each(|finding| (finding.certain, finding.edit) = (false, None));
                 }
                 findings.extend(found);
+                if is_manifest(&file.migration.path)
+                    && let Some(span) = file.flavour.and_then(|flavour| taking_rows(&sql, flavour))
+                {
+                    let (message, help) = (NO_ROWS.to_owned(), "write INSERT".to_owned());
+                    findings.push(bytes::data_change(&name, &Mistake { span, message, help }));
+                }
             }
             Some(Err(mistake)) => {
                 findings.push(bytes::data_change(&name, &mistake));

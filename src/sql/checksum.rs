@@ -7,11 +7,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
-use crate::data_change::{is_manifest, read};
+use crate::data_change::{is_manifest, read, without_indent};
 use crate::finding::hex;
 use crate::migration::{Checksums, RepoPath};
 use crate::sql::lex::{Lexer, TokenKind};
 use crate::sql::split::split;
+use crate::sql::version_comments::read_by_all;
 use crate::text::{Span, holds};
 
 /// Computes both. The leading `1:` is the version of this definition. Bytes that are no text count as they are; of a data
@@ -28,13 +29,15 @@ pub fn checksums(path: &RepoPath, bytes: &[u8], flavour: impl Into<Flavour>) -> 
                 said.update(name.as_str());
                 said.update([0]);
             }
-            let text = change.as_ref().map_or(text, |change| &change.text);
-            let flavour = flavour.into();
+            // The blanks before the lines of a block are YAML's.
+            let change = change.map(|change| without_indent(&change.text, change.indent));
+            let text = change.as_deref().unwrap_or(text);
+            let flavour = read_by_all(flavour.into());
             let mut at = 0;
             for rows in copied(text, flavour) {
                 tokens(&mut said, &text[at..rows.start], flavour);
                 // Every byte of a row is a value.
-                said.update(rows.of(text).replace("\r\n", "\n"));
+                said.update(rows_alone(rows.of(text)).replace("\r\n", "\n"));
                 said.update([0]);
                 at = rows.end;
             }
@@ -42,6 +45,13 @@ pub fn checksums(path: &RepoPath, bytes: &[u8], flavour: impl Into<Flavour>) -> 
         }
     }
     Checksums { bytes: sum(&Sha256::digest(bytes)), text: sum(&said.finalize()) }
+}
+
+/// The rows behind a COPY without the end of their last line.
+fn rows_alone(rows: &str) -> &str {
+    let ended = rows.trim_end();
+    let line = rows.strip_suffix('\n').map(|rows| rows.strip_suffix('\r').unwrap_or(rows));
+    if ended.ends_with("\n\\.") || ended == "\\." { ended } else { line.unwrap_or(rows) }
 }
 
 /// Takes the tokens of SQL into a sum.

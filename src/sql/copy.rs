@@ -5,7 +5,8 @@
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::sql::lex::Lexer;
-use crate::text::begins;
+use crate::sql::split::split;
+use crate::text::{Span, begins, holds};
 
 /// Says whether a statement of PostgreSQL takes rows from its client (`STDIN`) or gives rows to it (`STDOUT`).
 pub fn copies(text: &str, flavour: impl Into<Flavour>) -> Option<&'static str> {
@@ -34,4 +35,16 @@ pub fn copies(text: &str, flavour: impl Into<Flavour>) -> Option<&'static str> {
         return Some("STDIN");
     }
     has(["TO", "STDOUT"]).then_some("STDOUT")
+}
+
+/// What is said of rows in a data change.
+pub const NO_ROWS: &str = "rows of COPY cannot stand in a data change";
+
+/// Finds the first statement that takes rows from the lines behind it.
+pub fn taking_rows(text: &str, flavour: Flavour) -> Option<Span> {
+    if !holds(text, "stdin") {
+        return None;
+    }
+    let takes = |span: &Span| copies(span.of(text), flavour) == Some("STDIN");
+    split(text, flavour).into_iter().map(|statement| statement.span).find(takes)
 }

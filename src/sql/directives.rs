@@ -47,13 +47,23 @@ const LEVELS: [(&str, &str); 4] = [
 pub fn directives(text: &str, flavour: impl Into<Flavour>) -> (Directives, Vec<Mistake>) {
     let mut directives = Directives::default();
     let mut mistakes = Vec::new();
-    let head = Lexer::new(text, flavour).take_while(|token| !token.kind.is_significant());
-    for comment in head.filter(|token| token.kind == TokenKind::Comment) {
+    let mut begun = false;
+    // Behind the first statement only one that stands in the wrong place is looked for.
+    let all = text.contains(MARK);
+    for comment in Lexer::new(text, flavour) {
+        begun |= comment.kind.is_significant();
+        if begun && !all {
+            break;
+        }
         let shown = comment.span.of(text);
-        let Some(line) = shown.strip_prefix("--").or_else(|| shown.strip_prefix('#')) else { continue };
+        let line = shown.strip_prefix("--").or_else(|| shown.strip_prefix('#'));
+        let Some(line) = line.filter(|_| comment.kind == TokenKind::Comment) else { continue };
         let line = line.trim();
-        let known = if let Some(rest) = line.strip_prefix("schemagate:") {
-            read(rest.trim(), &mut directives)
+        let known = if let Some(rest) = line.strip_prefix(MARK) {
+            let rest = rest.trim();
+            if begun { too_late(rest) } else { read(rest, &mut directives) }
+        } else if begun {
+            continue;
         } else if let Some(rest) = assigned(line, "txn-mode") {
             mode(rest, &mut directives)
         } else if let Some(rest) = assigned(line, "txn-isolation") {
@@ -67,6 +77,19 @@ pub fn directives(text: &str, flavour: impl Into<Flavour>) -> (Directives, Vec<M
         }
     }
     (directives, mistakes)
+}
+
+/// What a directive begins with.
+const MARK: &str = "schemagate:";
+
+/// A directive that stands behind the first statement, where it is none.
+fn too_late(directive: &str) -> Known {
+    let name = directive.split('=').next().unwrap_or_default().trim();
+    if !NAMES.contains(&name) {
+        return Ok(());
+    }
+    let help = "a directive is for the whole file: put it before the first statement".to_owned();
+    Err((format!("`{name}` stands behind the first statement, where it would do nothing"), help))
 }
 
 type Known = Result<(), (String, String)>;
@@ -166,5 +189,16 @@ mod tests {
         }
         assert_eq!(directives("-- schemagate: ignore drop-table -- why", Dialect::Sqlite).1, []);
         assert_eq!(directives("SELECT '-- schemagate: nonsense'", Dialect::Sqlite).1, []);
+    }
+
+    #[test]
+    fn one_behind_the_first_statement_is_a_mistake() {
+        let text = "-- x\nSELECT 1;\n-- schemagate: no-transaction\nSELECT 2; -- schemagate: ignore drop-table -- it\n";
+        let (read, mistakes) = directives(text, Dialect::Postgres);
+        assert!(!read.no_transaction);
+        let messages: Vec<&str> = mistakes.iter().map(|mistake| mistake.message.as_str()).collect();
+        assert_eq!(messages, ["`no-transaction` stands behind the first statement, where it would do nothing"]);
+        assert_eq!(mistakes[0].span.of(text), "-- schemagate: no-transaction");
+        assert!(directives("SELECT 'x -- schemagate: no-transaction'", Dialect::Postgres).1.is_empty());
     }
 }

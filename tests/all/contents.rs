@@ -47,10 +47,15 @@ fn a_data_change_holds_what_its_block_says() {
         let path = world.file("db/2##dml##x.yml", &change);
         // Its places are those of the file.
         world.send("fails").says(&["FAILED", &format!("{path}:8:")]);
-        world.file("db/2##dml##x.yml", &change.replace("VALUES (1, 'x')", "VALUES (2, 'x')"));
+        let mended = change.replace("VALUES (1, 'x')", "VALUES (2, 'x')");
+        world.file("db/2##dml##x.yml", &mended);
         world.send("mended").says(&["1 applied"]).ok();
         let value = "SELECT replace(t, '\n', '|') FROM a WHERE id = 1";
         assert_eq!(server.ask(&world, value), "one|two||  three", "{engine:?}");
+        // Less of the blanks for YAML is more of them in the value.
+        world.file("db/2##dml##x.yml", &mended.replace("statement: |", "statement: |2"));
+        world.commit("indented");
+        world.push().refused(&["released-edited"]);
     }
 }
 
@@ -61,7 +66,7 @@ fn a_data_change_holds_no_rows_of_copy() {
         "databases:\n  - name: one\nstatement: |\n  COPY a (t) FROM STDIN;\n  x\n  \\.\n  INSERT INTO b VALUES (1);\n";
     world.file("db/2##dml##x.yml", change);
     world.commit("rows");
-    world.push().refused(&["rows of COPY end with a line `\\.`, and cannot stand in a data change: write INSERT"]);
+    world.push().refused(&["rows of COPY cannot stand in a data change"]);
 }
 
 #[test]
@@ -72,13 +77,24 @@ fn a_comment_for_a_newer_release_than_the_declared_one_reaches_the_server() {
             Engine::Mariadb => ("10.6", "/*M!100800 CREATE TABLE v (id INT) */"),
             _ => ("8.0", "/*!80100 CREATE TABLE v (id INT) */"),
         };
+        let behind = comment.replace("CREATE TABLE v (id INT)", "COMMENT = 'hello'");
         let manifest = database.manifest().replace("dialect =", &format!("version = \"{declared}\"\ndialect ="));
         world.file("schemagate.toml", &manifest);
-        world.migration("1", &format!("{comment};\nCREATE TABLE w (id INT);\n/*!99999 CREATE TABLE x (id INT) */;\n"));
+        world.migration(
+            "1",
+            &format!("{comment};\nCREATE TABLE w (id INT) {behind};\n/*!99999 CREATE TABLE x (id INT) */;\n"),
+        );
         world.send("comment").says(&["1 applied now"]).ok();
         let tables = "SELECT group_concat(table_name ORDER BY 1) FROM information_schema.tables WHERE table_schema = \
                       database() AND table_name NOT LIKE 'schemagate%'";
         assert_eq!(database.ask(&world, tables), "v,w", "{engine:?}");
+        let said =
+            "SELECT table_comment FROM information_schema.tables WHERE table_schema = database() AND table_name = 'w'";
+        assert_eq!(database.ask(&world, said), "hello", "{engine:?}");
+        // What it says counts, though the declared release does not read it.
+        world.migration("1", &format!("{};\nCREATE TABLE w (id INT) {behind};\n", comment.replace("INT", "BIGINT")));
+        world.commit("edited");
+        world.push().refused(&["released-edited"]);
     }
 }
 
