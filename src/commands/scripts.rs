@@ -18,7 +18,7 @@ use crate::rules::naming::too_long;
 use crate::rules::suppression::{Suppression, suppressions};
 use crate::sql::alone::alone;
 use crate::sql::checksum::checksums;
-use crate::sql::copy::copies;
+use crate::sql::copy::{NO_ROWS, copies};
 use crate::sql::directives::{Directives, directives};
 use crate::sql::facts::{Purpose, head};
 use crate::sql::split::split;
@@ -84,7 +84,8 @@ pub fn prepare(
         return Err(conflict(migration, &mistake.message, &mistake.help));
     }
     let statements = statements(migration, text, *indent, flavour, &asked)?;
-    let mode = if statements.iter().any(|statement| statement.alone) { Mode::Journal } else { Mode::Transaction };
+    let by_itself = |statement: &ScriptStatement| statement.alone || statement.single;
+    let mode = if statements.iter().any(by_itself) { Mode::Journal } else { Mode::Transaction };
     let takes_role = |statement: &ScriptStatement| {
         let head = head(&statement.text, flavour);
         head.verb == "SET" && head.words.iter().take(4).any(|word| word == "ROLE" || word == "AUTHORIZATION")
@@ -125,6 +126,9 @@ pub fn prepare(
         target: Arc::clone(options),
     })
 }
+
+/// Definitions that transactions of PostgreSQL and SQLite hold, but for those that [`alone`] knows.
+const DEFINES: [&str; 6] = ["ALTER", "COMMENT", "CREATE", "DROP", "GRANT", "REVOKE"];
 
 /// What a file suppresses, with the reasons, as the history keeps it.
 fn suppressed(text: &str, flavour: Flavour) -> String {
@@ -172,7 +176,7 @@ fn statements(
         if statement.client
             && let Some(copy) = prepared.last_mut().filter(|copy| statement.copied && copy.rows.is_none())
         {
-            copy.rows = Some(copied(&without_indent(sql, indent)));
+            copy.rows = Some(copied(sql));
             continue;
         }
         if statement.client || head.purpose(dialect) == Purpose::Transaction {
@@ -180,13 +184,19 @@ fn statements(
             let what = format!("line {line}: `{}` cannot be run by the program", head.verb);
             return Err(conflict(migration, &what, "remove it; the program holds the transaction and the locks"));
         }
+        if indent > 0 && copies(sql, flavour) == Some("STDIN") {
+            return Err(conflict(migration, NO_ROWS, "write INSERT"));
+        }
         let place = lines.at(statement.span.start);
+        // What must not share a transaction with others may still share one with its record, where the engine can.
         let outside = asked.no_transaction && head.purpose(dialect) != Purpose::Data;
+        let single = outside && !flavour.is_mysql() && DEFINES.contains(&head.verb.as_str()) && !alone(sql, flavour);
         prepared.push(ScriptStatement {
             text: if indent > 0 { without_indent(sql, indent) } else { sql.to_owned() },
             line: place.line,
             column: place.column,
-            alone: outside || alone(sql, flavour),
+            alone: !single && (outside || alone(sql, flavour)),
+            single,
             rows: None,
             indent,
         });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::patience::Patience;
 use crate::engine::record;
 use crate::engine::remains::Missing;
-use crate::engine::remedy::{FULL, remedy};
+use crate::engine::remedy::{FULL, OF_NO_FILE, remedy};
 use crate::engine::run::{CLAIMED, Runner, Stop, gone};
 use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
@@ -194,11 +194,18 @@ impl<W: Wire> Runner<W> {
         let error = record::error(script, script.statements.len().max(1) - 1, None, message, fault.code.clone());
         let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, 0) };
         // A session that refuses it may be one that the file has changed.
-        if self.record_failure(row.clone(), &error).is_err() && self.recover().is_ok() {
-            let _ = self.record_failure(row, &error);
+        let mut recorded = self.record_failure(row.clone(), &error);
+        if recorded.is_err() && self.recover().is_ok() {
+            recorded = self.record_failure(row, &error);
         }
-        let left = nothing_stays(scripts.len());
-        let help = format!("if a statement of the file changes its session, take that out: {MEND}");
+        let mut left = nothing_stays(scripts.len());
+        if let Err(fault) = recorded {
+            let _ = write!(left, "; this could not be recorded ({})", fault.message);
+        }
+        let help = match remedy(fault, "").filter(|_| OF_NO_FILE.contains(&fault.code.as_str())) {
+            Some(remedy) => format!("{remedy}; then schemagate sync"),
+            None => format!("if a statement of the file changes its session, take that out: {MEND}"),
+        };
         Ok(Outcome::Failed { script: index, error, left, help })
     }
 

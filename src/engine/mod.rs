@@ -128,19 +128,23 @@ impl Script {
 
     /// Returns where the statements end that share a transaction with the one at an index.
     fn shared_to(&self, from: usize) -> usize {
+        if self.statements.get(from).is_some_and(|statement| statement.single) {
+            return from + 1;
+        }
         self.statements[from..]
             .iter()
-            .position(|statement| statement.alone)
+            .position(|statement| statement.alone || statement.single)
             .map_or(self.statements.len(), |end| from + end)
     }
 
     /// Returns where the statements begin that share a transaction with the one at an index.
     fn shared_from(&self, index: usize) -> usize {
-        if self.alone_at(index) > 0 {
+        let by_itself = |statement: &ScriptStatement| statement.alone || statement.single;
+        if self.statements.get(index).is_some_and(by_itself) {
             return index;
         }
         let before = &self.statements[self.done.min(index)..index];
-        before.iter().rposition(|statement| statement.alone).map_or(self.done.min(index), |at| self.done + at + 1)
+        before.iter().rposition(by_itself).map_or(self.done.min(index), |at| self.done + at + 1)
     }
 }
 
@@ -155,6 +159,8 @@ pub struct ScriptStatement {
     pub column: usize,
     /// Whether it cannot share a transaction with the record of itself.
     pub alone: bool,
+    /// Whether it shares a transaction with the record of itself and with no other statement.
+    pub single: bool,
     /// The rows behind a `COPY ... FROM STDIN`.
     pub rows: Option<String>,
     /// How many blanks of the file were taken from each of its lines but the first.

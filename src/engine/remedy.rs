@@ -7,6 +7,10 @@ use crate::engine::wire::{Class, Fault};
 /// Codes of a full disk, in all engines.
 pub(super) const FULL: [&str; 4] = ["53100", "1021", "1114", "13"];
 
+/// Codes that are no file's fault where it is our own record that was refused: a full disk, rights, others in the way.
+pub(super) const OF_NO_FILE: [&str; 14] =
+    ["53100", "1021", "1114", "13", "42501", "1044", "1142", "1227", "55P03", "1205", "40P01", "40001", "1213", "1290"];
+
 /// Longer statements than these bytes are more than some server takes: the smallest `max_allowed_packet` that is usual.
 const LONG: usize = 1 << 20;
 
