@@ -23,7 +23,6 @@ use crate::migration::{Change, DatabaseName, EnvironmentName, FileEntry, FileMod
 use crate::rules::naming::KnownNames;
 use crate::rules::released::Baseline;
 use crate::rules::{naming, order, released};
-use crate::text::enumerate;
 
 /// The judge with the law it applies.
 pub struct Judge<'a> {
@@ -210,7 +209,7 @@ impl<'a> Judge<'a> {
             }
             let finding = released::judge(&migration, change, moved, &self.baseline)?;
             Some(match states.ran_on.get(&change.path) {
-                Some(targets) => finding.note(format!("it has run on {}", enumerate(targets, 8))),
+                Some(why) => why.iter().fold(finding, |finding, why| finding.note(why)),
                 None => finding,
             })
         };

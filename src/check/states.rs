@@ -33,7 +33,7 @@ pub struct States {
     pub unchanged: Unchanged,
     /// Released paths that no target has run.
     pub changeable: BTreeSet<RepoPath>,
-    /// Released paths with the targets that are known to have run them.
+    /// Released paths with what forbids to change them: where they have run, or may have.
     pub ran_on: BTreeMap<RepoPath, Vec<String>>,
     /// Released paths whose edit touches only white space and comments.
     pub reformatted: BTreeSet<RepoPath>,

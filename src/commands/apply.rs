@@ -252,7 +252,7 @@ fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
         Event::Progress(line, elapsed) => console.progress(line, *elapsed),
         Event::Step(label, view) => console.say(&step(label, view)),
         Event::Wave(view) => {
-            if !quiet || view.current != view.tenants {
+            if !quiet || view.current + view.pending != view.tenants {
                 console.say(&wave(view));
             }
         }
@@ -262,7 +262,8 @@ fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
                     console.say(&step(&view.label(), pending));
                 }
             }
-            if !quiet || view.standing != Standing::Current {
+            // What waits for people is no news.
+            if !quiet || !matches!(view.standing, Standing::Current | Standing::Pending) {
                 console.say(&target(view));
             }
         }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::commands::apply::{Selection, open, somebody, write_json};
 use crate::commands::rollout::{self, READ_WAIT};
-use crate::commands::waves;
+use crate::commands::tenants;
 use crate::commands::{Console, Exit};
 use crate::engine::Access;
 use crate::render::{Format, rollout as render};
@@ -34,7 +34,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     };
     let mut exit = Exit::Clean;
     let mut values = Vec::new();
-    let named = waves::named(&opened.loaded, selection.environment.as_deref(), selection.database.as_deref());
+    let named = tenants::named(&opened.loaded, selection.environment.as_deref(), selection.database.as_deref());
     let targets = named.map_err(|trouble| anyhow::anyhow!(crate::text::sanitize(&trouble.message).into_owned()))?;
     somebody(selection, &opened.loaded, targets.len())?;
     for target in &targets {

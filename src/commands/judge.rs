@@ -44,8 +44,8 @@ pub struct Case<'a> {
     pub ran: Ran<'a>,
 }
 
-/// Says of changed released files which targets have run them: none, where they may be changed. What is not in the
-/// answer is not known.
+/// Says of changed released files what forbids the change, in sentences: nothing, where they may be changed. What is not in
+/// the answer is not known.
 pub type Ran<'a> = &'a dyn Fn(&[&Change], &Judge<'_>, &Source<'_>) -> BTreeMap<RepoPath, Vec<String>>;
 
 impl Case<'_> {

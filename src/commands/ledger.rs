@@ -23,6 +23,7 @@ use crate::history::{Mode, Row, State};
 use crate::host::host_name;
 use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Kind, Migration, Place, RepoPath};
 use crate::sql::checksum::checksums;
+use crate::text::enumerate;
 
 /// What is kept of a row.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -149,8 +150,10 @@ pub fn keep(
                 place.is_some_and(|place| !there.contains(&place))
             };
             if let Some(known) = read(common_dir, target) {
+                let before = entries.len();
                 entries.extend(known.entries.into_iter().filter(missing));
-                database = if known.database.is_empty() { database } else { known.database };
+                let same = known.database.is_empty() || entries.len() == before;
+                database = if same { database } else { known.database };
             }
         }
     }
@@ -180,6 +183,23 @@ pub fn known(common_dir: &Path, target: &Target) -> Known {
     Known { database: file.database, ran: ran.filter_map(place).collect(), unreadable: false }
 }
 
+/// The ledger of a target as it stands, to be put back.
+pub fn as_it_stands(common_dir: &Path, target: &Target) -> Option<Vec<u8>> {
+    std::fs::read(path(common_dir, target)).ok()
+}
+
+/// Puts a ledger back, unless somebody else has written it since it was `written`.
+pub fn put_back(common_dir: &Path, target: &Target, before: Option<&[u8]>, written: Option<&[u8]>) {
+    let path = path(common_dir, target);
+    if as_it_stands(common_dir, target).as_deref() != written {
+        return;
+    }
+    let _ = match before {
+        Some(before) => disk::write(&path, before, 0o644),
+        None => std::fs::remove_file(&path).map_err(anyhow::Error::from),
+    };
+}
+
 fn read(common_dir: &Path, target: &Target) -> Option<File> {
     let file: File = serde_json::from_slice(&std::fs::read(path(common_dir, target)).ok()?).ok()?;
     (file.format == 1 && file.target == key(target)).then_some(file)
@@ -203,9 +223,20 @@ fn tenants_path(common_dir: &Path, tenants: &Tenants) -> PathBuf {
 pub fn keep_tenants<'n>(common_dir: &Path, tenants: &Tenants, names: impl Iterator<Item = &'n str>) -> Result<()> {
     let path = tenants_path(common_dir, tenants);
     let mut all = tenant_names(&path);
-    all.retain(|name| is_there(common_dir, &tenants.target(DatabaseName::new(name.clone()))));
-    all.extend(names.map(str::to_owned));
+    let now: BTreeSet<String> = names.map(str::to_owned).collect();
+    all.retain(|name| {
+        let gone = tenants.target(DatabaseName::new(name.clone()));
+        now.contains(name) || is_there(common_dir, &gone) && forget_announced(common_dir, &gone).is_ok()
+    });
+    all.extend(now);
     write(&path, &all)
+}
+
+/// Takes out of the ledger of a target that is there no more what was only about to run.
+fn forget_announced(common_dir: &Path, target: &Target) -> Result<()> {
+    let Some(mut file) = read(common_dir, target) else { return Ok(()) };
+    file.entries.retain(|entry| !entry.text.is_empty());
+    write(&path(common_dir, target), &file)
 }
 
 fn tenant_names(path: &Path) -> BTreeSet<String> {
@@ -235,13 +266,15 @@ impl<'r> Ledgers<'r> {
         Self { common_dir: &repository.common_dir, targets, serving }
     }
 
-    /// Says of changed released files which targets forbid the change; of none where no target has run the file.
-    /// Targets of other branches forbid it too, where they are known to have run it: versions that differ would meet in
-    /// the next merge. A file that no target of this branch takes is not in the answer, and neither is one whose ledger
-    /// is missing.
+    /// Says of changed released files what forbids the change: nothing where no target has run the file. Targets of other
+    /// branches forbid it too, where they are known to have run it: versions that differ would meet in the next merge. A
+    /// target whose ledger cannot be read may have run it, and so may all of them where no ledger is. A file that no target of this branch takes is not
+    /// in the answer.
     pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
         let files: Vec<(&Target, Option<File>)> =
             self.targets.iter().map(|target| (target.as_ref(), read(self.common_dir, target))).collect();
+        // What is about to run is written down first: where ledgers are kept, one that is missing was never begun.
+        let any = files.iter().any(|(_, file)| file.is_some());
         let view = judge.before.unwrap_or(judge.now);
         let who = |change: &Change| {
             let (_, blob) = change.before.as_ref()?;
@@ -249,30 +282,51 @@ impl<'r> Ledgers<'r> {
             let takers = || files.iter().filter(|(target, _)| takes(target, &migration, project.group.as_deref()));
             let serves = |target: &Target| self.serving.contains(&&target.environment);
             takers().find(|(target, _)| serves(target))?;
-            let mut forbid = Vec::new();
+            let (mut forbid, mut unknown) = (Vec::new(), Vec::new());
             for (target, file) in takers() {
                 let Some(File { entries, .. }) = file else {
-                    if serves(target) {
-                        return None;
+                    if !any && serves(target) || is_there(self.common_dir, target) {
+                        unknown.push(target.label());
                     }
                     continue;
                 };
                 let forbids = |entry: &&Entry| {
-                    is_of(entry, &migration, project, source) && forbids(entry, change, project, source)
+                    is_of(entry, &migration, project, source, serves(target)) && forbids(entry, change, project, source)
                 };
                 if entries.iter().any(|entry| forbids(&entry)) {
                     forbid.push(target.label());
                 }
             }
-            Some((change.path.clone(), forbid))
+            let ran = (!forbid.is_empty()).then(|| format!("it has run on {}", enumerate(&forbid, 8)));
+            let doubt = (!unknown.is_empty()).then(|| {
+                let who = enumerate(&unknown, 8);
+                format!("nothing is known of {who}, and it may have run there; `schemagate sync` on the server asks")
+            });
+            Some((change.path.clone(), ran.into_iter().chain(doubt).collect()))
         };
         changes.iter().filter_map(|change| who(change)).collect()
     }
 }
 
+/// The targets but this one that are known to have run this very file.
+pub fn ran_elsewhere(common_dir: &Path, server: &Server, here: &Target, migration: &Migration) -> Vec<String> {
+    let ran = |target: &Target| {
+        let same = |entry: &Entry| {
+            entry.ran == Ran::All
+                && !entry.text.is_empty()
+                && entry.blob == migration.blob.as_str()
+                && entry.project == migration.project.as_str()
+        };
+        key(target) != key(here) && read(common_dir, target).is_some_and(|file| file.entries.iter().any(same))
+    };
+    let tenants = server.tenants.iter().flat_map(|tenants| known_tenants(common_dir, tenants)).map(Cow::Owned);
+    let targets = server.targets.iter().map(Cow::Borrowed).chain(tenants);
+    targets.filter(|target| ran(target)).map(|target| target.label()).collect()
+}
+
 /// Says whether an entry is about this very content, or about one that says the same: another file under the same
-/// version never ran.
-fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Source<'_>) -> bool {
+/// version never ran. What ran in part on a target of this branch (`ours`) may have been mended since behind that.
+fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Source<'_>, ours: bool) -> bool {
     let same_text = || {
         let database = project.database(migration.database.as_ref());
         let bytes = bytes(source, migration, project.largest_file);
@@ -281,7 +335,7 @@ fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Sourc
     entry.project == migration.project.as_str()
         && entry.version_key == migration.version_key
         && entry.kind == migration.kind.word()
-        && (entry.ran == Ran::Partly || entry.blob == migration.blob.as_str() || same_text())
+        && (entry.ran == Ran::Partly && ours || entry.blob == migration.blob.as_str() || same_text())
 }
 
 /// Says whether what ran forbids a change. To bring back what ran is always allowed.

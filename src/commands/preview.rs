@@ -12,7 +12,7 @@ use crate::plan::{Conflict, Plan, Step};
 use crate::render::rollout::{Standing, StepView, TargetView};
 
 /// Scripts of so many bytes together are kept between plan and run; all where they run in one transaction.
-const MOST_READY: usize = 1 << 20;
+const MOST_READY: usize = 3 << 18;
 /// What a script takes beside its text, about.
 const BESIDE_TEXT: usize = 2048;
 
@@ -71,6 +71,7 @@ impl Work<'_> {
     }
 
     fn step_view(&self, script: &Script) -> StepView {
+        let failed = script.earlier.as_ref().is_some_and(|row| row.state == State::Failed);
         StepView {
             version: script.migration.version.as_str().to_owned(),
             kind: script.migration.kind.word().to_owned(),
@@ -80,7 +81,8 @@ impl Work<'_> {
             earlier: script.earlier.as_ref().map(|row| row.state.word()),
             begun: script.earlier.as_ref().filter(|row| row.state == State::Running).map(|row| begun(row)),
             in_doubt: script.earlier.as_ref().is_some_and(|row| row.statement_open > row.statements_done),
-            decided: script.earlier.as_ref().is_some_and(|row| row.state == State::Failed && row.error.is_none()),
+            mend: (self.dry && failed).then(|| self.mend(&script.migration)),
+            decided: failed && script.earlier.as_ref().is_some_and(|row| row.error.is_none()),
             statements: script.statements.len(),
             from_statement: script.done + 1,
             duration_us: 0,

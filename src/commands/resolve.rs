@@ -11,13 +11,13 @@ use crate::commands::changes::{Source, manifest};
 use crate::commands::ledger;
 use crate::commands::rollout::{self, migrations};
 use crate::commands::scripts::{bytes, declared_flavour};
-use crate::commands::waves;
+use crate::commands::tenants;
 use crate::commands::{Console, Exit};
 use crate::config::server::Target;
 use crate::engine::{Access, Decision, Session, Trouble};
 use crate::git::refs::{Branch, tree_of};
 use crate::history::{Content, Row, State};
-use crate::migration::Migration;
+use crate::migration::{Migration, ProjectName};
 use crate::sql::checksum::checksums;
 use crate::text::sanitize;
 
@@ -155,30 +155,57 @@ fn trouble(trouble: &Trouble) -> anyhow::Error {
     anyhow::anyhow!("{}\nhelp: {}", sanitize(&trouble.message), sanitize(&trouble.help))
 }
 
+/// Looks for the row in one target; locks it if something is to be done.
+fn look<'o>(opened: &Opened, target: Cow<'o, Target>, named: &str, locked: bool) -> Result<Option<Found<'o>>> {
+    let access = if locked { Access::Write } else { Access::Read };
+    let (mut session, _) =
+        rollout::open(&target, &opened.loaded, access, target.manner.lock_wait).map_err(|error| trouble(&error))?;
+    if locked {
+        session.lock(target.manner.lock_wait, &mut |_| {}).map_err(|error| trouble(&error))?;
+    }
+    let rows = session.history().map_err(|error| trouble(&error))?;
+    let others = others(opened, &target)?;
+    let meant = |row: &Row| (row.path == named || row.version == named) && !others.contains(&row.project);
+    let mut rows: Vec<Row> = rows.into_iter().filter(meant).collect();
+    if rows.len() > 1 {
+        let paths: Vec<String> = rows.iter().map(|row| sanitize(&row.path).into_owned()).collect();
+        bail!("{} has several of that version; give the path: {}", target.label(), paths.join(", "));
+    }
+    Ok(rows.pop().map(|row| Found { target, session, row }))
+}
+
+/// The projects whose rows may stand in the same database, and that are those of other targets.
+fn others(opened: &Opened, target: &Target) -> Result<Vec<ProjectName>> {
+    let mut others = Vec::new();
+    for branch in opened.branches.iter().filter(|branch| serves(opened, branch, target)) {
+        let source = Source::Tree(&opened.repository, tree_of(&opened.repository, &branch.tip)?);
+        let Ok(manifest) = manifest(&source)? else { continue };
+        let projects = manifest.settings.projects.into_iter();
+        let theirs = projects.filter(|project| !target.audience.takes_project(project.group.as_deref()));
+        others.extend(theirs.map(|project| project.name));
+    }
+    Ok(others)
+}
+
+fn serves(opened: &Opened, branch: &Branch, target: &Target) -> bool {
+    let mut served = opened.loaded.server.served_by(&branch.name);
+    served.any(|environment| environment.name == target.environment)
+}
+
 /// Finds the one target and row that are meant; locks the target if something is to be done.
 fn find<'o>(opened: &'o Opened, selection: &Selection, named: &str, locked: bool) -> Result<Found<'o>> {
     let server = &opened.loaded.server;
     let (environment, database) = (selection.environment.as_deref(), selection.database.as_deref());
-    let targets = waves::named(&opened.loaded, environment, database).map_err(|error| trouble(&error))?;
+    let targets = tenants::named(&opened.loaded, environment, database).map_err(|error| trouble(&error))?;
     let mut found: Vec<Found<'o>> = Vec::new();
     for target in targets {
-        let access = if locked { Access::Write } else { Access::Read };
-        let (mut session, _) =
-            rollout::open(&target, &opened.loaded, access, target.manner.lock_wait).map_err(|error| trouble(&error))?;
-        if locked {
-            session.lock(target.manner.lock_wait, &mut |_| {}).map_err(|error| trouble(&error))?;
-        }
-        let rows = session.history().map_err(|error| trouble(&error))?;
-        let mut rows: Vec<Row> = rows.into_iter().filter(|row| row.path == named || row.version == named).collect();
-        if rows.len() > 1 {
-            let paths: Vec<String> = rows.iter().map(|row| sanitize(&row.path).into_owned()).collect();
-            bail!("{} has several of that version; give the path: {}", target.label(), paths.join(", "));
-        }
-        if let Some(row) = rows.pop() {
-            found.push(Found { target, session, row });
-        }
+        found.extend(look(opened, target, named, false)?);
     }
     match (found.pop(), found.len()) {
+        (Some(Found { target, .. }), 0) if locked => match look(opened, target, named, true)? {
+            Some(one) => Ok(one),
+            None => bail!("`{}` went out of the history meanwhile", sanitize(named)),
+        },
         (Some(one), 0) => Ok(one),
         (None, _) if selection.database.is_none() && !server.tenants.is_empty() => {
             bail!("no target has started `{}`; if a tenant has, name it with -d", sanitize(named))
@@ -219,11 +246,7 @@ fn shown(found: &Found<'_>) -> String {
 
 /// The present content of a migration, on a branch that serves the target.
 fn content(opened: &Opened, target: &Target, row: &Row) -> Result<Option<Content>> {
-    let serves = |branch: &&Branch| {
-        let mut served = opened.loaded.server.served_by(&branch.name);
-        served.any(|environment| environment.name == target.environment)
-    };
-    for branch in opened.branches.iter().filter(serves) {
+    for branch in opened.branches.iter().filter(|branch| serves(opened, branch, target)) {
         let source = Source::Tree(&opened.repository, tree_of(&opened.repository, &branch.tip)?);
         let Ok(manifest) = manifest(&source)? else { continue };
         let same = |migration: &&Migration| {

@@ -14,8 +14,8 @@ use crate::commands::changes::{Manifest, Source, base_directories, manifest};
 use crate::commands::ledger;
 use crate::commands::scripts::{bytes, sums_of};
 use crate::commands::server::Loaded;
-use crate::commands::waves;
 use crate::commands::work::Work;
+use crate::commands::{tenants, waves};
 use crate::config::Dialect;
 use crate::config::server::{Audience, DATABASE_MARK, Environment, Target, Tenants};
 use crate::data_change::{self, is_manifest};
@@ -170,7 +170,9 @@ impl<'r> Rollout<'r> {
     /// Whether an environment runs, or would run, only what those before it have applied.
     pub(super) fn waits_for_earlier(&self, name: &EnvironmentName) -> bool {
         let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
-        manual && self.common.order.environment.is_some()
+        let order = self.common.order;
+        // Where all are visited in order the first failure stops the later ones by itself.
+        order.environment.is_some() || order.database.is_some() && !manual
     }
 
     /// Works on one target.
@@ -291,11 +293,13 @@ impl<'r> Rollout<'r> {
                 tenants.environment == environment.name
                     && matches!(&target.audience, Audience::Group(group, _) if *group == tenants.group)
             };
-            for tenants in server.tenants.iter().filter(group) {
-                let targets = waves::targets(self.common.loaded, tenants)?;
-                nobody |= targets.is_empty();
-                found.extend(targets);
+            let before = found.len();
+            let mut groups = server.tenants.iter().filter(group).peekable();
+            let asked = groups.peek().is_some() && !server.targets.iter().any(|other| same(&other));
+            for tenants in groups {
+                found.extend(tenants::targets(self.common.loaded, tenants)?);
             }
+            nobody |= asked && found.len() == before;
         }
         Ok((found, nobody))
     }

@@ -99,7 +99,7 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
                         view.database
                     )
                 } else {
-                    crate::engine::MEND.to_owned()
+                    step.mend.clone().unwrap_or_default()
                 });
             }
             Some(_) => {

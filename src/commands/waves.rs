@@ -3,7 +3,6 @@
 //! Each tenant is independent; a wave that brings the failures to the limit is the last one. Refuses to know how one
 //! target is worked with.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,15 +12,11 @@ use std::time::{Duration, Instant};
 
 use crate::commands::changes::Source;
 use crate::commands::ledger;
-use crate::commands::rollout::{Common, Event, READ_WAIT, Rollout, open};
-use crate::commands::server::Loaded;
-use crate::config::server::{DATABASE_MARK, Databases, Target, Tenants};
-use crate::config::{Dialect, Pattern};
-use crate::engine::lock::BEHIND_NAME;
-use crate::engine::{Access, Trouble, engine_of};
+use crate::commands::rollout::{Common, Event, Rollout};
+use crate::commands::tenants::{once, targets};
+use crate::config::server::{Target, Tenants};
 use crate::git::refs::tree_of;
 use crate::git::repository::Repository;
-use crate::host;
 use crate::migration::{DatabaseName, Migration};
 use crate::render::rollout::{Standing, TargetView, WaveView};
 
@@ -39,11 +34,15 @@ pub(super) fn roll_out(
     wanted: &dyn Fn(&str) -> bool,
     tell: &mut dyn FnMut(Event<'_>),
 ) -> Vec<TargetView> {
+    let mut doubt = None;
     let known = targets(rollout.common.loaded, tenants).and_then(|targets| {
+        once(rollout.common.loaded, tenants, &targets)?;
         let first = targets.first().filter(|_| rollout.waits_for_earlier(&tenants.environment));
         let most = match first.map(|first| rollout.applied_earlier(first)).transpose() {
-            // What may run is not known: of a plan that is the answer.
-            Err(_) if rollout.common.order.dry => Some(BTreeSet::new()),
+            Err(trouble) if rollout.common.order.dry => {
+                doubt = Some(format!("what may run here is not known: {}", trouble.message));
+                Some(BTreeSet::new())
+            }
             most => most?.flatten(),
         };
         Ok((targets, most))
@@ -115,8 +114,8 @@ pub(super) fn roll_out(
         }
         views.extend(ended);
     }
-    let strangers = strangers(rollout, tenants, &everyone, &views);
-    close(rollout, tenants, (&views, held_back, strangers), tell);
+    let notes = doubt.into_iter().chain(strangers(rollout, tenants, &everyone, &views)).collect();
+    close(rollout, tenants, (&views, held_back, notes), tell);
     views
 }
 
@@ -159,20 +158,14 @@ fn strangers(
     notes
 }
 
-/// The names of a group's databases in this environment that stand elsewhere in the server file; none of those that
+/// The names of a group's databases that stand elsewhere in the server file, in any environment; none of those that
 /// cannot be asked for.
 fn beside(rollout: &Rollout<'_>, tenants: &Tenants) -> BTreeSet<DatabaseName> {
     let loaded = rollout.common.loaded;
-    let same = |other: &&Tenants| {
-        !std::ptr::eq(*other, tenants) && other.environment == tenants.environment && other.group == tenants.group
-    };
+    let same = |other: &&Tenants| !std::ptr::eq(*other, tenants) && other.group == tenants.group;
     let sections = loaded.server.tenants.iter().filter(same);
     let everyone = tenants.target(DatabaseName::new(String::new())).audience;
-    let single = loaded
-        .server
-        .targets
-        .iter()
-        .filter(|target| target.environment == tenants.environment && target.audience.goes_with(&everyone));
+    let single = loaded.server.targets.iter().filter(|target| target.audience.goes_with(&everyone));
     let listed = sections.flat_map(|other| targets(loaded, other).unwrap_or_default());
     listed.chain(single.cloned()).map(|target| target.audience.database().clone()).collect()
 }
@@ -274,127 +267,7 @@ fn work(
     }
 }
 
-/// A tenant that is not tried. Of one that nothing is known of yet its history is asked for, so that files that failed
-/// elsewhere may be mended.
 fn held(rollout: &Rollout<'_>, target: &Target) -> TargetView {
-    let order = rollout.common.order;
-    if !order.dry && !(order.stop)() && !ledger::is_there(&rollout.repository.common_dir, target) {
-        return rollout.target(target, true, &mut |_| {});
-    }
     let view = rollout.view(target.environment.as_str(), target.audience.database().as_str());
     TargetView { standing: Standing::HeldBack, ..view }
-}
-
-/// Finds out which tenants there are, in the order of their names.
-///
-/// # Errors
-/// If the catalogue or the folder that knows them cannot be asked.
-pub(super) fn targets(loaded: &Loaded, tenants: &Tenants) -> Result<Vec<Target>, Trouble> {
-    let url = host::url(&tenants.url, &loaded.folder)
-        .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of these tenants"))?;
-    if !url.contains(DATABASE_MARK) {
-        let message = format!("the url of the tenants of `{}` is the same for all of them", tenants.group);
-        return Err(Trouble::new(message, "write {{database}} where the name of the database stands"));
-    }
-    let mut names: Vec<DatabaseName> = match &tenants.databases {
-        Databases::Listed(names) => names.clone(),
-        Databases::Named(pattern, None) => files(loaded, &url, pattern)?,
-        Databases::Named(pattern, Some(_)) => {
-            let dialect = catalogue(loaded, tenants)?.1;
-            let sql = match dialect {
-                Dialect::Postgres => {
-                    "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
-                }
-                _ => {
-                    "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ('mysql', 'sys', \
-                     'information_schema', 'performance_schema')"
-                }
-            };
-            asked(loaded, tenants, sql, |name| pattern.matches(name))?
-        }
-        Databases::Asked(sql, _) => asked(loaded, tenants, sql, |_| true)?,
-    };
-    let unique: BTreeSet<DatabaseName> = names.drain(..).collect();
-    Ok(unique.into_iter().map(|name| tenants.target(name)).collect())
-}
-
-/// The targets that an environment and a database name. Tenants may be thousands: only one that is named is among them.
-///
-/// # Errors
-/// If it cannot be found out who the tenants are.
-pub fn named<'l>(
-    loaded: &'l Loaded,
-    environment: Option<&str>,
-    database: Option<&str>,
-) -> Result<Vec<Cow<'l, Target>>, Trouble> {
-    let server = &loaded.server;
-    let wanted = |target: &Target| {
-        environment.is_none_or(|name| name == target.environment.as_str())
-            && database.is_none_or(|name| name == target.audience.database().as_str())
-    };
-    let mut found: Vec<Cow<'l, Target>> =
-        server.targets.iter().filter(|target| wanted(target)).map(Cow::Borrowed).collect();
-    for tenants in server.tenants.iter().filter(|_| database.is_some()) {
-        found.extend(targets(loaded, tenants)?.into_iter().filter(|target| wanted(target)).map(Cow::Owned));
-    }
-    Ok(found)
-}
-
-/// The target that stands for the catalogue.
-fn catalogue(loaded: &Loaded, tenants: &Tenants) -> Result<(Box<dyn crate::engine::Session>, Dialect), Trouble> {
-    let (Databases::Named(_, Some(url)) | Databases::Asked(_, url)) = &tenants.databases else {
-        return Err(Trouble::new("there is no catalogue", "add `catalogue` to these tenants"));
-    };
-    let target = Target { url: url.clone(), ..tenants.target(DatabaseName::new("catalogue".to_owned())) };
-    open(&target, loaded, Access::Read, READ_WAIT)
-        .map_err(|trouble| Trouble::new(format!("the catalogue of the tenants: {}", trouble.message), trouble.help))
-}
-
-/// The tenants that the catalogue names; names that are not `wanted` may be of any kind.
-fn asked(
-    loaded: &Loaded,
-    tenants: &Tenants,
-    sql: &str,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<DatabaseName>, Trouble> {
-    let (mut session, _) = catalogue(loaded, tenants)?;
-    let mut names = session.names(sql)?;
-    names.retain(|name| wanted(name));
-    if let Some((name, complaint)) = names.iter().find_map(|name| Some((name, crate::config::name_complaint(name)?))) {
-        let shown = crate::text::sanitize(name);
-        let message = format!("the catalogue names a tenant `{shown}`, which is no usable name: {complaint}");
-        return Err(Trouble::new(message, "leave it out in `query` or `pattern`"));
-    }
-    Ok(names.into_iter().map(DatabaseName::new).collect())
-}
-
-/// What stands behind the name of a database file in those that SQLite and this program put beside it.
-const BESIDE: [&str; 4] = [BEHIND_NAME, "-journal", "-wal", "-shm"];
-
-/// The files that the URL can name, where tenants are files.
-fn files(loaded: &Loaded, url: &str, pattern: &Pattern) -> Result<Vec<DatabaseName>, Trouble> {
-    let help = "add `catalogue`, the URL of a database of that server";
-    if engine_of(url)?.dialect != Dialect::Sqlite {
-        return Err(Trouble::new("which tenants match the pattern must be asked of a server", help));
-    }
-    let path = url.split_once(':').map_or("", |(_, path)| path.split('?').next().unwrap_or_default());
-    let path = loaded.folder.join(path.strip_prefix("//").unwrap_or(path));
-    let (folder, file) = (path.parent().unwrap_or(&path), path.file_name().unwrap_or_default().to_string_lossy());
-    let Some((before, behind)) = file.split_once(DATABASE_MARK) else {
-        return Err(Trouble::new("the name of the file does not hold {{database}}", "mend `url` of these tenants"));
-    };
-    let entries = std::fs::read_dir(folder).map_err(|error| {
-        Trouble::new(format!("the folder {} cannot be read: {error}", folder.display()), "check `url` of these tenants")
-    })?;
-    let name = |entry: std::fs::DirEntry| {
-        // Behind a link, what it leads to counts.
-        let regular = std::fs::metadata(entry.path()).is_ok_and(|found| found.is_file());
-        regular.then_some(())?;
-        let file = entry.file_name().into_string().ok()?;
-        let name = file.strip_prefix(before)?.strip_suffix(behind)?;
-        let beside = BESIDE.iter().any(|end| name.ends_with(end));
-        let usable = crate::config::name_complaint(name).is_none() && pattern.matches(name) && !beside;
-        usable.then(|| DatabaseName::new(name.to_owned()))
-    };
-    Ok(entries.flatten().filter_map(name).collect())
 }

@@ -12,6 +12,7 @@ use crate::commands::rollout::{Event, Order, READ_WAIT, open};
 use crate::commands::scripts::{bytes, declared_flavour, prepare};
 use crate::commands::server::Loaded;
 use crate::config::Dialect;
+use crate::config::manifest::Project;
 use crate::config::server::Target;
 use crate::engine::{Access, Decision, Outcome, Script, Session, Terms, Trouble};
 use crate::finding::Severity;
@@ -95,10 +96,19 @@ impl Work<'_> {
         let (mut session, _) = open(self.target, self.loaded, Access::Write, self.target.manner.lock_wait)?;
         let last = rows.last().map_or(0, |row| row.seq);
         // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
+        let ledger = || ledger::as_it_stands(&repository.common_dir, self.target);
+        let before = ledger();
         self.remember(&name, &rows, Some(&plan.steps), view, repository);
-        drop((plan, rows));
-        session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)))?;
-        session.prepare()?;
+        let announced = ledger();
+        drop(plan);
+        let locked = session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)));
+        if let Err(trouble) = locked.and_then(|()| session.prepare()) {
+            // Nothing runs, so nothing is about to.
+            ledger::put_back(&repository.common_dir, self.target, before.as_deref(), announced.as_deref());
+            self.remember(&name, &rows, None, view, repository);
+            return Err(trouble);
+        }
+        drop((before, announced, rows));
         let rows = session.history()?;
         let plan = self.plan(&rows, dialect);
         notes.extend(faster(&rows, last));
@@ -296,7 +306,7 @@ impl Work<'_> {
                     view.source = scripts.get(script).and_then(|script| script.line(&error));
                     view.error = Some(error);
                     view.left = Some(left);
-                    view.help = Some(help);
+                    view.help = Some(self.help(&steps[first + script].migration, &help));
                     return Ok(());
                 }
             }
@@ -308,7 +318,8 @@ impl Work<'_> {
     /// Plans every project for this target, one after the other.
     fn plan(&self, rows: &[Row], dialect: Dialect) -> Plan {
         let mut whole = Plan::default();
-        for project in &self.manifest.settings.projects {
+        let mine = |project: &&Project| self.target.audience.takes_project(project.group.as_deref());
+        for project in self.manifest.settings.projects.iter().filter(mine) {
             let mine = |migration: &&Migration| {
                 migration.project == project.name && takes(self.target, migration, project.group.as_deref())
             };

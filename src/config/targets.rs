@@ -38,6 +38,15 @@ impl Audience {
         }
     }
 
+    /// Says whether it takes files of a project; `group` is the project's.
+    pub fn takes_project(&self, group: Option<&str>) -> bool {
+        match (self, group) {
+            (Self::Group(name, _), Some(group)) => name == group,
+            (Self::Database(_), None) => true,
+            _ => false,
+        }
+    }
+
     /// Says whether two go from environment to environment together: the same database, or databases of one group.
     pub fn goes_with(&self, other: &Self) -> bool {
         match (self, other) {

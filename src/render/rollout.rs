@@ -57,6 +57,9 @@ pub struct StepView {
     pub begun: Option<String>,
     /// Whether the earlier attempt left statements of which nobody knows whether they took effect.
     pub in_doubt: bool,
+    /// What helps if it has failed; told where it is only looked at.
+    #[serde(skip)]
+    pub mend: Option<String>,
     /// Whether people decided how it goes on.
     pub decided: bool,
     /// Statements of the file.

@@ -22,6 +22,7 @@ mod equivalence;
 mod faults;
 mod floors;
 mod gate;
+mod groups;
 mod identity;
 mod installing;
 mod keywords;

@@ -2,28 +2,18 @@
 //! before, what has failed may be mended, and what is printed is true and can be typed.
 
 use crate::databases::Engine;
-use crate::many::{TENANTS, tenants_world};
 use crate::support::{Done, MANIFEST, World};
 
 const TWO: &str = "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n[[environment]]\nname = \"prod\"\nROLLOUT\n\
 [[target]]\nenvironment = \"dev\"\ndatabase = \"shop\"\nurl = \"sqlite:dev.sqlite\"\n\
 [[target]]\nenvironment = \"prod\"\ndatabase = \"shop\"\nurl = \"sqlite:prod.sqlite\"\n";
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS a (id INTEGER PRIMARY KEY, n INTEGER);\n";
+pub(crate) const TABLE: &str = "CREATE TABLE IF NOT EXISTS a (id INTEGER PRIMARY KEY, n INTEGER);\n";
 const FAILS: &str = "INSERT INTO a (id) VALUES (7), (7);\n";
-const MENDED: &str = "INSERT INTO a (id) VALUES (7);\n";
+pub(crate) const MENDED: &str = "INSERT INTO a (id) VALUES (7);\n";
 const ROWS: &str = "db/shop/2##dml##rows.sql";
 
 fn two(rollout: &str) -> World {
     World::new(MANIFEST, &TWO.replace("ROLLOUT", rollout))
-}
-
-/// A server file of two environments for a group, with these sections behind them.
-fn shops(rollout: &str, sections: &str) -> World {
-    let environments = "branches = [\"main\"]\n[[environment]]\nname = \"test\"\n[[environment]]\nname = \"prod\"\n";
-    let sections = sections.replace("IN ", "environment = \"").replace("GROUP ", "\"\ngroup = \"shops\"\n");
-    let world = World::new(&TENANTS.replace("DIALECT", "sqlite"), &format!("{environments}{rollout}\n{sections}\n"));
-    world.file("db/1##ddl##a.sql", TABLE);
-    world
 }
 
 fn without_history(world: &World, database: &str) {
@@ -90,26 +80,6 @@ fn everything_runs_again_only_where_it_was_said() {
 }
 
 #[test]
-fn tenants_wait_for_the_target_of_their_group() {
-    for (rollout, word) in [("rollout = \"manual\"", "pending"), ("", "held back")] {
-        let world = shops(
-            rollout,
-            "[[target]]\nIN testGROUP database = \"canary\"\nurl = \"sqlite:canary.db\"\n[[tenants]]\nIN prodGROUP \
-             url = \"sqlite:prod_{{database}}.db\"\ndatabases = [\"one\", \"two\"]",
-        );
-        world.send("one").ok();
-        world.on_server(&["apply", "-e", "prod"]).ok();
-        world.sql("canary.db", "INSERT INTO a (id) VALUES (2)");
-        world.file("db/2##dml##rows.sql", "INSERT INTO a (id) VALUES (2);\n");
-        world.send("fails in test").says(&["test/canary", "FAILED", word]);
-        world.on_server(&["apply", "-e", "prod"]);
-        if !rollout.is_empty() {
-            assert_eq!(world.sql("prod_one.db", "SELECT count(*) FROM a"), "0");
-        }
-    }
-}
-
-#[test]
 fn a_failed_file_may_be_mended_before_a_manual_environment_was_ever_applied() {
     let world = two("rollout = \"manual\"");
     world.migration("1", TABLE);
@@ -120,17 +90,6 @@ fn a_failed_file_may_be_mended_before_a_manual_environment_was_ever_applied() {
     assert!(!plan.contains("pending  2 dml"), "{plan}");
     world.file(ROWS, MENDED);
     world.send("mended").says(&["dev/shop 1 applied now"]).ok();
-}
-
-#[test]
-fn a_failed_file_may_be_mended_though_later_waves_were_never_tried() {
-    let keys = "url = \"sqlite:{{database}}.db\"\nwave = 1\ndatabases = [\"one\", \"two\", \"three\"]";
-    let world = tenants_world("sqlite", keys);
-    world.sql("one.db", "CREATE TABLE a (id INTEGER)");
-    world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
-    world.send("fails").says(&["2 tenants not touched: 1 failed, and `failures` is 1", "help: mend what failed"]);
-    world.file("db/1##ddl##a.sql", TABLE);
-    world.send("mended").says(&["wave 3 of 3: 1 applied"]).ok();
 }
 
 #[test]
@@ -180,83 +139,6 @@ fn a_decision_takes_the_content_of_the_branch_of_its_target() {
 }
 
 #[test]
-fn two_sections_of_one_group_are_one_group() {
-    let world = shops(
-        "",
-        "[[tenants]]\nIN testGROUP url = \"sqlite:{{database}}.db\"\ndatabases = [\"one\"]\n[[tenants]]\nIN testGROUP \
-         url = \"sqlite:big_{{database}}.db\"\ndatabases = [\"two\"]",
-    );
-    world.send("one").ok();
-    world.file(
-        "db/2##dml##x.yml",
-        "databases:\n  - name: one\n  - name: two\nstatement: |\n  INSERT INTO a (id) VALUES (1);\n",
-    );
-    let said = world.send("to both").ok();
-    assert!(!said.contains("no tenant of this group"), "{said}");
-    world.sql("one.db", "INSERT INTO a (id) VALUES (3)");
-    world.file("db/3##dml##x.sql", "INSERT INTO a (id) VALUES (3);\n");
-    world.send("fails for one").says(&["1 FAILED", "wave 1 of 1: 1 applied"]);
-    assert_eq!(world.sql("big_two.db", "SELECT count(*) FROM a"), "2");
-}
-
-#[test]
-fn two_groups_may_share_a_server_and_one_group_not_two_environments() {
-    let sections = "[[tenants]]\nIN testGROUP url = \"sqlite:{{database}}.db\"\ndatabases = [\"one\"]\n[[tenants]]\n\
-                    environment = \"test\"\ngroup = \"bills\"\nurl = \"sqlite:{{database}}.db\"\ndatabases = [\"one\"]\n";
-    let world = shops("", sections);
-    world.send("one").says(&["test/shops"]).ok();
-    let world = shops(
-        "",
-        &sections.replace("environment = \"test\"\ngroup = \"bills\"", "environment = \"prod\"\ngroup = \"shops\""),
-    );
-    world.commit("one");
-    world.push().refused(&["the server file has 1 mistake"]);
-    world.on_server(&["status"]).refused(&["two targets have the same URL"]);
-}
-
-#[test]
-fn tenants_are_databases_and_nothing_beside_them() {
-    let world =
-        tenants_world("sqlite", "url = { command = [\"echo\", \"sqlite:only.db\"] }\ndatabases = [\"one\", \"two\"]");
-    world.file("db/1##ddl##a.sql", TABLE);
-    world.send("one").says(&["the url of the tenants of `shops` is the same for all of them"]);
-    assert!(!world.server().join("only.db").exists());
-    let world = tenants_world("sqlite", "url = \"sqlite:tenants/{{database}}\"\npattern = \"shop_*\"");
-    std::fs::create_dir_all(world.server().join("tenants/shop_folder")).unwrap();
-    std::fs::write(world.server().join("tenants/shop_a"), "").unwrap();
-    world.file("db/1##ddl##a.sql", TABLE);
-    world.send("one").says(&["wave 1 of 1: 1 applied"]).ok();
-    world.on_server(&["apply"]).says(&["1 up to date"]).ok();
-    world
-        .on_server(&["apply", "-d", "shop_b"])
-        .refused(&["no target and no tenant that is meant has the database `shop_b`"]);
-    world.on_server(&["status", "-d", "shop_b"]).refused(&["`shop_b`"]);
-    world.on_server(&["history", "-d", "shop_b"]).refused(&["`shop_b`"]);
-    for engine in Engine::mysqls() {
-        let server = engine.database();
-        let url = server.url.replace(server.name(), "{{database}}");
-        let world = tenants_world(
-            engine.dialect(),
-            &format!("url = \"{url}\"\npattern = \"{{my*,{}}}\"\ncatalogue = \"{}\"", server.name(), server.url),
-        );
-        world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INT);\n");
-        world.send("one").says(&["wave 1 of 1: 1 applied"]).ok();
-    }
-}
-
-#[test]
-fn a_tenant_that_was_made_anew_is_named() {
-    let world = tenants_world("sqlite", "url = \"sqlite:{{database}}.db\"\ndatabases = [\"one\", \"two\"]");
-    world.file("db/1##ddl##a.sql", TABLE);
-    world.send("one").ok();
-    std::fs::remove_file(world.server().join("two.db")).unwrap();
-    world
-        .on_server(&["sync"])
-        .says(&["wave 1 of 1: 1 applied, 1 up to date", "prod/two", "the database was made anew"])
-        .ok();
-}
-
-#[test]
 fn what_is_printed_can_be_typed() {
     let database = Engine::Postgres.database();
     let world = World::new(
@@ -297,4 +179,142 @@ fn status_says_what_became_of_a_rollout_that_failed() {
     world.sql("dev.sqlite", "DROP TABLE b");
     world.on_server(&["sync"]).ok();
     world.on_server(&["status"]).says(&["ended with exit code 1; what it left is done since"]).ok();
+}
+
+#[test]
+fn a_target_of_which_nothing_is_known_is_named() {
+    let world = two("");
+    world.migration("1", TABLE);
+    world.send("one").ok();
+    for ledger in std::fs::read_dir(world.server().join("schemagate/ledger")).unwrap().flatten() {
+        std::fs::remove_file(ledger.path()).unwrap();
+    }
+    world.migration("1", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+    world.in_clone(&["commit", "-qam", "edited", "--no-verify"]).ok();
+    let push = world.in_clone(&["push", "-q", "--no-verify", "origin", "main"]);
+    push.refused(&[
+        "nothing is known of dev/shop and prod/shop, and it may have run there; `schemagate sync` on the server asks",
+    ]);
+    world.on_server(&["sync"]).ok();
+    world.in_clone(&["push", "-q", "--no-verify", "origin", "main"]).refused(&["it has run on dev/shop and prod/shop"]);
+}
+
+#[test]
+fn what_ran_elsewhere_is_mended_in_the_database_and_not_in_the_file() {
+    for rollout in ["", "rollout = \"manual\""] {
+        let world = two(rollout);
+        world.migration("1", TABLE);
+        world.send("one").ok();
+        world.on_server(&["apply", "-e", "prod"]).ok();
+        world.sql("prod.sqlite", "INSERT INTO a (id) VALUES (7)");
+        world.file(ROWS, MENDED);
+        world.send("two");
+        let words = [
+            "prod/shop FAILED",
+            "it has run on dev/shop, so the file stays as it is",
+            "then schemagate apply -e prod -d shop",
+        ];
+        let failed = world.on_server(&["apply", "-e", "prod"]).says(&words).text;
+        world.on_server(&["status"]).refused(&words);
+        world.sql("prod.sqlite", "DELETE FROM a WHERE id = 7");
+        type_printed(&world, &failed, "schemagate apply -e prod -d shop").says(&["prod/shop 1 applied now"]).ok();
+    }
+}
+
+#[test]
+fn what_ran_in_part_on_another_branch_forbids_only_its_own_content() {
+    let database = Engine::Postgres.database();
+    let other = Engine::Postgres.database();
+    let server = format!(
+        "branches = [\"main\", \"rel\"]\n[[environment]]\nname = \"dev\"\nbranches = [\"main\"]\n[[environment]]\nname = \"prod\"\n\
+         branches = [\"rel\"]\n[[target]]\nenvironment = \"dev\"\ndatabase = \"shop\"\nurl = \"{}\"\n[[target]]\nenvironment = \
+         \"prod\"\ndatabase = \"shop\"\nurl = \"{}\"\n",
+        database.url, other.url
+    );
+    let rules = "[project.rules]\ntype-mismatch = \"off\"\nschema-error = \"off\"\n";
+    let world = World::without_client_hooks(&format!("{}{rules}", database.manifest()), &server);
+    let to_rel = ["push", "-q", "origin", "HEAD:rel"];
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").ok();
+    world.in_clone(&to_rel).ok();
+    world.in_clone(&["checkout", "-q", "-b", "rel"]).ok();
+    world.file("db/shop/2##ddl##x.sql", "CREATE TABLE b (id INTEGER);\nINSERT INTO nowhere VALUES (1);\n");
+    world.commit("fails at once");
+    world.in_clone(&to_rel).says(&["prod/shop FAILED"]);
+    world.in_clone(&["checkout", "-q", "main"]).ok();
+    world.file(
+        "db/shop/2##ddl##y.sql",
+        "-- schemagate: no-transaction\nCREATE TABLE c (id INTEGER);\nINSERT INTO nowhere VALUES (2);\n",
+    );
+    world.send("fails half-way").says(&["dev/shop FAILED", "statement 1 of this file ran and stays"]);
+    world.in_clone(&["checkout", "-q", "rel"]).ok();
+    world.file("db/shop/2##ddl##x.sql", "CREATE TABLE b (id INTEGER);\n");
+    world.commit("mended");
+    world.in_clone(&to_rel).says(&["prod/shop 1 applied now"]).ok();
+}
+
+#[test]
+fn another_database_is_named_once() {
+    let world = two("");
+    world.migration("1", TABLE);
+    world.send("one").ok();
+    std::fs::copy(world.server().join("prod.sqlite"), world.server().join("other.sqlite")).unwrap();
+    world.write_server_file(&TWO.replace("ROLLOUT", "").replace("sqlite:dev.sqlite", "sqlite:other.sqlite"));
+    world.on_server(&["apply"]).says(&["this is another database"]).ok();
+    let said = world.on_server(&["apply"]).ok();
+    assert!(!said.contains("another database"), "{said}");
+}
+
+#[test]
+fn what_was_announced_and_never_began_may_be_mended() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    let role = format!("poor_{}", database.name());
+    database.ask(
+        &world,
+        &format!("CREATE ROLE \"{role}\" LOGIN; REVOKE CREATE ON DATABASE \"{}\" FROM PUBLIC", database.name()),
+    );
+    let url = database.url.replace("postgres://postgres@", &format!("postgres://{role}@"));
+    assert_ne!(url, database.url);
+    world.write_server_file(&database.server_file_at(&url));
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").says(&["UNREACHABLE", "permission denied"]);
+    world.migration("1", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+    let said = world.send("mended").says(&["UNREACHABLE"]).text;
+    assert!(!said.contains("released-edited"), "{said}");
+}
+
+#[test]
+fn our_own_record_is_no_fault_of_the_file() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    let role = format!("own_{}", database.name());
+    database.ask(
+        &world,
+        &format!("CREATE ROLE \"{role}\" LOGIN; GRANT CREATE ON SCHEMA public TO \"{role}\"; GRANT CREATE ON DATABASE \"{}\" TO \"{role}\"", database.name()),
+    );
+    world.write_server_file(
+        &database.server_file_at(&database.url.replace("postgres://postgres@", &format!("postgres://{role}@"))),
+    );
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").ok();
+    database.ask(&world, &format!("REVOKE INSERT ON {} FROM \"{role}\"", database.history("migration")));
+    world.migration("2", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+    let said = world
+        .send("two")
+        .says(&["FAILED", "lacks the right: grant it", "then schemagate sync", "could not be recorded"])
+        .text;
+    assert!(!said.contains("mend the file"), "{said}");
+    database.ask(&world, &format!("GRANT INSERT ON {} TO \"{role}\"", database.history("migration")));
+    world.on_server(&["sync"]).says(&["1 applied now, 2 in all"]).ok();
+}
+
+#[test]
+fn what_failed_before_is_not_run_by_name() {
+    let world = two("");
+    world.migration("1", TABLE);
+    world.file(ROWS, FAILS);
+    world.send("fails").says(&["dev/shop FAILED", "prod/shop held back"]);
+    world.on_server(&["apply", "-e", "prod"]).says(&["prod/shop 1 applied now", "from version 2 dml on wait"]);
+    assert_eq!(world.sql("prod.sqlite", "SELECT count(*) FROM a"), "0");
 }

@@ -347,7 +347,7 @@ fn what_is_forgotten_does_not_run_under_another_version_either() {
         assert_eq!(database.ask(world, "SELECT count(*) FROM a"), "1");
         // Other content under its version, from another path: the command that is said works.
         world.file("db/shop/2##dml##other.sql", "INSERT INTO a VALUES (2);\n");
-        let help = format!("schemagate resolve '{path}' --not-applied");
+        let help = format!("schemagate resolve '{path}' -e dev -d shop --not-applied");
         world.without_hooks(|| world.send("other").ok());
         world.on_server(&["apply"]).refused(&["was forgotten here", &help]);
         world.run(&world.server(), &["resolve", &path, "--not-applied", "--yes"]).says(&["done: "]).ok();

@@ -1,0 +1,34 @@
+//! What helps after a failure: the file may be mended as long as it ran nowhere; then it is the database that has to change.
+//!
+//! Knows from the ledgers where a file ran. Refuses to ask a database.
+
+use crate::commands::changes::Source;
+use crate::commands::ledger;
+use crate::commands::work::Work;
+use crate::engine::MEND;
+use crate::migration::Migration;
+use crate::text::{enumerate, for_shell};
+
+impl Work<'_> {
+    /// The help for a failed migration: that of the engine, or what helps where its file must stay as it is.
+    pub(super) fn help(&self, migration: &Migration, help: &str) -> String {
+        help.replace(MEND, &self.mend(migration))
+    }
+
+    /// How a failed migration is mended.
+    pub(super) fn mend(&self, migration: &Migration) -> String {
+        let Source::Tree(repository, _) = self.source else { return MEND.to_owned() };
+        let target = self.target.options();
+        let elsewhere = ledger::ran_elsewhere(&repository.common_dir, &self.loaded.server, self.target, migration);
+        if !elsewhere.is_empty() {
+            return format!(
+                "it has run on {}, so the file stays as it is: change what is in the way in this database, then schemagate \
+                 apply {target}; or let it go here (schemagate resolve {} {target} --forget) and write a new migration",
+                enumerate(&elsewhere, 3),
+                for_shell(&migration.path.display())
+            );
+        }
+        let manual = self.loaded.server.environment(&self.target.environment).is_some_and(|one| one.manual);
+        if manual { MEND.replace("schemagate apply", &format!("schemagate apply {target}")) } else { MEND.to_owned() }
+    }
+}
