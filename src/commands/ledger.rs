@@ -143,11 +143,16 @@ pub fn keep(
         // Somebody else may be at work: what is about to run stays so. And what ran and is not there any more, or a
         // database that has another name, is a witness: only who says so, and runs something, may forget it.
         None => {
-            let there: BTreeSet<Place> = rows.iter().map(Row::place).collect();
+            let there: BTreeMap<Place, &Row> = rows.iter().map(|row| (row.place(), row)).collect();
+            // The row of an earlier attempt says nothing of one that was announced since.
+            let tells = |row: &Row, entry: &Entry| {
+                let begun = matches!(row.state, State::Applied | State::Running) && row.blob_id == entry.blob;
+                begun || !entry.text.is_empty()
+            };
             let missing = |entry: &Entry| {
                 let kind = Kind::parse(&entry.kind);
                 let place = kind.map(|kind| (entry.project.clone(), entry.version_key.clone(), kind));
-                place.is_some_and(|place| !there.contains(&place))
+                place.is_some_and(|place| there.get(&place).is_none_or(|row| !tells(row, entry)))
             };
             if let Some(known) = read(common_dir, target) {
                 let before = entries.len();
@@ -223,20 +228,9 @@ fn tenants_path(common_dir: &Path, tenants: &Tenants) -> PathBuf {
 pub fn keep_tenants<'n>(common_dir: &Path, tenants: &Tenants, names: impl Iterator<Item = &'n str>) -> Result<()> {
     let path = tenants_path(common_dir, tenants);
     let mut all = tenant_names(&path);
-    let now: BTreeSet<String> = names.map(str::to_owned).collect();
-    all.retain(|name| {
-        let gone = tenants.target(DatabaseName::new(name.clone()));
-        now.contains(name) || is_there(common_dir, &gone) && forget_announced(common_dir, &gone).is_ok()
-    });
-    all.extend(now);
+    all.retain(|name| is_there(common_dir, &tenants.target(DatabaseName::new(name.clone()))));
+    all.extend(names.map(str::to_owned));
     write(&path, &all)
-}
-
-/// Takes out of the ledger of a target that is there no more what was only about to run.
-fn forget_announced(common_dir: &Path, target: &Target) -> Result<()> {
-    let Some(mut file) = read(common_dir, target) else { return Ok(()) };
-    file.entries.retain(|entry| !entry.text.is_empty());
-    write(&path(common_dir, target), &file)
 }
 
 fn tenant_names(path: &Path) -> BTreeSet<String> {
@@ -247,6 +241,12 @@ fn tenant_names(path: &Path) -> BTreeSet<String> {
 fn known_tenants(common_dir: &Path, tenants: &Tenants) -> Vec<Target> {
     let names = tenant_names(&tenants_path(common_dir, tenants));
     names.into_iter().map(|name| tenants.target(DatabaseName::new(name))).collect()
+}
+
+/// All targets, with the tenants that are known.
+fn everybody<'s>(common_dir: &'s Path, server: &'s Server) -> impl Iterator<Item = Cow<'s, Target>> {
+    let tenants = server.tenants.iter().flat_map(|tenants| known_tenants(common_dir, tenants)).map(Cow::Owned);
+    server.targets.iter().map(Cow::Borrowed).chain(tenants)
 }
 
 /// The ledgers of all targets.
@@ -260,21 +260,17 @@ impl<'r> Ledgers<'r> {
     /// Chooses the targets; nothing is read yet.
     pub fn new(repository: &'r Repository, server: &'r Server, branch: &'r str) -> Self {
         let serving = server.served_by(branch).map(|environment| &environment.name).collect();
-        let known = |tenants| known_tenants(&repository.common_dir, tenants);
-        let tenants = server.tenants.iter().flat_map(known).map(Cow::Owned);
-        let targets = server.targets.iter().map(Cow::Borrowed).chain(tenants).collect();
+        let targets = everybody(&repository.common_dir, server).collect();
         Self { common_dir: &repository.common_dir, targets, serving }
     }
 
     /// Says of changed released files what forbids the change: nothing where no target has run the file. Targets of other
     /// branches forbid it too, where they are known to have run it: versions that differ would meet in the next merge. A
-    /// target whose ledger cannot be read may have run it, and so may all of them where no ledger is. A file that no target of this branch takes is not
+    /// target whose ledger cannot be read may have run it, and so may one of this branch that has none. A file that no target of this branch takes is not
     /// in the answer.
     pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
         let files: Vec<(&Target, Option<File>)> =
             self.targets.iter().map(|target| (target.as_ref(), read(self.common_dir, target))).collect();
-        // What is about to run is written down first: where ledgers are kept, one that is missing was never begun.
-        let any = files.iter().any(|(_, file)| file.is_some());
         let view = judge.before.unwrap_or(judge.now);
         let who = |change: &Change| {
             let (_, blob) = change.before.as_ref()?;
@@ -285,7 +281,7 @@ impl<'r> Ledgers<'r> {
             let (mut forbid, mut unknown) = (Vec::new(), Vec::new());
             for (target, file) in takers() {
                 let Some(File { entries, .. }) = file else {
-                    if !any && serves(target) || is_there(self.common_dir, target) {
+                    if serves(target) || is_there(self.common_dir, target) {
                         unknown.push(target.label());
                     }
                     continue;
@@ -300,7 +296,10 @@ impl<'r> Ledgers<'r> {
             let ran = (!forbid.is_empty()).then(|| format!("it has run on {}", enumerate(&forbid, 8)));
             let doubt = (!unknown.is_empty()).then(|| {
                 let who = enumerate(&unknown, 8);
-                format!("nothing is known of {who}, and it may have run there; `schemagate sync` on the server asks")
+                format!(
+                    "nothing is known of {who}, and it may have run there; `schemagate sync` on the server asks (what is not \
+                     there yet has no place in the server file)"
+                )
             });
             Some((change.path.clone(), ran.into_iter().chain(doubt).collect()))
         };
@@ -309,19 +308,27 @@ impl<'r> Ledgers<'r> {
 }
 
 /// The targets but this one that are known to have run this very file.
-pub fn ran_elsewhere(common_dir: &Path, server: &Server, here: &Target, migration: &Migration) -> Vec<String> {
+pub fn ran_elsewhere(
+    common_dir: &Path,
+    server: &Server,
+    here: &Target,
+    migration: &Migration,
+    group: Option<&str>,
+) -> Vec<String> {
     let ran = |target: &Target| {
         let same = |entry: &Entry| {
             entry.ran == Ran::All
                 && !entry.text.is_empty()
                 && entry.blob == migration.blob.as_str()
                 && entry.project == migration.project.as_str()
+                && entry.version_key == migration.version_key
+                && entry.kind == migration.kind.word()
         };
-        key(target) != key(here) && read(common_dir, target).is_some_and(|file| file.entries.iter().any(same))
+        key(target) != key(here)
+            && takes(target, migration, group)
+            && read(common_dir, target).is_some_and(|file| file.entries.iter().any(same))
     };
-    let tenants = server.tenants.iter().flat_map(|tenants| known_tenants(common_dir, tenants)).map(Cow::Owned);
-    let targets = server.targets.iter().map(Cow::Borrowed).chain(tenants);
-    targets.filter(|target| ran(target)).map(|target| target.label()).collect()
+    everybody(common_dir, server).filter(|target| ran(target)).map(|target| target.label()).collect()
 }
 
 /// Says whether an entry is about this very content, or about one that says the same: another file under the same

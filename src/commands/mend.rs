@@ -19,7 +19,11 @@ impl Work<'_> {
     pub(super) fn mend(&self, migration: &Migration) -> String {
         let Source::Tree(repository, _) = self.source else { return MEND.to_owned() };
         let target = self.target.options();
-        let elsewhere = ledger::ran_elsewhere(&repository.common_dir, &self.loaded.server, self.target, migration);
+        let projects = &self.manifest.settings.projects;
+        let project = projects.iter().find(|project| project.name == migration.project);
+        let group = project.and_then(|project| project.group.as_deref());
+        let server = &self.loaded.server;
+        let elsewhere = ledger::ran_elsewhere(&repository.common_dir, server, self.target, migration, group);
         if !elsewhere.is_empty() {
             return format!(
                 "it has run on {}, so the file stays as it is: change what is in the way in this database, then schemagate \

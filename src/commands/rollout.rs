@@ -168,11 +168,12 @@ impl<'r> Rollout<'r> {
     }
 
     /// Whether an environment runs, or would run, only what those before it have applied.
-    pub(super) fn waits_for_earlier(&self, name: &EnvironmentName) -> bool {
+    pub(super) fn waits_for_earlier(&self, name: &EnvironmentName, audience: &Audience) -> bool {
         let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
         let order = self.common.order;
-        // Where all are visited in order the first failure stops the later ones by itself.
-        order.environment.is_some() || order.database.is_some() && !manual
+        // Where all are visited in order the first failure stops the later ones by itself; a plan shows what is left then.
+        let one = order.database.is_some() && (!order.dry || matches!(audience, Audience::Group(..)));
+        order.environment.is_some() || one && !manual
     }
 
     /// Works on one target.
@@ -199,7 +200,7 @@ impl<'r> Rollout<'r> {
         }
         let manual =
             self.common.loaded.server.environment(&target.environment).is_some_and(|environment| environment.manual);
-        if self.waits_for_earlier(&target.environment) {
+        if self.waits_for_earlier(&target.environment, &target.audience) {
             let most = match self.common.most {
                 Some(most) => Ok(most.cloned()),
                 None => self.applied_earlier(target),

@@ -127,7 +127,8 @@ pub fn prepare(
     })
 }
 
-/// Definitions that transactions of PostgreSQL and SQLite hold, but for those that [`alone`] knows.
+/// Definitions that transactions of PostgreSQL hold, but for those that [`alone`] knows. (SQLite looks for broken references
+/// before each commit, and a table that is made anew breaks some in between.)
 const DEFINES: [&str; 6] = ["ALTER", "COMMENT", "CREATE", "DROP", "GRANT", "REVOKE"];
 
 /// What a file suppresses, with the reasons, as the history keeps it.
@@ -190,7 +191,8 @@ fn statements(
         let place = lines.at(statement.span.start);
         // What must not share a transaction with others may still share one with its record, where the engine can.
         let outside = asked.no_transaction && head.purpose(dialect) != Purpose::Data;
-        let single = outside && !flavour.is_mysql() && DEFINES.contains(&head.verb.as_str()) && !alone(sql, flavour);
+        let single =
+            outside && dialect == Dialect::Postgres && DEFINES.contains(&head.verb.as_str()) && !alone(sql, flavour);
         prepared.push(ScriptStatement {
             text: if indent > 0 { without_indent(sql, indent) } else { sql.to_owned() },
             line: place.line,

@@ -23,6 +23,9 @@ use crate::render::rollout::{Standing, TargetView, WaveView};
 /// More tenants in trouble than these are counted and not shown one by one.
 const MOST_SHOWN: usize = 10;
 
+/// So many tenants that were never asked before may give no answer before no more are asked.
+const MOST_SILENT: usize = 3;
+
 /// How long nothing need be said of a wave.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -37,7 +40,7 @@ pub(super) fn roll_out(
     let mut doubt = None;
     let known = targets(rollout.common.loaded, tenants).and_then(|targets| {
         once(rollout.common.loaded, tenants, &targets)?;
-        let first = targets.first().filter(|_| rollout.waits_for_earlier(&tenants.environment));
+        let first = targets.first().filter(|first| rollout.waits_for_earlier(&tenants.environment, &first.audience));
         let most = match first.map(|first| rollout.applied_earlier(first)).transpose() {
             Err(trouble) if rollout.common.order.dry => {
                 doubt = Some(format!("what may run here is not known: {}", trouble.message));
@@ -68,13 +71,14 @@ pub(super) fn roll_out(
     let targets: Vec<Target> =
         targets.into_iter().filter(|target| wanted(target.audience.database().as_str())).collect();
     let of = targets.len().div_ceil(tenants.wave);
-    let (mut views, mut failures, mut shown, mut noted) = (Vec::with_capacity(targets.len()), 0, 0, 0);
+    let (mut views, mut failures, mut shown, mut noted, mut asks) =
+        (Vec::with_capacity(targets.len()), 0, 0, 0, MOST_SILENT);
     for (number, wave) in targets.chunks(tenants.wave).enumerate() {
         let stops = failures >= tenants.failures || (rollout.common.order.stop)();
         let over = held_back || stops && !rollout.common.order.dry;
         let begun = Instant::now();
         let ended = if over {
-            wave.iter().map(|target| held(rollout, target)).collect()
+            wave.iter().map(|target| held(rollout, target, &mut asks)).collect()
         } else {
             let label = format!("{}/{}", tenants.environment, tenants.group);
             one_wave(rollout, common, tenants, wave, &mut |done| {
@@ -243,7 +247,7 @@ fn one_wave(
         }
     });
     let ended = ended.into_inner().unwrap_or_default();
-    ended.into_iter().zip(wave).map(|(view, target)| view.unwrap_or_else(|| held(rollout, target))).collect()
+    ended.into_iter().zip(wave).map(|(view, target)| view.unwrap_or_else(|| held(rollout, target, &mut 0))).collect()
 }
 
 /// One worker: takes tenants until none is left.
@@ -267,7 +271,16 @@ fn work(
     }
 }
 
-fn held(rollout: &Rollout<'_>, target: &Target) -> TargetView {
+/// A tenant that is not tried. Of one that nothing is known of yet its history is asked for, so that files that failed
+/// elsewhere may be mended.
+fn held(rollout: &Rollout<'_>, target: &Target, asks: &mut usize) -> TargetView {
+    let (order, common_dir) = (rollout.common.order, &rollout.repository.common_dir);
+    if *asks > 0 && !order.dry && !(order.stop)() && !ledger::is_there(common_dir, target) {
+        let view = rollout.target(target, true, &mut |_| {});
+        // Where some do not answer others may not either, and nobody waits for all of them.
+        *asks -= usize::from(!ledger::is_there(common_dir, target));
+        return view;
+    }
     let view = rollout.view(target.environment.as_str(), target.audience.database().as_str());
     TargetView { standing: Standing::HeldBack, ..view }
 }

@@ -318,3 +318,32 @@ fn what_failed_before_is_not_run_by_name() {
     world.on_server(&["apply", "-e", "prod"]).says(&["prod/shop 1 applied now", "from version 2 dml on wait"]);
     assert_eq!(world.sql("prod.sqlite", "SELECT count(*) FROM a"), "0");
 }
+
+#[test]
+fn what_is_announced_stays_so_whoever_looks_meanwhile() {
+    let database = Engine::Postgres.database();
+    let world = database.world();
+    world.write_server_file(&format!("{}lock-wait = \"1 s\"\n", database.server_file()));
+    world.migration("1", TABLE);
+    world.file(ROWS, FAILS);
+    world.send("fails").says(&["dev/shop FAILED"]);
+    world.file(ROWS, &format!("{MENDED}SELECT pg_sleep(6);\n"));
+    world.without_hooks(|| world.send("mended").ok());
+    let runs = world.begin_apply();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    world.on_server(&["apply"]).refused(&["is at work on this database"]);
+    world.file(ROWS, "INSERT INTO a (id) VALUES (8);\n");
+    world.commit("edited while it runs");
+    world.push().refused(&["released-edited", "it has run on dev/shop"]);
+    Done::of(&runs.wait_with_output().unwrap()).says(&["1 applied now"]).ok();
+}
+
+#[test]
+fn a_plan_of_one_database_is_that_of_a_run_through_all_environments() {
+    let world = two("");
+    world.migration("1", TABLE);
+    world.apply_nothing();
+    world.send("one").ok();
+    world.on_server(&["plan", "-d", "shop"]).says(&["dev/shop 1 of 1 pending", "prod/shop 1 of 1 pending"]).ok();
+    world.on_server(&["apply", "-d", "shop"]).says(&["dev/shop 1 applied now", "prod/shop 1 applied now"]).ok();
+}
