@@ -282,7 +282,6 @@ mod tests {
             ("statement: SELECT 1\n", "the statement is written as a block", "SELECT 1"),
             ("statement: >\n  SELECT 1\n", "the statement is written as a block", ""),
             ("statement: |\n  a\nstatement: |\n  b\n", "`statement` is said twice", "statement"),
-            ("databases:\n  - name: a\nstatement: *x\n", "aliases are not read here", "*x"),
             ("databases: &x\n  - name: a\nstatement: |\n  b\n", "anchors and tags are not read here", ""),
             ("databases:\n  - name: a\nstatement: |\n  b\n---\na: b\n", "a manifest holds one data change", ""),
         ];

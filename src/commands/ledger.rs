@@ -99,7 +99,7 @@ fn path(common_dir: &Path, target: &Target) -> PathBuf {
 }
 
 /// Writes down what a target has run, and what it is about to run: that counts as run until the end is known. Who does
-/// not hold the target's lock, and runs nothing, passes no list, and forgets nothing.
+/// not hold the target's lock (`locked`) forgets nothing.
 ///
 /// # Errors
 /// If the Git directory cannot be written.
@@ -108,7 +108,8 @@ pub fn keep(
     target: &Target,
     database: &str,
     rows: &[Row],
-    about_to_run: Option<&mut dyn Iterator<Item = &Migration>>,
+    about_to_run: &mut dyn Iterator<Item = &Migration>,
+    locked: bool,
 ) -> Result<()> {
     let (host, mut database) = (host_name(), database.to_owned());
     let ours = |row: &Row| row.host == host && row.process_id == i64::from(std::process::id());
@@ -138,30 +139,28 @@ pub fn keep(
         sums: String::new(),
     };
     let mut entries: Vec<Entry> = rows.iter().map(entry).collect();
-    match about_to_run {
-        Some(migrations) => entries.extend(migrations.map(running)),
-        // Somebody else may be at work: what is about to run stays so. And what ran and is not there any more, or a
-        // database that has another name, is a witness: only who says so, and runs something, may forget it.
-        None => {
-            let there: BTreeMap<Place, &Row> = rows.iter().map(|row| (row.place(), row)).collect();
-            // The row of an earlier attempt says nothing of one that was announced since.
-            let tells = |row: &Row, entry: &Entry| {
-                let begun = matches!(row.state, State::Applied | State::Running) && row.blob_id == entry.blob;
-                begun || !entry.text.is_empty()
-            };
-            let missing = |entry: &Entry| {
-                let kind = Kind::parse(&entry.kind);
-                let place = kind.map(|kind| (entry.project.clone(), entry.version_key.clone(), kind));
-                place.is_some_and(|place| there.get(&place).is_none_or(|row| !tells(row, entry)))
-            };
-            if let Some(known) = read(common_dir, target) {
-                let before = entries.len();
-                entries.extend(known.entries.into_iter().filter(missing));
-                let same = known.database.is_empty() || entries.len() == before;
-                database = if same { database } else { known.database };
-            }
+    // Somebody else may be at work: what is about to run stays so. And what ran and is not there any more, or a database
+    // that has another name, is a witness: only who says so, and runs something, may forget it.
+    if !locked {
+        let there: BTreeMap<Place, &Row> = rows.iter().map(|row| (row.place(), row)).collect();
+        // The row of an earlier attempt says nothing of one that was announced since.
+        let tells = |row: &Row, entry: &Entry| {
+            let begun = matches!(row.state, State::Applied | State::Running) && row.blob_id == entry.blob;
+            begun || !entry.text.is_empty()
+        };
+        let missing = |entry: &Entry| {
+            let kind = Kind::parse(&entry.kind);
+            let place = kind.map(|kind| (entry.project.clone(), entry.version_key.clone(), kind));
+            place.is_some_and(|place| there.get(&place).is_none_or(|row| !tells(row, entry)))
+        };
+        if let Some(known) = read(common_dir, target) {
+            let before = entries.len();
+            entries.extend(known.entries.into_iter().filter(missing));
+            let same = known.database.is_empty() || entries.len() == before;
+            database = if same { database } else { known.database };
         }
     }
+    entries.extend(about_to_run.map(running));
     let file = File { format: 1, target: key(target), database, entries };
     write(&path(common_dir, target), &file)
 }
@@ -266,8 +265,8 @@ impl<'r> Ledgers<'r> {
 
     /// Says of changed released files what forbids the change: nothing where no target has run the file. Targets of other
     /// branches forbid it too, where they are known to have run it: versions that differ would meet in the next merge. A
-    /// target whose ledger cannot be read may have run it, and so may one of this branch that has none. A file that no target of this branch takes is not
-    /// in the answer.
+    /// target whose ledger cannot be read may have run it, and so may one of this branch that has none. A file that no
+    /// target of this branch takes is not in the answer.
     pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
         let files: Vec<(&Target, Option<File>)> =
             self.targets.iter().map(|target| (target.as_ref(), read(self.common_dir, target))).collect();
@@ -307,19 +306,19 @@ impl<'r> Ledgers<'r> {
     }
 }
 
-/// The targets but this one that are known to have run this very file.
+/// The targets but this one that are known to have run this file, or a part of it, or to run it now; `text` is the sum of
+/// what it says.
 pub fn ran_elsewhere(
     common_dir: &Path,
     server: &Server,
     here: &Target,
-    migration: &Migration,
+    (migration, text): (&Migration, &str),
     group: Option<&str>,
 ) -> Vec<String> {
     let ran = |target: &Target| {
         let same = |entry: &Entry| {
-            entry.ran == Ran::All
-                && !entry.text.is_empty()
-                && entry.blob == migration.blob.as_str()
+            entry.ran != Ran::Nothing
+                && (entry.blob == migration.blob.as_str() || entry.text == text)
                 && entry.project == migration.project.as_str()
                 && entry.version_key == migration.version_key
                 && entry.kind == migration.kind.word()

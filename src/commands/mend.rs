@@ -4,6 +4,7 @@
 
 use crate::commands::changes::Source;
 use crate::commands::ledger;
+use crate::commands::scripts::sums_of;
 use crate::commands::work::Work;
 use crate::engine::MEND;
 use crate::migration::Migration;
@@ -23,10 +24,12 @@ impl Work<'_> {
         let project = projects.iter().find(|project| project.name == migration.project);
         let group = project.and_then(|project| project.group.as_deref());
         let server = &self.loaded.server;
-        let elsewhere = ledger::ran_elsewhere(&repository.common_dir, server, self.target, migration, group);
+        let text = sums_of(self.source, self.manifest, migration).map(|sums| sums.text).unwrap_or_default();
+        let file = (migration, text.as_str());
+        let elsewhere = ledger::ran_elsewhere(&repository.common_dir, server, self.target, file, group);
         if !elsewhere.is_empty() {
             return format!(
-                "it has run on {}, so the file stays as it is: change what is in the way in this database, then schemagate \
+                "it has run on {} (or runs there), so the file stays as it is: change what is in the way in this database, then schemagate \
                  apply {target}; or let it go here (schemagate resolve {} {target} --forget) and write a new migration",
                 enumerate(&elsewhere, 3),
                 for_shell(&migration.path.display())

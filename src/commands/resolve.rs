@@ -290,7 +290,7 @@ fn finish(
     }
     let rows = found.session.history().map_err(|error| trouble(&error))?;
     let name = found.session.identity().name;
-    ledger::keep(&opened.repository.common_dir, &found.target, &name, &rows, Some(&mut std::iter::empty()))?;
+    ledger::keep(&opened.repository.common_dir, &found.target, &name, &rows, &mut std::iter::empty(), true)?;
     console.say(&format!("  done: {what}\n"));
     Ok(Exit::Clean)
 }

@@ -172,8 +172,16 @@ impl<'r> Rollout<'r> {
         let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
         let order = self.common.order;
         // Where all are visited in order the first failure stops the later ones by itself; a plan shows what is left then.
+        // What waits for people in between is only looked at.
         let one = order.database.is_some() && (!order.dry || matches!(audience, Audience::Group(..)));
-        order.environment.is_some() || one && !manual
+        let mut before = self.before(name);
+        order.environment.is_some() || !manual && (one || before.any(|environment| environment.manual))
+    }
+
+    /// The environments of the branch that come before one.
+    fn before(&self, name: &EnvironmentName) -> impl Iterator<Item = &'r Environment> {
+        let served = self.common.loaded.server.served_by(&self.common.branch.name);
+        served.take_while(move |environment| environment.name != *name)
     }
 
     /// Works on one target.
@@ -285,8 +293,7 @@ impl<'r> Rollout<'r> {
     fn earlier(&self, target: &Target) -> Result<(Vec<Target>, bool), Trouble> {
         let server = &self.common.loaded.server;
         let (mut found, mut nobody) = (Vec::new(), false);
-        let earlier = server.served_by(&self.common.branch.name).take_while(|known| known.name != target.environment);
-        for environment in earlier {
+        for environment in self.before(&target.environment) {
             let same =
                 |other: &&Target| other.environment == environment.name && other.audience.goes_with(&target.audience);
             found.extend(server.targets.iter().filter(same).cloned());

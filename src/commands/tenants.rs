@@ -51,7 +51,7 @@ pub(super) fn targets(loaded: &Loaded, tenants: &Tenants) -> Result<Vec<Target>,
 /// have one ledger.
 ///
 /// # Errors
-/// If one does, or the sections before cannot be asked.
+/// If one does.
 pub(super) fn once(loaded: &Loaded, tenants: &Tenants, found: &[Target]) -> Result<(), Trouble> {
     let Some(first) = found.first() else { return Ok(()) };
     let same = |environment: &EnvironmentName, audience: &Audience| {
@@ -61,7 +61,9 @@ pub(super) fn once(loaded: &Loaded, tenants: &Tenants, found: &[Target]) -> Resu
     let mut before: BTreeSet<DatabaseName> = single.map(|target| target.audience.database().clone()).collect();
     let sections = loaded.server.tenants.iter().take_while(|other| !std::ptr::eq(*other, tenants));
     for other in sections.filter(|other| other.environment == tenants.environment && other.group == tenants.group) {
-        before.extend(targets(loaded, other)?.iter().map(|target| target.audience.database().clone()));
+        // What cannot be asked says so itself.
+        let theirs = targets(loaded, other).unwrap_or_default();
+        before.extend(theirs.iter().map(|target| target.audience.database().clone()));
     }
     match found.iter().find(|target| before.contains(target.audience.database())) {
         None => Ok(()),

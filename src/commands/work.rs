@@ -89,7 +89,7 @@ impl Work<'_> {
         if self.dry || plan.asks_nothing() {
             self.show(view, plan, dialect);
             view.notes.append(&mut notes);
-            self.remember(&name, &rows, None, view, repository);
+            self.remember(&name, &rows, (&[], false), view, repository);
             return Ok(());
         }
         let label = self.target.label();
@@ -98,14 +98,14 @@ impl Work<'_> {
         // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
         let ledger = || ledger::as_it_stands(&repository.common_dir, self.target);
         let before = ledger();
-        self.remember(&name, &rows, Some(&plan.steps), view, repository);
+        self.remember(&name, &rows, (&plan.steps, false), view, repository);
         let announced = ledger();
         drop(plan);
         let locked = session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)));
         if let Err(trouble) = locked.and_then(|()| session.prepare()) {
             // Nothing runs, so nothing is about to.
             ledger::put_back(&repository.common_dir, self.target, before.as_deref(), announced.as_deref());
-            self.remember(&name, &rows, None, view, repository);
+            self.remember(&name, &rows, (&[], false), view, repository);
             return Err(trouble);
         }
         drop((before, announced, rows));
@@ -123,14 +123,14 @@ impl Work<'_> {
         let name = &identity.name;
         let result = match view.standing {
             Standing::Pending => {
-                self.remember(name, &rows, Some(&steps), view, repository);
+                self.remember(name, &rows, (&steps, true), view, repository);
                 drop(rows);
                 self.execute(session.as_mut(), dialect, &steps, ready, view, tell)
             }
             _ => Ok(()),
         };
         match session.history() {
-            Ok(rows) => self.remember(name, &rows, Some(&[]), view, repository),
+            Ok(rows) => self.remember(name, &rows, (&[], true), view, repository),
             Err(trouble) => view.notes.push(format!(
                 "what is applied could not be read at the end ({}): until the next run no push may change these files",
                 trouble.message
@@ -139,24 +139,19 @@ impl Work<'_> {
         result
     }
 
-    /// Writes down what the target has run, for the judge of the next push.
+    /// Writes down what the target has run, and what is about to, for the judge of the next push; `locked` if its lock is
+    /// held.
     fn remember(
         &self,
         name: &str,
         rows: &[Row],
-        about_to_run: Option<&[Step]>,
+        (about_to_run, locked): (&[Step], bool),
         view: &mut TargetView,
         repository: &Repository,
     ) {
-        let mut migrations = about_to_run.map(|steps| steps.iter().map(|step| &step.migration));
+        let mut migrations = about_to_run.iter().map(|step| &step.migration);
         if !self.order.dry
-            && let Err(error) = ledger::keep(
-                &repository.common_dir,
-                self.target,
-                name,
-                rows,
-                migrations.as_mut().map(|list| list as &mut dyn Iterator<Item = &Migration>),
-            )
+            && let Err(error) = ledger::keep(&repository.common_dir, self.target, name, rows, &mut migrations, locked)
         {
             view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
         }
@@ -182,25 +177,35 @@ impl Work<'_> {
                     "the database was made anew: {gone} had run on the one before; all run from the first one on"
                 )]);
             }
-            return Err(Trouble::new(
-                format!("the history of this database is gone: {gone} had run here, and there are tables still"),
-                format!(
-                    "restore the tables of the history (schemagate_...) from a backup; if everything is to run from the \
-                     first migration on: schemagate apply --as-new {}",
-                    self.target.options()
-                ),
-            ));
-        }
-        let mut notes = Vec::new();
-        if !known.database.is_empty() && known.database != identity.known_as() {
-            notes.push("this is another database than the one that this target had before".to_owned());
+            return Err(self.history_is_gone(&gone));
         }
         let there: BTreeSet<Place> = rows.iter().map(Row::place).collect();
         let lost: BTreeSet<&Place> = known.ran.iter().filter(|place| !there.contains(*place)).collect();
+        let another = !known.database.is_empty() && known.database != identity.known_as();
+        // Somebody else with files for this database may have begun a new history in place of the one that is gone.
+        let begun_anew = another && !lost.is_empty() && lost.len() == known.ran.len() && !self.order.as_new;
+        if begun_anew && !session.is_empty()? {
+            return Err(self.history_is_gone(&gone));
+        }
+        let mut notes = Vec::new();
+        if another {
+            notes.push("this is another database than the one that this target had before".to_owned());
+        }
         if !lost.is_empty() {
             notes.push(self.older(&lost));
         }
         Ok(notes)
+    }
+
+    fn history_is_gone(&self, gone: &str) -> Trouble {
+        Trouble::new(
+            format!("the history of this database is gone: {gone} had run here, and there are tables still"),
+            format!(
+                "restore the tables of the history (schemagate_...) from a backup; if everything is to run from the first \
+                 migration on: schemagate apply --as-new {}",
+                self.target.options()
+            ),
+        )
     }
 
     /// What a database lacks that is older than what ran on it.
@@ -230,7 +235,7 @@ impl Work<'_> {
         if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read, READ_WAIT)
             && let Ok(rows) = session.history()
         {
-            self.remember(&session.identity().name, &rows, None, view, repository);
+            self.remember(&session.identity().name, &rows, (&[], false), view, repository);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::flavour::Flavour;
 use crate::config::units::parse_duration;
 use crate::sql::lex::{Lexer, TokenKind};
-use crate::text::{Span, did_you_mean};
+use crate::text::{Span, begins, did_you_mean};
 
 /// What the head of a script asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -57,12 +57,16 @@ pub fn directives(text: &str, flavour: impl Into<Flavour>) -> (Directives, Vec<M
         }
         let shown = comment.span.of(text);
         let line = shown.strip_prefix("--").or_else(|| shown.strip_prefix('#'));
-        let Some(line) = line.filter(|_| comment.kind == TokenKind::Comment) else { continue };
-        let line = line.trim();
-        let known = if let Some(rest) = line.strip_prefix(MARK) {
-            let rest = rest.trim();
-            if begun { too_late(rest) } else { read(rest, &mut directives) }
-        } else if begun {
+        let block = shown.strip_prefix("/*").map(|inner| inner.trim_end_matches("*/"));
+        let Some(text) = line.or(block).filter(|_| comment.kind == TokenKind::Comment) else { continue };
+        let line = text.trim();
+        let known = if let Some(rest) = marked(line) {
+            match (begun, block.is_some()) {
+                (true, _) => misplaced(rest, "stands behind the first statement", "put it before the first statement"),
+                (_, true) => misplaced(rest, "stands in a block comment", "write -- schemagate: and the directive"),
+                _ => read(rest, &mut directives),
+            }
+        } else if block.is_some() || begun {
             continue;
         } else if let Some(rest) = assigned(line, "txn-mode") {
             mode(rest, &mut directives)
@@ -82,14 +86,20 @@ pub fn directives(text: &str, flavour: impl Into<Flavour>) -> (Directives, Vec<M
 /// What a directive begins with.
 const MARK: &str = "schemagate:";
 
-/// A directive that stands behind the first statement, where it is none.
-fn too_late(directive: &str) -> Known {
+/// What stands behind the mark, however it is written.
+fn marked(line: &str) -> Option<&str> {
+    let word = MARK.trim_end_matches(':');
+    let rest = begins(line, word).then(|| &line[word.len()..])?;
+    rest.trim_start().strip_prefix(':').map(str::trim)
+}
+
+/// A directive where none is read.
+fn misplaced(directive: &str, how: &str, remedy: &str) -> Known {
     let name = directive.split('=').next().unwrap_or_default().trim();
     if !NAMES.contains(&name) {
         return Ok(());
     }
-    let help = "a directive is for the whole file: put it before the first statement".to_owned();
-    Err((format!("`{name}` stands behind the first statement, where it would do nothing"), help))
+    Err((format!("`{name}` {how}, where it would do nothing"), format!("a directive is for the whole file: {remedy}")))
 }
 
 type Known = Result<(), (String, String)>;
@@ -160,7 +170,7 @@ mod tests {
     fn the_head_of_a_script_says_how_it_runs() {
         let text = "-- a comment\n-- schemagate: no-transaction\n--schemagate: lock-timeout = 5s\n-- txn-isolation = REPEATABLE READ\nSELECT 1;\n-- schemagate: statement-timeout = 1s\n";
         let (directives, mistakes) = directives(text, Dialect::Postgres);
-        assert!(mistakes.is_empty(), "{mistakes:?}");
+        assert_eq!(mistakes.len(), 1, "{mistakes:?}");
         assert_eq!(
             directives,
             Directives {
@@ -200,5 +210,11 @@ mod tests {
         assert_eq!(messages, ["`no-transaction` stands behind the first statement, where it would do nothing"]);
         assert_eq!(mistakes[0].span.of(text), "-- schemagate: no-transaction");
         assert!(directives("SELECT 'x -- schemagate: no-transaction'", Dialect::Postgres).1.is_empty());
+        for text in ["-- SchemaGate : no-transaction\nSELECT 1", "--schemagate:no-transaction\nSELECT 1"] {
+            assert!(directives(text, Dialect::Postgres).0.no_transaction, "{text}");
+        }
+        let block = directives("/* schemagate: lock-timeout = 5s */ SELECT 1", Dialect::Postgres).1;
+        assert_eq!(block[0].message, "`lock-timeout` stands in a block comment, where it would do nothing");
+        assert!(directives("/* schemagate: ignore drop-table -- c */ SELECT 1", Dialect::Postgres).1.is_empty());
     }
 }

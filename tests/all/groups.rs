@@ -122,29 +122,34 @@ fn a_tenant_that_was_made_anew_is_named() {
         .ok();
 }
 
+/// Two groups, shops and bills, whose tenants share a database.
+fn sharing(database: &crate::databases::Database) -> World {
+    let url = database.url.replace(database.name(), "{{database}}");
+    let project = |name: &str| {
+        format!(
+            "[[project]]\nname = \"{name}\"\nbase-directory = \"{name}\"\ngroup = \"{name}\"\nfile-path-template = \
+                 \"{{{{VERSION}}}}##{{{{TYPE}}}}##{{{{DESCRIPTION}}}}.sql\"\ndialect = \"{}\"\n",
+            database.engine.dialect()
+        )
+    };
+    let section = |group: &str| {
+        format!(
+            "[[tenants]]\nenvironment = \"prod\"\ngroup = \"{group}\"\nurl = \"{url}\"\ndatabases = [\"{}\"]\n",
+            database.name()
+        )
+    };
+    let environments = "branches = [\"main\"]\n[[environment]]\nname = \"prod\"\n";
+    World::new(
+        &format!("{}{}", project("shops"), project("bills")),
+        &format!("{environments}{}{}", section("shops"), section("bills")),
+    )
+}
+
 #[test]
 fn two_groups_in_one_database_are_told_apart() {
     for engine in Engine::mysqls() {
         let database = engine.database();
-        let url = database.url.replace(database.name(), "{{database}}");
-        let project = |name: &str| {
-            format!(
-                "[[project]]\nname = \"{name}\"\nbase-directory = \"{name}\"\ngroup = \"{name}\"\nfile-path-template = \
-                 \"{{{{VERSION}}}}##{{{{TYPE}}}}##{{{{DESCRIPTION}}}}.sql\"\ndialect = \"{}\"\n",
-                engine.dialect()
-            )
-        };
-        let section = |group: &str| {
-            format!(
-                "[[tenants]]\nenvironment = \"prod\"\ngroup = \"{group}\"\nurl = \"{url}\"\ndatabases = [\"{}\"]\n",
-                database.name()
-            )
-        };
-        let environments = "branches = [\"main\"]\n[[environment]]\nname = \"prod\"\n";
-        let world = World::new(
-            &format!("{}{}", project("shops"), project("bills")),
-            &format!("{environments}{}{}", section("shops"), section("bills")),
-        );
+        let world = sharing(&database);
         world.file("shops/1##ddl##a.sql", "CREATE TABLE a (id INT);\n");
         world.file("bills/1##ddl##b.sql", "CREATE TABLE b (id INT);\n");
         let said = world.send("both").ok();
@@ -222,4 +227,21 @@ fn what_failed_for_one_tenant_before_is_not_run_by_name() {
     world.send("fails").says(&["1 tenant not touched: an earlier environment stopped"]);
     world.on_server(&["apply", "-d", "c"]);
     assert_eq!(world.sql("prod_c.db", "SELECT count(*) FROM a"), "0");
+}
+
+#[test]
+fn a_new_history_of_one_group_is_not_that_of_the_other() {
+    for engine in Engine::mysqls() {
+        let database = engine.database();
+        let world = sharing(&database);
+        world.file("bills/1##ddl##b.sql", "CREATE TABLE IF NOT EXISTS b (id INT);\n");
+        world.file("bills/1##dml##b.sql", "INSERT INTO b (id) VALUES (1);\n");
+        world.send("bills").ok();
+        for table in ["migration", "event", "meta"] {
+            database.ask(&world, &format!("DROP TABLE {}", database.history(table)));
+        }
+        world.file("shops/1##ddl##a.sql", "CREATE TABLE a (id INT);\n");
+        world.send("shops").says(&["the history of this database is gone: 2 migrations had run here"]);
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM b"), "1", "{engine:?}");
+    }
 }

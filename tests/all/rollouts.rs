@@ -211,7 +211,7 @@ fn what_ran_elsewhere_is_mended_in_the_database_and_not_in_the_file() {
         world.send("two");
         let words = [
             "prod/shop FAILED",
-            "it has run on dev/shop, so the file stays as it is",
+            "it has run on dev/shop (or runs there), so the file stays as it is",
             "then schemagate apply -e prod -d shop",
         ];
         let failed = world.on_server(&["apply", "-e", "prod"]).says(&words).text;
@@ -346,4 +346,21 @@ fn a_plan_of_one_database_is_that_of_a_run_through_all_environments() {
     world.send("one").ok();
     world.on_server(&["plan", "-d", "shop"]).says(&["dev/shop 1 of 1 pending", "prod/shop 1 of 1 pending"]).ok();
     world.on_server(&["apply", "-d", "shop"]).says(&["dev/shop 1 applied now", "prod/shop 1 applied now"]).ok();
+}
+
+#[test]
+fn what_waits_for_people_in_between_is_waited_for() {
+    let stage = "[[environment]]\nname = \"stage\"\nrollout = \"manual\"\n[[environment]]\nname = \"prod\"";
+    let target = "[[target]]\nenvironment = \"stage\"\ndatabase = \"shop\"\nurl = \"sqlite:stage.sqlite\"\n";
+    let server = TWO.replace("ROLLOUT", "").replace("[[environment]]\nname = \"prod\"", stage) + target;
+    let world = World::new(MANIFEST, &server);
+    world.migration("1", TABLE);
+    world.send("one").says(&["dev/shop 1 applied now", "stage/shop 1 of 1 pending", "from version 1 ddl on wait"]).ok();
+    assert!(
+        !world.server().join("prod.sqlite").exists()
+            || world.sql("prod.sqlite", "SELECT count(*) FROM sqlite_master WHERE name = 'a'") == "0"
+    );
+    world.on_server(&["apply", "-e", "stage"]).says(&["stage/shop 1 applied now"]).ok();
+    world.on_server(&["sync"]).ok();
+    assert_eq!(world.sql("prod.sqlite", "SELECT count(*) FROM a"), "0");
 }
