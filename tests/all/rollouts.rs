@@ -330,7 +330,10 @@ fn what_is_announced_stays_so_whoever_looks_meanwhile() {
     world.file(ROWS, &format!("{MENDED}SELECT pg_sleep(6);\n"));
     world.without_hooks(|| world.send("mended").ok());
     let runs = world.begin_apply();
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    while database.ask(&world, asleep) != "1" {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     world.on_server(&["apply"]).refused(&["is at work on this database"]);
     world.file(ROWS, "INSERT INTO a (id) VALUES (8);\n");
     world.commit("edited while it runs");
