@@ -52,7 +52,7 @@ pub fn is_manifest(path: &RepoPath) -> bool {
 /// # Errors
 /// What is wrong with the data change.
 pub fn sql_of<'t>(path: &RepoPath, text: &'t str) -> Result<Cow<'t, str>, Mistake> {
-    if is_manifest(path) { read(text).map(|change| Cow::Owned(change.text)) } else { Ok(Cow::Borrowed(text)) }
+    sql_to_run(path, text).map(|(sql, _)| sql)
 }
 
 /// As [`sql_of`], with the indentation of its lines that is not its own: what runs has none.

@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::config::MANIFEST;
-use crate::config::manifest::{Settings, read};
+use crate::config::manifest::{Project, Settings, read};
 use crate::disk;
 use crate::finding::{Finding, Place, Report};
 use crate::git::index::staged;
 use crate::git::repository::Repository;
 use crate::git::store::{ObjectKind, blob_id};
 use crate::git::tree::Walker;
-use crate::migration::{FileEntry, FileMode, ObjectId};
+use crate::migration::{FileEntry, FileMode, Migration, ObjectId};
 use crate::rules::config::{MANIFEST_INVALID, MANIFEST_MISSING};
 
 /// A state of a repository's files.
@@ -162,6 +162,18 @@ pub struct Manifest {
     pub settings: Settings,
     /// Its text.
     pub text: String,
+}
+
+impl Manifest {
+    /// Returns the project of a migration.
+    pub fn project_of(&self, migration: &Migration) -> Option<&Project> {
+        self.settings.projects.iter().find(|project| project.name == migration.project)
+    }
+
+    /// Returns the group of the project of a migration.
+    pub fn group_of(&self, migration: &Migration) -> Option<&str> {
+        self.project_of(migration)?.group.as_deref()
+    }
 }
 
 /// Reads the manifest of the state that is judged.

@@ -20,9 +20,7 @@ impl Work<'_> {
     pub(super) fn mend(&self, migration: &Migration) -> String {
         let Source::Tree(repository, _) = self.source else { return MEND.to_owned() };
         let target = self.target.options();
-        let projects = &self.manifest.settings.projects;
-        let project = projects.iter().find(|project| project.name == migration.project);
-        let group = project.and_then(|project| project.group.as_deref());
+        let group = self.manifest.group_of(migration);
         let server = &self.loaded.server;
         let text = sums_of(self.source, self.manifest, migration).map(|sums| sums.text).unwrap_or_default();
         let file = (migration, text.as_str());

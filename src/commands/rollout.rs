@@ -145,7 +145,7 @@ impl<'r> Rollout<'r> {
         for tenants in
             self.common.loaded.server.tenants.iter().filter(|tenants| tenants.environment == environment.name)
         {
-            let everyone = tenants.target(DatabaseName::new(String::new())).audience;
+            let everyone = tenants.audience();
             let held = stopped.iter().any(|stopped| everyone.goes_with(stopped));
             let shown = waves::roll_out(self, tenants, held, &wanted, tell);
             if shown.iter().any(|view| view.standing.is_bad()) {
@@ -271,14 +271,8 @@ impl<'r> Rollout<'r> {
 
     /// The migrations that a target takes, by their places.
     fn files_of(&self, target: &Target) -> BTreeMap<Place, &'r Migration> {
-        let group = |migration: &Migration| {
-            let projects = &self.common.manifest.settings.projects;
-            projects
-                .iter()
-                .find(|project| project.name == migration.project)
-                .and_then(|project| project.group.as_deref())
-        };
-        let takes = |migration: &&Migration| ledger::takes(target, migration, group(migration));
+        let manifest = self.common.manifest;
+        let takes = |migration: &&Migration| ledger::takes(target, migration, manifest.group_of(migration));
         self.common.migrations.iter().filter(takes).map(|migration| (migration.place(), migration)).collect()
     }
 

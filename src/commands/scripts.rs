@@ -39,7 +39,7 @@ pub fn bytes(source: &Source<'_>, migration: &Migration, largest: u64) -> Result
 
 /// Makes the checksums of a migration as its manifest reads it; `None` if it cannot be read.
 pub fn sums_of(source: &Source<'_>, manifest: &Manifest, migration: &Migration) -> Option<Checksums> {
-    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
+    let project = manifest.project_of(migration)?;
     let flavour = declared_flavour(manifest, migration)?;
     let bytes = bytes(source, migration, project.largest_file).ok()?;
     Some(checksums(&migration.path, &bytes, flavour))
@@ -66,7 +66,7 @@ pub fn prepare(
     if let Some(message) = too_long(migration) {
         return Err(conflict(migration, &message, "choose a shorter version"));
     }
-    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project);
+    let project = manifest.project_of(migration);
     let largest = project.map_or(crate::config::LARGEST_FILE, |project| project.largest_file);
     let bytes = bytes(source, migration, largest)
         .map_err(|error| conflict(migration, &format!("{error:#}"), "push from a complete clone"))?;
@@ -143,13 +143,13 @@ fn suppressed(text: &str, flavour: Flavour) -> String {
 
 /// The product that the manifest says a migration is for.
 fn declared_dialect(manifest: &Manifest, migration: &Migration) -> Option<Dialect> {
-    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
+    let project = manifest.project_of(migration)?;
     project.database(migration.database.as_ref()).map(|database| database.dialect)
 }
 
 /// The product and its settings that the manifest says a migration is for.
 pub fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Flavour> {
-    let project = manifest.settings.projects.iter().find(|project| project.name == migration.project)?;
+    let project = manifest.project_of(migration)?;
     project.database(migration.database.as_ref()).map(|database| database.flavour)
 }
 

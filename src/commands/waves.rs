@@ -168,7 +168,7 @@ fn beside(rollout: &Rollout<'_>, tenants: &Tenants) -> BTreeSet<DatabaseName> {
     let loaded = rollout.common.loaded;
     let same = |other: &&Tenants| !std::ptr::eq(*other, tenants) && other.group == tenants.group;
     let sections = loaded.server.tenants.iter().filter(same);
-    let everyone = tenants.target(DatabaseName::new(String::new())).audience;
+    let everyone = tenants.audience();
     let single = loaded.server.targets.iter().filter(|target| target.audience.goes_with(&everyone));
     let listed = sections.flat_map(|other| targets(loaded, other).unwrap_or_default());
     listed.chain(single.cloned()).map(|target| target.audience.database().clone()).collect()

@@ -104,6 +104,11 @@ pub struct Tenants {
 }
 
 impl Tenants {
+    /// Returns what goes from environment to environment with all of them; it names nobody.
+    pub fn audience(&self) -> Audience {
+        Audience::Group(self.group.clone(), DatabaseName::new(String::new()))
+    }
+
     /// Returns the target that one of them is.
     pub fn target(&self, database: DatabaseName) -> Target {
         Target {
