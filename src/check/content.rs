@@ -26,6 +26,7 @@ use crate::sql::copy::{NO_ROWS, taking_rows};
 use crate::sql::split::Statement;
 use crate::sql::sqlite::Replay;
 use crate::sql::verdict::{Answer, Bench};
+use crate::sql::version_comments::unsettled;
 use crate::text::Span;
 
 /// A file whose content is to be judged.
@@ -258,7 +259,8 @@ impl<'a> Judge<'a> {
             let mut tally = Tally::default();
             findings.extend(rules::look_at_script(&script, &mut tally));
             settle_edits(&mut findings, &statements, text, file.pending);
-            if statements.is_empty() {
+            let runs = flavour.is_some_and(|flavour| !unsettled(text, flavour).is_empty());
+            if statements.is_empty() && !runs {
                 findings.push(bytes::empty(name));
             }
             report.statements = statements.len();

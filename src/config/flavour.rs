@@ -35,6 +35,12 @@ impl Release {
         (parts.next().is_none() && numbers != [0; 3]).then(|| Self::new(numbers[0], numbers[1], numbers[2]))
     }
 
+    /// Reads the number of a version comment: 80036 is 8.0.36.
+    pub fn of_comment_number(number: u32) -> Self {
+        let part = |divisor: u32| u16::try_from(number / divisor % 100).unwrap_or_default();
+        Self::new(part(10_000), part(100), part(1))
+    }
+
     /// Returns the number that MySQL and MariaDB write into version comments: 8.0.36 is 80036. Where no third number is
     /// written any may be meant, and the highest counts.
     pub fn comment_number(self) -> u32 {
@@ -76,7 +82,16 @@ pub const SQL_MODES: [&str; 2] = ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES"];
 const NEWEST: [Release; 4] =
     [Release::new(18, 0, 0), Release::new(9, 5, 0), Release::new(12, 1, 0), Release::new(3, 51, 0)];
 
+/// Oldest releases that this program is for, by dialect.
+const OLDEST: [Release; 4] =
+    [Release::new(12, 0, 0), Release::new(8, 0, 0), Release::new(10, 6, 0), Release::new(3, 0, 0)];
+
 impl Flavour {
+    /// Returns the release, or the oldest one that this program is for.
+    pub fn release_or_oldest(&self) -> Release {
+        self.release.unwrap_or(OLDEST[self.dialect as usize])
+    }
+
     /// Returns the release, or the newest known one.
     pub fn release_or_newest(&self) -> Release {
         self.release.unwrap_or(NEWEST[self.dialect as usize])
@@ -114,6 +129,8 @@ mod tests {
             assert_eq!(Release::parse(wrong), None, "{wrong}");
         }
         assert_eq!(Release::new(8, 0, 36).comment_number(), 80_036);
+        assert_eq!(Release::of_comment_number(80_036), Release::new(8, 0, 36));
+        assert_eq!(Release::of_comment_number(101_100).to_string(), "10.11");
         assert_eq!(Release::new(15, 0, 0).to_string(), "15");
     }
 }

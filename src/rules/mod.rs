@@ -35,6 +35,7 @@ pub mod sqlite_tables;
 pub mod statements;
 pub mod suppression;
 pub mod syntax;
+pub mod version_comments;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -87,6 +88,7 @@ pub static FAMILIES: &[Family] = &[
     order::FAMILY,
     bytes::FAMILY,
     syntax::FAMILY,
+    version_comments::FAMILY,
     analysis::FAMILY,
     statements::FAMILY,
     destructive::FAMILY,

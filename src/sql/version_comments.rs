@@ -17,6 +17,35 @@ pub fn read_by_all(flavour: Flavour) -> Flavour {
     if flavour.is_mysql() { Flavour { release: Some(AHEAD), ..flavour } } else { flavour }
 }
 
+/// The version comments of a script that are code for one server and nothing for another of those that it may run on:
+/// for newer releases than the declared one or, where none is declared, than the oldest.
+pub fn unsettled(text: &str, flavour: Flavour) -> Vec<Span> {
+    if !flavour.is_mysql() || !["/*!", "/*M!"].iter().any(|opening| text.contains(opening)) {
+        return Vec::new();
+    }
+    let least = Flavour { release: Some(flavour.release_or_oldest()), ..flavour };
+    let mut stretches = Vec::new();
+    let mut from = 0;
+    for statement in split(text, least) {
+        stretches.extend([Span::new(from, statement.span.start.max(from)), statement.span]);
+        from = statement.span.end;
+    }
+    stretches.push(Span::new(from, text.len()));
+    let found = stretches.into_iter().flat_map(|stretch| {
+        let shown = stretch.of(text);
+        let tokens = Lexer::new(shown, least).filter(move |token| {
+            token.kind == TokenKind::Comment && is_code(token.span.of(shown), read_by_all(flavour))
+        });
+        tokens.map(move |token| token.span.shifted(stretch.start))
+    });
+    found.collect()
+}
+
+/// Says whether a comment is one of a version that the flavour reads.
+fn is_code(comment: &str, flavour: Flavour) -> bool {
+    Lexer::new(comment, flavour).next().is_some_and(|first| first.kind == TokenKind::Mark)
+}
+
 /// Splits a script into what is sent to a server, each part with how it is read. A version comment beside a statement,
 /// with no delimiter between them, is a part of it.
 pub fn split_to_run(text: &str, flavour: Flavour) -> Vec<(Statement, Flavour)> {
@@ -76,7 +105,7 @@ fn comments_between(text: &str, gap: Span, flavour: Flavour) -> Vec<Option<Span>
         if token.kind.is_significant() {
             runs.push(None);
         } else if token.kind == TokenKind::Comment
-            && Lexer::new(token.span.of(shown), ahead).next().is_some_and(|first| first.kind == TokenKind::Mark)
+            && is_code(token.span.of(shown), ahead)
             && let Some(run) = runs.last_mut()
         {
             *run = Some(Span::new(run.map_or(span.start, |run| run.start), span.end));
@@ -112,5 +141,23 @@ mod tests {
         assert_eq!(parts(theirs, Dialect::Mariadb, Some(Release::new(10, 6, 0))).len(), 3);
         assert_eq!(parts(theirs, Dialect::Mysql, None), ["SELECT 3"]);
         assert_eq!(parts("/*!90900 SELECT 1 */; SELECT 2", Dialect::Postgres, None), ["SELECT 2"]);
+    }
+
+    #[test]
+    fn what_the_release_does_not_settle_is_found_wherever_it_stands() {
+        let found = |text: &'static str, dialect: Dialect, release: Option<Release>| {
+            let flavour = Flavour { release, ..Flavour::from(dialect) };
+            unsettled(text, flavour).into_iter().map(|span| span.of(text)).collect::<Vec<_>>()
+        };
+        let text = "CREATE TABLE t (id INT /*!80016 CHECK (id > 0) */ /*!90000 , x INT */);\nDELIMITER //\n\
+                    SELECT '/*!90000 x */' // /*!90100 SELECT 1; SELECT 2 */ //\nDELIMITER ;\n-- /*!90000 x */\n";
+        let newer = ["/*!90000 , x INT */", "/*!90100 SELECT 1; SELECT 2 */"];
+        assert_eq!(found(text, Dialect::Mysql, Some(Release::new(8, 4, 0))), newer);
+        assert_eq!(found(text, Dialect::Mysql, None), newer, "the oldest counts where none is declared");
+        assert_eq!(found(text, Dialect::Mysql, Some(Release::new(9, 0, 0))), newer[1..]);
+        assert_eq!(found(text, Dialect::Mariadb, None), [""; 0], "MariaDB passes over those of MySQL");
+        let theirs = "/*M!100616 SELECT 1 */; /*M!101100 SELECT 2 */; /*M!999999\\- sandbox */";
+        assert_eq!(found(theirs, Dialect::Mariadb, None), ["/*M!101100 SELECT 2 */"]);
+        assert_eq!(found(theirs, Dialect::Mysql, None), [""; 0]);
     }
 }

@@ -80,10 +80,16 @@ fn a_comment_for_a_newer_release_than_the_declared_one_reaches_the_server() {
         let behind = comment.replace("CREATE TABLE v (id INT)", "COMMENT = 'hello'");
         let manifest = database.manifest().replace("dialect =", &format!("version = \"{declared}\"\ndialect ="));
         world.file("schemagate.toml", &manifest);
-        world.migration(
-            "1",
-            &format!("{comment};\nCREATE TABLE w (id INT) {behind};\n/*!99999 CREATE TABLE x (id INT) */;\n"),
-        );
+        let text = format!("{comment};\nCREATE TABLE w (id INT) {behind};\n/*!99999 CREATE TABLE x (id INT) */;\n");
+        let path = world.migration("1", &text);
+        // Nobody has judged it, and on this server it would run.
+        let refused = world.send("comment").refused(&["version-comment", "a newer server would run this unseen"]);
+        let in_line = |line: u8| refused.contains(&format!("1##ddl##change.sql:{line}:"));
+        assert!(in_line(1) && in_line(2), "{refused}");
+        std::fs::remove_file(world.clone_().join(path)).unwrap();
+        world.file("schemagate.toml", &format!("{manifest}\n[project.rules]\nversion-comment = \"off\"\n"));
+        world.send("who takes the risk says so").ok();
+        world.migration("1", &text);
         world.send("comment").says(&["1 applied now"]).ok();
         let tables = "SELECT group_concat(table_name ORDER BY 1) FROM information_schema.tables WHERE table_schema = \
                       database() AND table_name NOT LIKE 'schemagate%'";
