@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::engine::patience::Patience;
 use crate::engine::record;
 use crate::engine::remains::Missing;
-use crate::engine::remedy::{FULL, OF_NO_FILE, remedy};
+use crate::engine::remedy::{FULL, remedy};
 use crate::engine::run::{CLAIMED, Runner, Stop, gone};
 use crate::engine::wire::{Class, Fault, Wire};
 use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
@@ -36,9 +36,7 @@ impl<W: Wire> Runner<W> {
                 };
                 Ok(self.after_half(scripts, who, (index, from, to.max(1) - 1), fault))
             }
-            Stop::Record(fault) if !lost && scripts.iter().all(|script| script.mode == Mode::Transaction) => {
-                self.after_refused_record(scripts, who, &fault)
-            }
+            Stop::Record(fault) if !lost => self.after_refused_record(scripts, who, &fault),
             Stop::Record(fault) => self.after_lost_record(scripts, &fault),
             Stop::Commit(index, number, fault) if refused(&fault) => {
                 self.after_refused_commit(scripts, who, (index, number), fault)
@@ -177,40 +175,19 @@ impl<W: Wire> Runner<W> {
         Ok(self.after_refusal(scripts, who, place, &Fault { message, byte: None, ..fault }))
     }
 
-    /// The record of files that ran in one transaction was refused, and all of it is taken back: what a file told its
-    /// session may be why, and then it is so each time.
-    fn after_refused_record(
-        &mut self,
-        scripts: &[Script],
-        who: &Provenance,
-        fault: &Fault,
-    ) -> Result<Outcome, Trouble> {
-        if self.history().map_or(true, |rows| scripts.iter().all(|script| stands(&rows, script))) {
-            return self.after_lost_record(scripts, fault);
+    /// Writes a failed row of its own, behind the work that was taken back. A session that refuses it may be one that the
+    /// file has changed: then in a new one.
+    pub(super) fn record_failure(&mut self, row: Row, error: &RowError) -> Result<(), Fault> {
+        match self.record_failure_here(row.clone(), error) {
+            Err(fault) if fault.class == Class::Refused && self.recover().is_ok() => {
+                self.record_failure_here(row, error)
+            }
+            done => done,
         }
-        let index = self.at.min(scripts.len() - 1);
-        let script = &scripts[index];
-        let message = format!("what this file did could not be recorded: {}", fault.message);
-        let error = record::error(script, script.statements.len().max(1) - 1, None, message, fault.code.clone());
-        let row = Row { error: Some(error.clone()), ..record::row(script, who, State::Failed, 0) };
-        // A session that refuses it may be one that the file has changed.
-        let mut recorded = self.record_failure(row.clone(), &error);
-        if recorded.is_err() && self.recover().is_ok() {
-            recorded = self.record_failure(row, &error);
-        }
-        let mut left = nothing_stays(scripts.len());
-        if let Err(fault) = recorded {
-            let _ = write!(left, "; this could not be recorded ({})", fault.message);
-        }
-        let help = match remedy(fault, "").filter(|_| OF_NO_FILE.contains(&fault.code.as_str())) {
-            Some(remedy) => format!("{remedy}; then schemagate sync"),
-            None => format!("if a statement of the file changes its session, take that out: {MEND}"),
-        };
-        Ok(Outcome::Failed { script: index, error, left, help })
     }
 
-    /// Writes a failed row of its own, behind the work that was taken back. Who holds the history is waited for.
-    fn record_failure(&mut self, row: Row, error: &RowError) -> Result<(), Fault> {
+    /// Writes it in this session. Who holds the history is waited for.
+    fn record_failure_here(&mut self, row: Row, error: &RowError) -> Result<(), Fault> {
         let (row, _) = self.number(row);
         let sql = self.writer.replace(&row, true, &self.wire.condition(false, false));
         let event = self.writer.event(row.seq, "failed", &error.message);
@@ -260,7 +237,7 @@ impl<W: Wire> Runner<W> {
 
     /// Connects anew and takes the lock, which the server keeps until the dead session has ended: only then is the
     /// history final.
-    fn recover(&mut self) -> Result<Vec<Row>, Trouble> {
+    pub(super) fn recover(&mut self) -> Result<Vec<Row>, Trouble> {
         self.wire.reopen()?;
         self.used = false;
         // Who keeps the lock beyond its connection would wait for itself.
@@ -293,33 +270,6 @@ impl<W: Wire> Runner<W> {
         let help = remedy(fault, text).map_or_else(String::new, |remedy| format!("{remedy}; then "));
         Outcome::Failed { script: index, error, left, help: help + "schemagate sync" }
     }
-
-    /// Our own bookkeeping or the commit failed: the history decides whether the work is there.
-    fn after_lost_record(&mut self, scripts: &[Script], fault: &Fault) -> Result<Outcome, Trouble> {
-        let known = if fault.class == Class::Lost { None } else { self.history().ok() };
-        let rows = match known {
-            Some(rows) => rows,
-            None => self.recover().map_err(|trouble| {
-                let message = format!(
-                    "the connection was lost while the file was recorded ({}), and the database does not answer: {}",
-                    fault.message, trouble.message
-                );
-                Trouble::new(message, "schemagate sync: it looks into the history first, so nothing runs twice")
-            })?,
-        };
-        if scripts.iter().all(|script| stands(&rows, script)) {
-            return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
-        }
-        let message = self.explain(fault).message;
-        let help = remedy(fault, "").map_or_else(String::new, |remedy| format!("{remedy}; then "));
-        let left = if scripts.iter().any(|script| script.mode == Mode::Journal) {
-            "the history has the statements that it says; whether the one begun behind them took effect, the next run \
-             finds out"
-        } else {
-            "the history says that it is not applied: nothing of its last transaction stays"
-        };
-        Err(Trouble::new(format!("{message}; {left}"), format!("{help}schemagate sync")))
-    }
 }
 
 /// What people have to decide.
@@ -349,7 +299,7 @@ fn not_made_again(script: &Script, missing: &Missing) -> Outcome {
 }
 
 /// The words by which `resolve` knows a migration of a target.
-fn named(script: &Script) -> String {
+pub(super) fn named(script: &Script) -> String {
     format!("{} {}", for_shell(&script.migration.path.display()), script.target)
 }
 
@@ -371,7 +321,7 @@ fn refused(fault: &Fault) -> bool {
 }
 
 /// Says that the transaction of so many files was taken back.
-fn nothing_stays(files: usize) -> String {
+pub(super) fn nothing_stays(files: usize) -> String {
     match files {
         1 => "nothing of this file stays; the database is as it was before it".to_owned(),
         _ => format!("nothing of the {files} files of this push stays; the database is as it was before"),
@@ -379,7 +329,7 @@ fn nothing_stays(files: usize) -> String {
 }
 
 /// Says how many statements of a file stay.
-fn ran(done: usize) -> String {
+pub(super) fn ran(done: usize) -> String {
     match done {
         0 => "no statement of this file ran".to_owned(),
         1 => "statement 1 of this file ran and stays".to_owned(),
@@ -388,7 +338,7 @@ fn ran(done: usize) -> String {
 }
 
 /// Says whether the history has a script as applied, with this very content.
-fn stands(rows: &[Row], script: &Script) -> bool {
+pub(super) fn stands(rows: &[Row], script: &Script) -> bool {
     rows.iter().any(|row| {
         row.position() == script.migration.position()
             && row.project == script.migration.project

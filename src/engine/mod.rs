@@ -34,6 +34,7 @@ mod tame;
 mod together;
 mod trace;
 mod trace_alter;
+mod unrecorded;
 pub mod verify;
 mod watch;
 mod ways;

@@ -52,10 +52,9 @@ impl<W: Wire> Runner<W> {
         // A routine may have left something too.
         let may_stay = std::mem::take(&mut self.may_stay) || self.routines_tell != Some(false);
         let settles = self.wire.settles_all() && !self.stays;
-        if settles && (!may_stay || self.wire.gives_back().map_err(|fault| self.explain(&fault))?) {
-            return self.wire.settle(&Terms::default()).map_err(|fault| self.explain(&fault));
-        }
-        if self.wire.renew()? {
+        let gives_back = settles && (!may_stay || self.wire.gives_back().unwrap_or(false));
+        // A session may have been told to refuse even that.
+        if gives_back && self.wire.settle(&Terms::default()).is_ok() || self.wire.renew().unwrap_or(false) {
             return Ok(());
         }
         self.wire.reopen()?;

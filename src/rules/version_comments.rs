@@ -31,7 +31,8 @@ fn look(script: &Script<'_>, _tally: &mut Tally) -> Vec<Finding> {
         let release = Release::of_comment_number(number(span.of(script.text)));
         let title = flavour.dialect.title();
         if flavour.release.is_some() {
-            let message = format!("this comment runs on {title} {release} and later, and was read for {}", flavour.title());
+            let message =
+                format!("this comment runs on {title} {release} and later, and was read for {}", flavour.title());
             return Finding::new(&VERSION_COMMENT, place, message)
                 .label("a newer server would run this unseen")
                 .help("raise `version` in the manifest if the server is newer, or take the comment out");

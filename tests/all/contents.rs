@@ -105,6 +105,28 @@ fn a_comment_for_a_newer_release_than_the_declared_one_reaches_the_server() {
 }
 
 #[test]
+fn a_journal_that_makes_its_session_refuse_the_record_is_no_dead_end() {
+    for setting in ["default_transaction_read_only = on", "statement_timeout = 1"] {
+        let (database, world) = on(Engine::Postgres);
+        let text = |setting: &str| {
+            format!(
+                "-- schemagate: no-transaction\nCREATE TABLE a (id INTEGER);\n{setting}CREATE TABLE b AS SELECT g AS id FROM generate_series(1, 100000) AS g;\n"
+            )
+        };
+        world.migration("1", &text(&format!("SET {setting};\n")));
+        let told = world.send("told").says(&["of this file ran and stay"]);
+        assert!(!told.text.contains("could not be read"), "{}", told.text);
+        world.on_server(&["status"]).refused(&["FAILED"]);
+        assert_eq!(database.ask(&world, "SELECT state FROM schemagate.schemagate_migration"), "failed");
+        let path = "db/shop/1##ddl##change.sql";
+        world.on_server(&["resolve", path, "--from", "2", "--yes"]).ok();
+        world.migration("1", &text(""));
+        world.send("mended").says(&["1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM b"), "100000", "{setting}");
+    }
+}
+
+#[test]
 fn a_session_that_a_file_changed_is_no_dead_end() {
     let (database, world) = on(Engine::Postgres);
     world.migration("1", "SET search_path = public;\nRESET ALL;\nCREATE TABLE a (id INTEGER);\n");
