@@ -16,10 +16,19 @@ const MOST_READY: usize = 3 << 18;
 /// What a script takes beside its text, about.
 const BESIDE_TEXT: usize = 2048;
 
+/// What is to run.
+pub(super) struct Pending {
+    /// The steps.
+    pub(super) steps: Vec<Step>,
+    /// Their scripts as far as they may be kept in memory.
+    pub(super) ready: Vec<Option<Script>>,
+    /// How many steps run together, one after the other; behind them each runs by itself.
+    pub(super) together: Vec<usize>,
+}
+
 impl Work<'_> {
-    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run. Returns its steps, and
-    /// their scripts as far as they may be kept in memory.
-    pub(super) fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> (Vec<Step>, Vec<Option<Script>>) {
+    /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
+    pub(super) fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> Pending {
         let (mut ready, mut size, mut alone, mut odd) = (Vec::new(), 0, 0, Vec::new());
         let (terms, options) = (self.terms(), self.target.options().into());
         view.applied_before = plan.applied;
@@ -46,16 +55,17 @@ impl Work<'_> {
             let kept = size <= MOST_READY || self.target.manner.atomic_push;
             ready.push(Some(script).filter(|_| kept && !self.dry));
         }
-        // What an earlier run left in part runs by itself, with what comes before it; the others together.
-        if plan.steps.len() > alone + 1 {
-            view.conflicts.extend(odd.into_iter().filter(|(at, _)| *at >= alone).map(|(_, conflict)| conflict));
+        let mut together = Vec::new();
+        if self.target.manner.atomic_push {
+            together = batches(&plan.steps, alone, &mut odd);
+            view.conflicts.extend(odd.into_iter().map(|(_, conflict)| conflict));
         }
         view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
             (false, _) => Standing::Conflict,
             (true, false) => Standing::Pending,
             (true, true) => Standing::Current,
         };
-        (plan.steps, ready)
+        Pending { steps: plan.steps, ready, together }
     }
 
     /// What keeps a script from sharing a transaction with others.
@@ -88,6 +98,23 @@ impl Work<'_> {
             duration_us: 0,
         }
     }
+}
+
+/// How many steps share a transaction, one after the other. What an earlier run left in part, up to `alone`, runs by itself,
+/// with what comes before it; the others together. Takes from `odd` those that can run as they are.
+fn batches(steps: &[Step], alone: usize, odd: &mut Vec<(usize, Conflict)>) -> Vec<usize> {
+    let mut sizes = vec![1; alone];
+    odd.retain(|(at, _)| *at >= alone);
+    // An earlier run tried these, and took them back together: who pushes one file more pushes it alone.
+    let tried = steps.iter().rposition(|step| step.earlier.is_some()).map_or(0, |last| last + 1).max(alone);
+    let last = steps.len().saturating_sub(1);
+    if matches!(odd[..], [(at, _)] if at == last && tried >= last) {
+        odd.clear();
+        sizes.extend([last.saturating_sub(alone), 1].into_iter().filter(|size| *size > 0));
+    } else if steps.len() > alone {
+        sizes.push(steps.len() - alone);
+    }
+    sizes
 }
 
 /// Says who began a migration that is running, and how far it came.

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use crate::commands::changes::{Manifest, Source};
 use crate::commands::ledger::{self, takes};
+use crate::commands::preview::Pending;
 use crate::commands::rollout::{Event, Order, READ_WAIT, open};
 use crate::commands::scripts::{bytes, declared_flavour, prepare};
 use crate::commands::server::Loaded;
@@ -116,16 +117,16 @@ impl Work<'_> {
             let content = renewal.content(&self.order.provenance.commit);
             session.settle(&renewal.row, &Decision::Accept(content))?;
         }
-        let (steps, ready) = self.show(view, plan, dialect);
+        let pending = self.show(view, plan, dialect);
         let identity = session.identity();
         notes.extend(identity.was.as_ref().map(|_| A_COPY.to_owned()));
         view.notes.append(&mut notes);
         let name = &identity.name;
         let result = match view.standing {
             Standing::Pending => {
-                self.remember(name, &rows, (&steps, true), view, repository);
+                self.remember(name, &rows, (&pending.steps, true), view, repository);
                 drop(rows);
-                self.execute(session.as_mut(), dialect, &steps, ready, view, tell)
+                self.execute(session.as_mut(), dialect, pending, view, tell)
             }
             _ => Ok(()),
         };
@@ -239,29 +240,22 @@ impl Work<'_> {
         }
     }
 
-    /// Runs the steps, each in its own transaction or all in one. Files that are not `ready` are read as their turn
-    /// comes.
+    /// Runs the steps, each in its own transaction or several in one. Files that are not ready are read as their turn comes.
     fn execute(
         &self,
         session: &mut dyn Session,
         dialect: Dialect,
-        steps: &[Step],
-        ready: Vec<Option<Script>>,
+        pending: Pending,
         view: &mut TargetView,
         tell: &mut dyn FnMut(Event<'_>),
     ) -> Result<(), Trouble> {
         let label = self.target.label();
-        // What an earlier run left in part runs by itself, with what comes before it; the others together.
-        let alone = ready
-            .iter()
-            .rposition(|script| script.as_ref().is_some_and(Script::is_left_in_part))
-            .map_or(0, |last| last + 1);
-        let mut ready = ready.into_iter();
+        let (steps, mut ready) = (pending.steps, pending.ready.into_iter());
+        let mut sizes = pending.together.into_iter();
         let (terms, options) = (self.terms(), self.target.options().into());
         let mut first = 0;
         while first < steps.len() {
-            let together = self.target.manner.atomic_push && first >= alone;
-            let batch = if together { &steps[first..] } else { &steps[first..=first] };
+            let batch = &steps[first..first + sizes.next().unwrap_or(1)];
             if (self.order.stop)() {
                 view.standing = Standing::Failed;
                 view.left =
