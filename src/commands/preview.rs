@@ -5,7 +5,7 @@
 
 use crate::commands::scripts::{conflict, prepare};
 use crate::commands::work::Work;
-use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::engine::Script;
 use crate::history::{Mode, Row, State};
 use crate::plan::{Conflict, Plan, Step};
@@ -28,14 +28,14 @@ pub(super) struct Pending {
 
 impl Work<'_> {
     /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
-    pub(super) fn show(&self, view: &mut TargetView, plan: Plan, dialect: Dialect) -> Pending {
+    pub(super) fn show(&self, view: &mut TargetView, plan: Plan, server: Flavour) -> Pending {
         let (mut ready, mut size, mut alone, mut odd) = (Vec::new(), 0, 0, Vec::new());
         let (terms, options) = (self.terms(), self.target.options().into());
         view.applied_before = plan.applied;
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
         for step in &plan.steps {
-            let script = match prepare(self.source, self.manifest, step, dialect, (&terms, &options)) {
+            let script = match prepare(self.source, self.manifest, step, server, (&terms, &options)) {
                 Ok(script) => script,
                 Err(conflict) => {
                     view.conflicts.push(conflict);

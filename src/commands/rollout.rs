@@ -17,6 +17,7 @@ use crate::commands::server::Loaded;
 use crate::commands::work::Work;
 use crate::commands::{tenants, waves};
 use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::config::server::{Audience, DATABASE_MARK, Environment, Target, Tenants};
 use crate::data_change::{self, is_manifest};
 use crate::engine::{Access, Connecting, Provenance, Session, Trouble, engine_of};
@@ -333,7 +334,7 @@ pub fn open(
     loaded: &Loaded,
     access: Access,
     wait: Duration,
-) -> Result<(Box<dyn Session>, Dialect), Trouble> {
+) -> Result<(Box<dyn Session>, Flavour), Trouble> {
     let url = host::url(&target.url, &loaded.folder)
         .map_err(|error| Trouble::new(format!("{error:#}"), "mend `url` of this target in the server file"))?;
     let engine = engine_of(&url)?;
@@ -343,7 +344,9 @@ pub fn open(
     let manner = &target.manner;
     let how =
         Connecting { folder: &loaded.folder, access, wait, schema: &manner.history_schema, session: &manner.session };
-    Ok(((engine.connect)(&url, &how)?, engine.dialect))
+    let session = (engine.connect)(&url, &how)?;
+    let server = Flavour { release: session.release(), ..engine.dialect.into() };
+    Ok((session, server))
 }
 
 /// Writes a name as a part of a URL (RFC 3986, "Percent-Encoding").

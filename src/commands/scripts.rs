@@ -22,7 +22,7 @@ use crate::sql::copy::{NO_ROWS, copies};
 use crate::sql::directives::{Directives, directives};
 use crate::sql::facts::{Purpose, head};
 use crate::sql::split::split;
-use crate::sql::version_comments::split_to_run;
+use crate::sql::version_comments::{passed_over, split_to_run};
 use crate::text::Lines;
 
 /// Reads the content of a migration.
@@ -45,7 +45,7 @@ pub fn sums_of(source: &Source<'_>, manifest: &Manifest, migration: &Migration) 
     Some(checksums(&migration.path, &bytes, flavour))
 }
 
-/// Makes the migration of a step ready. `terms` are those of its target, which commands name by `options`; the file may
+/// Makes the migration of a step ready for a server. `terms` are those of its target, which commands name by `options`; the file may
 /// say others.
 ///
 /// # Errors
@@ -54,10 +54,10 @@ pub fn prepare(
     source: &Source<'_>,
     manifest: &Manifest,
     step: &Step,
-    dialect: Dialect,
+    server: Flavour,
     (terms, options): (&Terms, &Arc<str>),
 ) -> Result<Script, Conflict> {
-    let migration = &step.migration;
+    let (migration, dialect) = (&step.migration, server.dialect);
     let declared = declared_dialect(manifest, migration);
     if let Some(declared) = declared.filter(|declared| *declared != dialect) {
         let message = format!("the manifest says {}, the target is {}", declared.title(), dialect.title());
@@ -77,7 +77,20 @@ pub fn prepare(
         .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
     let (text, indent) =
         &sql_to_run(&migration.path, text).map_err(|mistake| conflict(migration, &mistake.message, &mistake.help))?;
-    let flavour = declared_flavour(manifest, migration).unwrap_or_else(|| dialect.into());
+    let flavour = declared_flavour(manifest, migration).unwrap_or(server);
+    if let Some(span) = server.release.and_then(|release| passed_over(text, flavour, release)) {
+        let line = Lines::of(text).at(span.start).line;
+        let what = format!(
+            "line {line}: this server ({}) is older than the release for which the file was judged, and would pass over \
+             the version comment",
+            server.title()
+        );
+        return Err(conflict(
+            migration,
+            &what,
+            "set `version` in the manifest to the server's, or take the comment out",
+        ));
+    }
     let checksums = checksums(&migration.path, &bytes, flavour);
     let (asked, mistakes) = directives(text, flavour);
     if let Some(mistake) = mistakes.first() {

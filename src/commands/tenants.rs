@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::commands::rollout::{READ_WAIT, open};
 use crate::commands::server::Loaded;
+use crate::config::flavour::Flavour;
 use crate::config::server::{Audience, DATABASE_MARK, Databases, Target, Tenants};
 use crate::config::{Dialect, Pattern};
 use crate::engine::lock::BEHIND_NAME;
@@ -29,7 +30,7 @@ pub(super) fn targets(loaded: &Loaded, tenants: &Tenants) -> Result<Vec<Target>,
         Databases::Listed(names) => names.clone(),
         Databases::Named(pattern, None) => files(loaded, &url, pattern)?,
         Databases::Named(pattern, Some(_)) => {
-            let dialect = catalogue(loaded, tenants)?.1;
+            let dialect = catalogue(loaded, tenants)?.1.dialect;
             let sql = match dialect {
                 Dialect::Postgres => {
                     "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
@@ -97,7 +98,7 @@ pub fn named<'l>(
 }
 
 /// The target that stands for the catalogue.
-fn catalogue(loaded: &Loaded, tenants: &Tenants) -> Result<(Box<dyn Session>, Dialect), Trouble> {
+fn catalogue(loaded: &Loaded, tenants: &Tenants) -> Result<(Box<dyn Session>, Flavour), Trouble> {
     let (Databases::Named(_, Some(url)) | Databases::Asked(_, url)) = &tenants.databases else {
         return Err(Trouble::new("there is no catalogue", "add `catalogue` to these tenants"));
     };

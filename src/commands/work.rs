@@ -12,7 +12,7 @@ use crate::commands::preview::Pending;
 use crate::commands::rollout::{Event, Order, READ_WAIT, open};
 use crate::commands::scripts::{bytes, declared_flavour, prepare};
 use crate::commands::server::Loaded;
-use crate::config::Dialect;
+use crate::config::flavour::Flavour;
 use crate::config::manifest::Project;
 use crate::config::server::Target;
 use crate::engine::{Access, Decision, Outcome, Script, Session, Terms, Trouble};
@@ -80,15 +80,15 @@ impl Work<'_> {
     ) -> Result<(), Trouble> {
         let patience =
             if self.dry { READ_WAIT.min(self.target.manner.lock_wait) } else { self.target.manner.lock_wait };
-        let (mut session, dialect) = open(self.target, self.loaded, Access::Read, patience)?;
+        let (mut session, server) = open(self.target, self.loaded, Access::Read, patience)?;
         let rows = session.history()?;
         let name = session.identity().name;
         let known = ledger::known(&repository.common_dir, self.target);
         let mut notes = self.told_apart(session.as_mut(), &known, &rows)?;
         drop(session);
-        let plan = self.plan(&rows, dialect);
+        let plan = self.plan(&rows, server);
         if self.dry || plan.asks_nothing() {
-            self.show(view, plan, dialect);
+            self.show(view, plan, server);
             view.notes.append(&mut notes);
             self.remember(&name, &rows, (&[], false), view, repository);
             return Ok(());
@@ -111,13 +111,13 @@ impl Work<'_> {
         }
         drop((before, announced, rows));
         let rows = session.history()?;
-        let plan = self.plan(&rows, dialect);
+        let plan = self.plan(&rows, server);
         notes.extend(faster(&rows, last));
         for renewal in &plan.renewals {
             let content = renewal.content(&self.order.provenance.commit);
             session.settle(&renewal.row, &Decision::Accept(content))?;
         }
-        let pending = self.show(view, plan, dialect);
+        let pending = self.show(view, plan, server);
         let identity = session.identity();
         notes.extend(identity.was.as_ref().map(|_| A_COPY.to_owned()));
         view.notes.append(&mut notes);
@@ -126,7 +126,7 @@ impl Work<'_> {
             Standing::Pending => {
                 self.remember(name, &rows, (&pending.steps, true), view, repository);
                 drop(rows);
-                self.execute(session.as_mut(), dialect, pending, view, tell)
+                self.execute(session.as_mut(), server, pending, view, tell)
             }
             _ => Ok(()),
         };
@@ -244,7 +244,7 @@ impl Work<'_> {
     fn execute(
         &self,
         session: &mut dyn Session,
-        dialect: Dialect,
+        server: Flavour,
         pending: Pending,
         view: &mut TargetView,
         tell: &mut dyn FnMut(Event<'_>),
@@ -265,7 +265,7 @@ impl Work<'_> {
             }
             let script = |step: &Step| match ready.next().flatten() {
                 Some(script) => Ok(script),
-                None => prepare(self.source, self.manifest, step, dialect, (&terms, &options)),
+                None => prepare(self.source, self.manifest, step, server, (&terms, &options)),
             };
             let scripts = match batch.iter().map(script).collect::<Result<Vec<Script>, Conflict>>() {
                 Ok(scripts) => scripts,
@@ -315,7 +315,7 @@ impl Work<'_> {
     }
 
     /// Plans every project for this target, one after the other.
-    fn plan(&self, rows: &[Row], dialect: Dialect) -> Plan {
+    fn plan(&self, rows: &[Row], server: Flavour) -> Plan {
         let mut whole = Plan::default();
         let mine = |project: &&Project| self.target.audience.takes_project(project.group.as_deref());
         for project in self.manifest.settings.projects.iter().filter(mine) {
@@ -329,7 +329,7 @@ impl Work<'_> {
             let severity = floor.map_or(own, |floor| floor.max(own));
             let policy = Policy { out_of_order: severity < Severity::Error, target: &self.target.options() };
             let part = plan(migrations, rows, policy, &mut |migration| {
-                let flavour = declared_flavour(self.manifest, migration).unwrap_or_else(|| dialect.into());
+                let flavour = declared_flavour(self.manifest, migration).unwrap_or(server);
                 bytes(self.source, migration, project.largest_file)
                     .ok()
                     .map(|bytes| checksums(&migration.path, &bytes, flavour))

@@ -35,6 +35,12 @@ impl Release {
         (parts.next().is_none() && numbers != [0; 3]).then(|| Self::new(numbers[0], numbers[1], numbers[2]))
     }
 
+    /// Reads what a server says of itself, such as `10.11.6-MariaDB-0+deb12u1`.
+    pub fn of_server(said: &str) -> Option<Self> {
+        let end = said.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(said.len());
+        Self::parse(said[..end].trim_end_matches('.'))
+    }
+
     /// Reads the number of a version comment: 80036 is 8.0.36.
     pub fn of_comment_number(number: u32) -> Self {
         let part = |divisor: u32| u16::try_from(number / divisor % 100).unwrap_or_default();
@@ -130,6 +136,9 @@ mod tests {
         }
         assert_eq!(Release::new(8, 0, 36).comment_number(), 80_036);
         assert_eq!(Release::of_comment_number(80_036), Release::new(8, 0, 36));
+        assert_eq!(Release::of_server("10.11.6-MariaDB-0+deb12u1"), Some(Release::new(10, 11, 6)));
+        assert_eq!(Release::of_server("8.4.10"), Some(Release::new(8, 4, 10)));
+        assert_eq!(Release::of_server("unknown"), None);
         assert_eq!(Release::of_comment_number(101_100).to_string(), "10.11");
         assert_eq!(Release::new(15, 0, 0).to_string(), "15");
     }

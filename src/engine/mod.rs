@@ -48,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Dialect;
+use crate::config::flavour::Release;
 use crate::history::{Content, Mode, Row, RowError, Said, State, statement_sum};
 use crate::migration::{Checksums, Migration};
 
@@ -280,6 +281,9 @@ pub trait Session {
 
     /// Says who the database is, as the history that was read last tells; a name of its own only behind `prepare`.
     fn identity(&self) -> identity::Identity;
+
+    /// Returns the release of the server, where its version comments make it matter.
+    fn release(&self) -> Option<Release>;
 
     /// Says whether the database holds no tables but ours.
     ///

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
+use crate::config::flavour::Release;
 use crate::engine::apart::Tables;
 use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
 use crate::engine::patience::again;
@@ -40,8 +41,8 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     let connection = open(&runtime, &options, how.wait)?;
     let prefix = format!("`{}`.", database.replace('`', "``"));
     let session = how.session.iter().map(|(name, value)| setting(name, value, dialect)).collect();
-    let mut wire =
-        Mysql { runtime, connection, options, dialect, lock: lock_name(&database), process: 0, prefix, session };
+    let lock = lock_name(&database);
+    let mut wire = Mysql { runtime, connection, options, dialect, lock, process: 0, prefix, release: None, session };
     wire.introduce(how.access)?;
     Ok(Box::new(Runner::new(wire, how.wait)))
 }
@@ -94,6 +95,8 @@ pub(super) struct Mysql {
     /// The number of our connection.
     process: u64,
     pub(super) prefix: String,
+    /// The release of the server, as it says.
+    release: Option<Release>,
     /// Settings of the server file.
     pub(super) session: Vec<String>,
 }
@@ -108,6 +111,7 @@ impl Mysql {
     fn introduce(&mut self, access: Access) -> Result<(), Trouble> {
         let cells = self.cells("SELECT VERSION(), @@GLOBAL.read_only")?;
         let cell = |at: usize| cells.get(at).cloned().flatten().unwrap_or_default();
+        self.release = Release::of_server(&cell(0));
         let real = if cell(0).to_ascii_lowercase().contains("mariadb") { Dialect::Mariadb } else { Dialect::Mysql };
         if real != self.dialect {
             let scheme = real.word();
@@ -241,6 +245,10 @@ impl Wire for Mysql {
 
     /// The new session stands in line for the lock before the old one gives it up, and who only asks whether it is free is
     /// always told that it is not.
+    fn release(&self) -> Option<Release> {
+        self.release
+    }
+
     fn renew(&mut self) -> Result<bool, Trouble> {
         if self.process == 0 {
             return Ok(false);

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::config::flavour::Release;
 use crate::engine::apart::Tables;
 use crate::engine::identity::Identity;
 use crate::engine::patience::{Patience, Told};
@@ -326,6 +327,10 @@ impl<W: Wire> Session for Runner<W> {
 
     fn identity(&self) -> Identity {
         self.identity_now()
+    }
+
+    fn release(&self) -> Option<Release> {
+        self.wire.release()
     }
 
     fn is_empty(&mut self) -> Result<bool, Trouble> {

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::flavour::Release;
 use crate::engine::identity::Identity;
 use crate::engine::run::Tell;
 use crate::engine::wire::{Class, Fault};
@@ -118,6 +119,10 @@ impl Session for Absent {
 
     fn identity(&self) -> Identity {
         Identity::default()
+    }
+
+    fn release(&self) -> Option<Release> {
+        None
     }
 
     fn is_empty(&mut self) -> Result<bool, Trouble> {

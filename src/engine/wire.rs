@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::config::Dialect;
+use crate::config::flavour::Release;
 use crate::engine::apart::Tables;
 use crate::engine::record::Writer;
 use crate::engine::{ScriptStatement, Terms, Trouble};
@@ -199,6 +200,11 @@ pub(super) trait Wire {
     /// If the server does not let us in, or gave the lock to somebody else.
     fn renew(&mut self) -> Result<bool, Trouble> {
         Ok(false)
+    }
+
+    /// Returns the release of the server, where its version comments make it matter.
+    fn release(&self) -> Option<Release> {
+        None
     }
 
     /// Says whether the lock stays ours when the connection ends.

@@ -41,6 +41,12 @@ pub fn unsettled(text: &str, flavour: Flavour) -> Vec<Span> {
     found.collect()
 }
 
+/// The first version comment that was judged as code and that an older server passes over.
+pub fn passed_over(text: &str, judged: Flavour, server: Release) -> Option<Span> {
+    let known = unsettled(text, Flavour { release: Some(judged.release_or_newest()), ..judged });
+    unsettled(text, Flavour { release: Some(server), ..judged }).into_iter().find(|span| !known.contains(span))
+}
+
 /// Says whether a comment is one of a version that the flavour reads.
 fn is_code(comment: &str, flavour: Flavour) -> bool {
     Lexer::new(comment, flavour).next().is_some_and(|first| first.kind == TokenKind::Mark)
@@ -159,5 +165,19 @@ mod tests {
         let theirs = "/*M!100616 SELECT 1 */; /*M!101100 SELECT 2 */; /*M!999999\\- sandbox */";
         assert_eq!(found(theirs, Dialect::Mariadb, None), ["/*M!101100 SELECT 2 */"]);
         assert_eq!(found(theirs, Dialect::Mysql, None), [""; 0]);
+    }
+
+    #[test]
+    fn what_an_older_server_would_leave_out_is_found() {
+        let text = "DELETE FROM t /*!80400 WHERE id = 1 */ /*!90600 LIMIT 1 */";
+        let found = |judged: Option<Release>, server: Release| {
+            passed_over(text, Flavour { release: judged, ..Dialect::Mysql.into() }, server).map(|span| span.of(text))
+        };
+        let left_out = Some("/*!80400 WHERE id = 1 */");
+        assert_eq!(found(Some(Release::new(8, 4, 0)), Release::new(8, 0, 46)), left_out);
+        assert_eq!(found(None, Release::new(8, 0, 46)), left_out);
+        assert_eq!(found(Some(Release::new(8, 0, 0)), Release::new(8, 0, 46)), None, "not judged as code either");
+        assert_eq!(found(Some(Release::new(8, 0, 0)), Release::new(9, 6, 0)), None, "that is the rule's");
+        assert_eq!(found(Some(Release::new(8, 4, 0)), Release::new(8, 4, 10)), None);
     }
 }

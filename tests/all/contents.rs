@@ -105,6 +105,32 @@ fn a_comment_for_a_newer_release_than_the_declared_one_reaches_the_server() {
 }
 
 #[test]
+fn a_comment_that_was_judged_as_code_and_that_an_older_server_leaves_out_does_not_run() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        let (declared, comment) = match engine {
+            Engine::Mariadb => ("98.1", "/*M!970000 WHERE id = 1 */"),
+            _ => ("98.1", "/*!970000 WHERE id = 1 */"),
+        };
+        let manifest = database.manifest().replace("dialect =", &format!("version = \"{declared}\"\ndialect ="));
+        world.file("schemagate.toml", &manifest);
+        world.migration("1", "CREATE TABLE w (id INT PRIMARY KEY);\n");
+        world.file("db/shop/2##dml##rows.sql", "INSERT INTO w VALUES (1), (2);\n");
+        world.send("rows").says(&["2 applied now"]).ok();
+        // For this server that is DELETE FROM w.
+        let path = "db/shop/3##dml##one.sql";
+        world.file(path, &format!("-- one row\nDELETE FROM w {comment};\n"));
+        let words = ["line 2: this server (", "is older than the release for which the file was judged"];
+        world.send("one of them").says(&words);
+        world.on_server(&["status"]).refused(&words);
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM w"), "2", "{engine:?}");
+        world.file(path, "DELETE FROM w WHERE id = 1;\n");
+        world.send("without the comment").says(&["1 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT id FROM w"), "2", "{engine:?}");
+    }
+}
+
+#[test]
 fn a_journal_that_makes_its_session_refuse_the_record_is_no_dead_end() {
     for setting in ["default_transaction_read_only = on", "statement_timeout = 1"] {
         let (database, world) = on(Engine::Postgres);
