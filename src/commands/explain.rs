@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use crate::check::{Reading, read_path};
 use crate::commands::changes::Manifest;
 use crate::commands::check::locate;
-use crate::commands::ledger::takes;
 use crate::commands::new::Known;
 use crate::commands::server::{Loaded, load};
 use crate::commands::{Console, Exit};
@@ -143,7 +142,7 @@ fn reading_rows(
                 .server
                 .targets
                 .iter()
-                .filter(|target| takes(target, migration, project.group.as_deref()))
+                .filter(|target| target.takes(migration, project.group.as_deref()))
                 .map(|target| target.label())
                 .collect()
         })

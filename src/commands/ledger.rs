@@ -274,7 +274,7 @@ impl<'r> Ledgers<'r> {
         let who = |change: &Change| {
             let (_, blob) = change.before.as_ref()?;
             let Reading::Migration(project, migration) = read_path(view, &change.path, blob) else { return None };
-            let takers = || files.iter().filter(|(target, _)| takes(target, &migration, project.group.as_deref()));
+            let takers = || files.iter().filter(|(target, _)| target.takes(&migration, project.group.as_deref()));
             let serves = |target: &Target| self.serving.contains(&&target.environment);
             takers().find(|(target, _)| serves(target))?;
             let (mut forbid, mut unknown) = (Vec::new(), Vec::new());
@@ -324,7 +324,7 @@ pub fn ran_elsewhere(
                 && entry.kind == migration.kind.word()
         };
         key(target) != key(here)
-            && takes(target, migration, group)
+            && target.takes(migration, group)
             && read(common_dir, target).is_some_and(|file| file.entries.iter().any(same))
     };
     everybody(common_dir, server).filter(|target| ran(target)).map(|target| target.label()).collect()
@@ -362,16 +362,4 @@ fn forbids(entry: &Entry, change: &Change, project: &Project, source: &Source<'_
             !sums.concat().starts_with(&entry.sums)
         }
     }
-}
-
-/// Says whether a target takes a migration. `group` is that of the migration's project.
-pub fn takes(target: &Target, migration: &Migration, group: Option<&str>) -> bool {
-    let here = migration.environment.as_ref().is_none_or(|environment| *environment == target.environment);
-    let mine = match (&target.audience, group) {
-        (Audience::Group(name, _), Some(group)) => name == group,
-        (Audience::Database(name), None) => migration.database.as_ref() == Some(name),
-        _ => false,
-    };
-    let listed = migration.only.as_ref().is_none_or(|names| names.contains(target.audience.database()));
-    here && mine && listed
 }

@@ -250,7 +250,7 @@ fn content(opened: &Opened, target: &Target, row: &Row) -> Result<Option<Content
         let source = Source::Tree(&opened.repository, tree_of(&opened.repository, &branch.tip)?);
         let Ok(manifest) = manifest(&source)? else { continue };
         let same = |migration: &&Migration| {
-            migration.place() == row.place() && ledger::takes(target, migration, manifest.group_of(migration))
+            migration.place() == row.place() && target.takes(migration, manifest.group_of(migration))
         };
         let all = migrations(&source, &manifest)?;
         // Where several have that place, the one at the path of the row is meant.

@@ -11,7 +11,6 @@ use anyhow::Result;
 
 use crate::check::{Reading, read_path};
 use crate::commands::changes::{Manifest, Source, base_directories, manifest};
-use crate::commands::ledger;
 use crate::commands::scripts::{bytes, sums_of};
 use crate::commands::server::Loaded;
 use crate::commands::work::Work;
@@ -273,7 +272,7 @@ impl<'r> Rollout<'r> {
     /// The migrations that a target takes, by their places.
     fn files_of(&self, target: &Target) -> BTreeMap<Place, &'r Migration> {
         let manifest = self.common.manifest;
-        let takes = |migration: &&Migration| ledger::takes(target, migration, manifest.group_of(migration));
+        let takes = |migration: &&Migration| target.takes(migration, manifest.group_of(migration));
         self.common.migrations.iter().filter(takes).map(|migration| (migration.place(), migration)).collect()
     }
 

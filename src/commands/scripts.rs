@@ -10,7 +10,7 @@ use crate::commands::changes::{Content, Manifest, Source};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::data_change::{sql_to_run, without_indent};
-use crate::engine::{Script, ScriptStatement, Terms};
+use crate::engine::{Script, ScriptStatement, Shares, Terms};
 use crate::history::Mode;
 use crate::migration::{Checksums, FileEntry, FileMode, Migration};
 use crate::plan::{Conflict, Step, resume_at};
@@ -97,8 +97,11 @@ pub fn prepare(
         return Err(conflict(migration, &mistake.message, &mistake.help));
     }
     let statements = statements(migration, text, *indent, flavour, &asked)?;
-    let by_itself = |statement: &ScriptStatement| statement.alone || statement.single;
-    let mode = if statements.iter().any(by_itself) { Mode::Journal } else { Mode::Transaction };
+    let mode = if statements.iter().any(|statement| statement.shares != Shares::All) {
+        Mode::Journal
+    } else {
+        Mode::Transaction
+    };
     let takes_role = |statement: &ScriptStatement| {
         let head = head(&statement.text, flavour);
         head.verb == "SET" && head.words.iter().take(4).any(|word| word == "ROLE" || word == "AUTHORIZATION")
@@ -204,14 +207,18 @@ fn statements(
         let place = lines.at(statement.span.start);
         // What must not share a transaction with others may still share one with its record, where the engine can.
         let outside = asked.no_transaction && head.purpose(dialect) != Purpose::Data;
-        let single =
-            outside && dialect == Dialect::Postgres && DEFINES.contains(&head.verb.as_str()) && !alone(sql, flavour);
+        let held = dialect == Dialect::Postgres && DEFINES.contains(&head.verb.as_str());
+        let shares = match (alone(sql, flavour), outside) {
+            (true, _) => Shares::Nothing,
+            (false, true) if held => Shares::Record,
+            (false, true) => Shares::Nothing,
+            (false, false) => Shares::All,
+        };
         prepared.push(ScriptStatement {
             text: if indent > 0 { without_indent(sql, indent) } else { sql.to_owned() },
             line: place.line,
             column: place.column,
-            alone: !single && (outside || alone(sql, flavour)),
-            single,
+            shares,
             rows: None,
             indent,
         });

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::commands::changes::{Manifest, Source};
-use crate::commands::ledger::{self, takes};
+use crate::commands::ledger;
 use crate::commands::preview::Pending;
 use crate::commands::rollout::{Event, Order, READ_WAIT, open};
 use crate::commands::scripts::{bytes, declared_flavour, prepare};
@@ -320,7 +320,7 @@ impl Work<'_> {
         let mine = |project: &&Project| self.target.audience.takes_project(project.group.as_deref());
         for project in self.manifest.settings.projects.iter().filter(mine) {
             let mine = |migration: &&Migration| {
-                migration.project == project.name && takes(self.target, migration, project.group.as_deref())
+                migration.project == project.name && self.target.takes(migration, project.group.as_deref())
             };
             let migrations = self.migrations.iter().filter(mine);
             let rows = rows.iter().filter(|row| row.project == project.name);

@@ -8,7 +8,7 @@ use crate::config::Pattern;
 use crate::config::reader::{At, Problems, Section};
 use crate::config::server::Environment;
 use crate::config::urls::{UrlSource, has_password, source, usable};
-use crate::migration::{DatabaseName, EnvironmentName};
+use crate::migration::{DatabaseName, EnvironmentName, Migration};
 use crate::text::{Span, did_you_mean, enumerate};
 
 /// How long to wait for a busy database unless configured.
@@ -135,6 +135,17 @@ pub enum Databases {
 pub const DATABASE_MARK: &str = "{{database}}";
 
 impl Target {
+    /// Says whether it takes a migration. `group` is that of the migration's project.
+    pub fn takes(&self, migration: &Migration, group: Option<&str>) -> bool {
+        let here = migration.environment.as_ref().is_none_or(|environment| *environment == self.environment);
+        let mine = match &self.audience {
+            Audience::Database(name) => migration.database.as_ref() == Some(name),
+            Audience::Group(..) => true,
+        };
+        let listed = migration.only.as_ref().is_none_or(|names| names.contains(self.audience.database()));
+        here && mine && listed && self.audience.takes_project(group)
+    }
+
     /// Returns the options by which commands name a target.
     pub fn options(&self) -> String {
         format!("-e {} -d {}", self.environment, self.audience.database())

@@ -11,7 +11,7 @@ use crate::config::Dialect;
 use crate::engine::run::Runner;
 use crate::engine::wire::Wire;
 use crate::engine::words::Words;
-use crate::engine::{Script, Trouble};
+use crate::engine::{Script, Shares, Trouble};
 use crate::history::Mode;
 use crate::sql::facts::{Purpose, head};
 
@@ -32,7 +32,8 @@ fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) -> Cow<'s, Sc
         let words = Words::of(&statement.text, dialect);
         tables.extend(defines(&words, known.by_default, &tables));
         let names = |(word, _): &(String, bool)| tables.contains(&word.to_lowercase());
-        let data = !statement.alone && head(&statement.text, dialect).purpose(dialect) == Purpose::Data;
+        let data =
+            statement.shares != Shares::Nothing && head(&statement.text, dialect).purpose(dialect) == Purpose::Data;
         if data && words.list.iter().any(names) {
             numbers.push(number);
         }
@@ -42,7 +43,7 @@ fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) -> Cow<'s, Sc
     }
     let mut script = Script { mode: Mode::Journal, ..script.clone() };
     for number in numbers {
-        script.statements[number].alone = true;
+        script.statements[number].shares = Shares::Nothing;
     }
     Cow::Owned(script)
 }
@@ -78,7 +79,7 @@ impl<W: Wire> Runner<W> {
 
 /// Says whether what is known about tables may not be true any more once a script has run.
 fn changes_tables(script: &Script, known: &Tables) -> bool {
-    script.statements.iter().filter(|statement| statement.alone).any(|statement| {
+    script.statements.iter().filter(|statement| statement.shares == Shares::Nothing).any(|statement| {
         let text = statement.text.to_ascii_uppercase();
         // A view, a trigger, a copy or another name may lead to one that is known.
         let known = known.by_default || !known.without.is_empty();

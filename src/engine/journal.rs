@@ -16,7 +16,7 @@ use crate::engine::remains;
 use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
 use crate::engine::trace::{effects, whole};
 use crate::engine::wire::{Class, Fault, Objection, Wire};
-use crate::engine::{Decision, Provenance, Script, Terms};
+use crate::engine::{Decision, Provenance, Script, Shares, Terms};
 use crate::history::{Mode, Row, Said, State};
 
 /// What people decided about is no failure any more.
@@ -58,7 +58,7 @@ impl<W: Wire> Runner<W> {
         let mut ended = false;
         while done < script.statements.len() {
             self.reached = done;
-            ended = !script.statements[done].alone;
+            ended = script.statements[done].shares != Shares::Nothing;
             done = if ended {
                 self.shared(script, row, done, started, tell)?
             } else {

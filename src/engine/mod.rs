@@ -125,29 +125,45 @@ impl Script {
 
     /// Returns the number (from 1) of the statement at an index if it runs outside of transactions, else 0.
     fn alone_at(&self, index: usize) -> usize {
-        if self.statements.get(index).is_some_and(|statement| statement.alone) { index + 1 } else { 0 }
+        if self.statements.get(index).is_some_and(|statement| statement.shares == Shares::Nothing) {
+            index + 1
+        } else {
+            0
+        }
     }
 
     /// Returns where the statements end that share a transaction with the one at an index.
     fn shared_to(&self, from: usize) -> usize {
-        if self.statements.get(from).is_some_and(|statement| statement.single) {
+        if self.statements.get(from).is_some_and(|statement| statement.shares == Shares::Record) {
             return from + 1;
         }
         self.statements[from..]
             .iter()
-            .position(|statement| statement.alone || statement.single)
+            .position(|statement| statement.shares != Shares::All)
             .map_or(self.statements.len(), |end| from + end)
     }
 
     /// Returns where the statements begin that share a transaction with the one at an index.
     fn shared_from(&self, index: usize) -> usize {
-        let by_itself = |statement: &ScriptStatement| statement.alone || statement.single;
+        let by_itself = |statement: &ScriptStatement| statement.shares != Shares::All;
         if self.statements.get(index).is_some_and(by_itself) {
             return index;
         }
         let before = &self.statements[self.done.min(index)..index];
         before.iter().rposition(by_itself).map_or(self.done.min(index), |at| self.done + at + 1)
     }
+}
+
+/// With what a statement of a script shares a transaction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shares {
+    /// With other statements, and with the record of them.
+    #[default]
+    All,
+    /// With the record of itself, and with no other statement.
+    Record,
+    /// With nothing: it is marked as begun before it runs.
+    Nothing,
 }
 
 /// A statement of a script.
@@ -159,10 +175,8 @@ pub struct ScriptStatement {
     pub line: usize,
     /// Column of its first token, from 1.
     pub column: usize,
-    /// Whether it cannot share a transaction with the record of itself.
-    pub alone: bool,
-    /// Whether it shares a transaction with the record of itself and with no other statement.
-    pub single: bool,
+    /// With what it shares a transaction.
+    pub shares: Shares,
     /// The rows behind a `COPY ... FROM STDIN`.
     pub rows: Option<String>,
     /// How many blanks of the file were taken from each of its lines but the first.

@@ -23,7 +23,7 @@ use crate::engine::wire::{
     Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
 };
 use crate::engine::words::Words;
-use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
+use crate::engine::{Access, Connecting, ScriptStatement, Session, Shares, Terms, Trouble, tables};
 use crate::text::holds;
 
 /// First key of the advisory lock: tells our locks from those of other programs.
@@ -167,7 +167,7 @@ impl Wire for Postgres {
     }
 
     fn run(&mut self, statement: &ScriptStatement, terms: &Terms, tick: Tick<'_>) -> Result<(), Fault> {
-        if statement.alone && waits_for_others(&statement.text) {
+        if statement.shares == Shares::Nothing && waits_for_others(&statement.text) {
             return beside_others(self, &statement.text, terms, |wire| wire.send(statement, tick));
         }
         self.send(statement, tick)?;

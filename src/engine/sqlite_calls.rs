@@ -12,6 +12,9 @@ use rusqlite::{Batch, Connection};
 use crate::engine::watch::TICK;
 use crate::engine::wire::Tick;
 
+/// For how many rows of an answer SQLite keeps the pages that it read.
+const KEPT: usize = 64;
+
 /// Runs statements on a thread of their own, and tells meanwhile how long they take.
 pub(super) fn run_and_tell(connection: &mut Connection, sql: &str, tick: Tick<'_>) -> rusqlite::Result<()> {
     let begun = Instant::now();
@@ -47,7 +50,13 @@ pub(super) fn answers(
     let mut statement = connection.prepare(sql)?;
     let columns = statement.column_count();
     let mut rows = statement.raw_query();
+    let mut read = 0_usize;
     while let Some(row) = rows.next()? {
+        // Pages that were read once are not needed again.
+        read += 1;
+        if read.is_multiple_of(KEPT) {
+            connection.release_memory()?;
+        }
         let cell = |at: usize| {
             Ok(match row.get_ref(at)? {
                 ValueRef::Null => None,
