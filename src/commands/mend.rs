@@ -4,11 +4,25 @@
 
 use crate::commands::changes::Source;
 use crate::commands::ledger;
+use crate::commands::rollout::Rollout;
 use crate::commands::scripts::sums_of;
 use crate::commands::work::Work;
+use crate::config::server::Target;
 use crate::engine::MEND;
 use crate::migration::Migration;
+use crate::render::rollout::TargetView;
 use crate::text::{enumerate, for_shell};
+
+impl Rollout<'_> {
+    /// What helps after a failure, once others that were at work beside it are done.
+    pub(super) fn help_again(&self, target: &Target, view: &mut TargetView) {
+        let failed = view.steps.iter().find(|step| step.outcome == "failed").map(|step| &step.path);
+        let migration = failed.and_then(|path| self.common.migrations.iter().find(|one| one.path.display() == *path));
+        if let Some((migration, help)) = migration.zip(view.help.as_mut()) {
+            *help = self.work(target).help(migration, help);
+        }
+    }
+}
 
 impl Work<'_> {
     /// The help for a failed migration: that of the engine, or what helps where its file must stay as it is.

@@ -184,20 +184,17 @@ impl<'r> Rollout<'r> {
         served.take_while(move |environment| environment.name != *name)
     }
 
+    /// The work on one target.
+    pub(super) fn work<'w>(&'w self, target: &'w Target) -> Work<'w> {
+        let Common { manifest, migrations, loaded, order, branch, .. } = self.common;
+        let dry = self.only_looks(&target.environment);
+        Work { source: self.source, manifest, migrations, target, loaded, order, branch, dry, most: None }
+    }
+
     /// Works on one target.
     pub(super) fn target(&self, target: &Target, held_back: bool, tell: &mut dyn FnMut(Event<'_>)) -> TargetView {
-        let dry = self.only_looks(&target.environment);
-        let mut work = Work {
-            source: self.source,
-            manifest: self.common.manifest,
-            migrations: self.common.migrations,
-            target,
-            loaded: self.common.loaded,
-            order: self.common.order,
-            branch: self.common.branch,
-            dry,
-            most: None,
-        };
+        let mut work = self.work(target);
+        let dry = work.dry;
         let mut view = self.view(target.environment.as_str(), target.audience.database().as_str());
         if let Audience::Group(group, _) = &target.audience {
             view.group = Some(group.clone());

@@ -77,7 +77,7 @@ pub(super) fn roll_out(
         let stops = failures >= tenants.failures || (rollout.common.order.stop)();
         let over = held_back || stops && !rollout.common.order.dry;
         let begun = Instant::now();
-        let ended = if over {
+        let mut ended = if over {
             wave.iter().map(|target| held(rollout, target, &mut asks)).collect()
         } else {
             let label = format!("{}/{}", tenants.environment, tenants.group);
@@ -86,6 +86,9 @@ pub(super) fn roll_out(
                 tell(Event::Progress(&(line + "\n"), begun.elapsed()));
             })
         };
+        for (view, target) in ended.iter_mut().zip(wave).filter(|(view, _)| in_trouble(view.standing)) {
+            rollout.help_again(target, view);
+        }
         let count = |wanted: &dyn Fn(Standing) -> bool| ended.iter().filter(|view| wanted(view.standing)).count();
         let bad = count(&in_trouble);
         if !over {

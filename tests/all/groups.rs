@@ -111,6 +111,17 @@ fn tenants_are_databases_and_nothing_beside_them() {
 }
 
 #[test]
+fn what_helps_a_tenant_is_said_when_those_of_its_wave_are_done() {
+    let keys = "url = \"sqlite:{{database}}.db\"\ndatabases = [\"one\", \"two\"]\nparallel = 1";
+    let world = tenants_world("sqlite", keys);
+    world.sql("one.db", "CREATE TABLE there (x INTEGER)");
+    world.file("db/1##ddl##a.sql", "CREATE TABLE there (id INTEGER PRIMARY KEY);\n");
+    // It failed before the other one had run it.
+    let said = world.send("one").says(&["prod/one", "it has run on prod/two", "--forget"]).text;
+    assert!(!said.contains("mend the file"), "{said}");
+}
+
+#[test]
 fn a_tenant_that_was_made_anew_is_named() {
     let world = tenants_world("sqlite", "url = \"sqlite:{{database}}.db\"\ndatabases = [\"one\", \"two\"]");
     world.file("db/1##ddl##a.sql", TABLE);
