@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::config::Dialect;
 use crate::engine::Terms;
+use crate::engine::detach::goes_on;
 use crate::engine::notices;
 use crate::engine::probe::quoted;
 use crate::engine::record::text as literal;
@@ -170,6 +171,9 @@ pub(super) fn beside_others<W: Wire>(
         return ran;
     }
     if ran.is_err() {
+        if let Ok(Some(finish)) = goes_on(wire, text) {
+            notices::add(format!("the partition is left half detached; the next run goes on with it, or: {finish}"));
+        }
         let left = found(wire).unwrap_or_default().into_iter().filter(|index| !before.contains(&index.name));
         left.for_each(|index| notices::add(drop_if_nobody_builds(wire, &index)));
     }

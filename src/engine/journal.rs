@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Dialect;
 use crate::engine::patience::Told;
-use crate::engine::probe::{Effect, Found, found};
+use crate::engine::probe::{Effect, Found, Kind, found};
 use crate::engine::quiet::told_by;
 use crate::engine::record;
 use crate::engine::remains;
@@ -239,6 +239,8 @@ impl<W: Wire> Runner<W> {
         self.used = true;
         match self.probe(from, &effects).ok()? {
             Found::All => Some(format!("statement {k} took effect: what it makes is there")),
+            // It may be half done.
+            Found::None if effects.iter().any(|effect| effect.kind == Kind::Partition) => None,
             Found::None => Some(format!("statement {k} took no effect: what it makes is not there")),
             Found::Harmless | Found::Some => None,
         }

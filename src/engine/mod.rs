@@ -7,6 +7,7 @@ mod aftermath;
 mod apart;
 mod chain;
 mod concurrent;
+mod detach;
 mod handover;
 pub mod identity;
 mod journal;

@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::concurrent::{self, beside_others, waits_for_others};
+use crate::engine::detach::or_what_goes_on;
 use crate::engine::notices;
 use crate::engine::patience::again;
 use crate::engine::probe::quoted;
@@ -168,7 +169,8 @@ impl Wire for Postgres {
 
     fn run(&mut self, statement: &ScriptStatement, terms: &Terms, tick: Tick<'_>) -> Result<(), Fault> {
         if statement.shares == Shares::Nothing && waits_for_others(&statement.text) {
-            return beside_others(self, &statement.text, terms, |wire| wire.send(statement, tick));
+            let sent = or_what_goes_on(self, statement)?;
+            return beside_others(self, &statement.text, terms, |wire| wire.send(&sent, tick));
         }
         self.send(statement, tick)?;
         // The mark of our transaction is a setting like others.

@@ -3,6 +3,7 @@
 //! Asked about one statement that was begun and whose end nobody recorded. Refuses to read statements.
 
 use crate::config::Dialect;
+use crate::engine::detach::is_partition;
 use crate::engine::record::text as literal;
 
 /// Something in the catalogue.
@@ -25,6 +26,8 @@ pub(super) enum Kind {
     Table,
     Column,
     Index,
+    /// A partition of a table of PostgreSQL; both are names in quotes.
+    Partition,
     Constraint,
     Trigger,
     Routine,
@@ -75,6 +78,7 @@ impl Effect {
         if dialect == Dialect::Postgres {
             let full = text(&quoted(self.schema.as_deref(), &self.name));
             return Some(match self.kind {
+                Kind::Partition => is_partition(self.table.as_deref().unwrap_or_default(), &self.name),
                 Kind::Database => format!("SELECT 1 FROM pg_database WHERE datname = {name}"),
                 // The table is found as the statement found it; only an index of this table is meant.
                 Kind::Index if self.there => {
@@ -132,7 +136,7 @@ impl Effect {
                 format!("SELECT 1 FROM information_schema.events WHERE event_schema = {schema} AND event_name = {name}")
             }
             Kind::Database => format!("SELECT 1 FROM information_schema.schemata WHERE schema_name = {name}"),
-            Kind::Harmless => return None,
+            Kind::Partition | Kind::Harmless => return None,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! no trace, and every form that is not known here, is said to be undecidable.
 
 use crate::config::Dialect;
+use crate::engine::detach::Detach;
 use crate::engine::probe::{Effect, Kind};
 use crate::engine::trace_alter::altered;
 use crate::engine::words::Words;
@@ -29,8 +30,11 @@ pub(super) fn effects(text: &str, dialect: Dialect) -> Result<Vec<Effect>, Strin
         created(&mut words, dialect)
     } else if words.take(&["DROP"]) {
         dropped(&mut words, dialect)
-    } else if words.take(&["ALTER"]) && dialect != Dialect::Postgres {
-        altered(&mut words)
+    } else if words.take(&["ALTER"]) {
+        match dialect {
+            Dialect::Postgres => Detach::of(text).map(|detach| vec![detach.effect()]),
+            _ => altered(&mut words),
+        }
     } else if words.take(&["RENAME"]) {
         renamed(&mut words)
     } else {
@@ -204,8 +208,9 @@ fn renamed(words: &mut Words) -> Option<Vec<Effect>> {
 pub(super) fn whole(text: &str, dialect: Dialect) -> bool {
     let mut words = Words::of(text, dialect);
     if dialect == Dialect::Postgres {
-        // Every statement of its own is a transaction, but for those that make several of it.
-        let several = words.later("CONCURRENTLY") && (words.later("DETACH") || words.peek("REINDEX"));
+        // Every statement of its own is a transaction, but for those that make several of it. (What DETACH CONCURRENTLY
+        // leaves pending it goes on with.)
+        let several = words.later("CONCURRENTLY") && words.peek("REINDEX");
         return !several && !words.any(&["CALL", "DO", "CLUSTER", "VACUUM"]);
     }
     let mysql = dialect != Dialect::Sqlite;

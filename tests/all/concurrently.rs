@@ -61,6 +61,47 @@ fn what_an_attempt_that_was_cut_off_left_is_dropped_before_the_next() {
 }
 
 #[test]
+fn a_detachment_that_was_cut_off_goes_on() {
+    let (database, world) = on(Engine::Postgres);
+    let tables = "CREATE TABLE p (id INTEGER) PARTITION BY LIST (id);\nCREATE TABLE p_1 PARTITION OF p FOR VALUES IN (1);\n\
+                  CREATE TABLE p_2 PARTITION OF p FOR VALUES IN (2);\nCREATE TABLE p_3 PARTITION OF p FOR VALUES IN (3);\n";
+    world.migration("1", tables);
+    world.file("db/shop/1##dml##rows.sql", "INSERT INTO p VALUES (1), (2), (3);\n");
+    world.send("tables").ok();
+    // Who has read the table keeps the second half of it waiting.
+    let at_work = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM p; SELECT pg_sleep(600)";
+    let mut reader = meanwhile(&database, &world, at_work);
+    let detach = |number: u8| format!("ALTER TABLE p DETACH PARTITION p_{number} CONCURRENTLY;\n");
+    let two = format!("-- schemagate: statement-timeout = 1s\n{}{}", detach(1), detach(3));
+    world.migration("2", &two);
+    let finish = "ALTER TABLE \"p\" DETACH PARTITION \"p_1\" FINALIZE";
+    world.send("cut off").says(&[
+        "FAILED",
+        "the partition is left half detached",
+        finish,
+        "no statement of this file ran",
+    ]);
+    let pending = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
+    assert_eq!(database.ask(&world, pending), "1");
+    database.ask(&world, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query ~ 'pg_sleep.600'  AND pid <> pg_backend_pid()");
+    reader.wait().unwrap();
+    let again = format!("this was cut off before; instead runs: {finish}");
+    world.on_server(&["apply"]).says(&[&again, "1 applied now"]).ok();
+    let left = "SELECT string_agg(inhrelid::regclass::text, ' ') FROM pg_inherits WHERE inhparent = 'p'::regclass";
+    assert_eq!(database.ask(&world, left), "p_2");
+    // After a crash the catalogue tells whether it took effect.
+    world.migration("3", &detach(2));
+    world.send("the last one").says(&["1 applied now"]).ok();
+    let crashed = "UPDATE schemagate.schemagate_migration SET seal = '', state = 'running', statements_done = 0, statement_open = 1 WHERE version = '3'";
+    database.ask(&world, crashed);
+    world.on_server(&["apply"]).says(&["had run", "1 applied now"]).ok();
+    database.ask(&world, "ALTER TABLE p ATTACH PARTITION p_2 FOR VALUES IN (2)");
+    database.ask(&world, crashed);
+    world.on_server(&["apply"]).says(&["had not run", "1 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM pg_inherits"), "0");
+}
+
+#[test]
 fn a_build_waits_for_others_longer_than_for_a_lock_that_holds_people_up() {
     let short = |database: &Database| {
         database.server_file().replace("[[environment]]\n", "[[environment]]\nlock-timeout = \"300ms\"\n")
