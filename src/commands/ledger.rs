@@ -27,19 +27,19 @@ use crate::text::enumerate;
 
 /// What is kept of a row.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
-struct Entry {
-    project: String,
-    version_key: String,
-    kind: String,
+struct Entry<'e> {
+    project: Cow<'e, str>,
+    version_key: Cow<'e, str>,
+    kind: Cow<'e, str>,
     /// The content that ran: another file under the same version never did.
-    blob: String,
+    blob: Cow<'e, str>,
     ran: Ran,
     /// The sum of what it says, so that a reformatted file is known again; empty before it has run.
     #[serde(default)]
-    text: String,
+    text: Cow<'e, str>,
     /// The sums of the statements that ran, where only some did.
     #[serde(default)]
-    sums: String,
+    sums: Cow<'e, str>,
 }
 
 /// How much of a migration ran and stays, or may.
@@ -53,13 +53,13 @@ enum Ran {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct File {
+struct File<'e> {
     format: u32,
     target: String,
     /// The name that the database gave itself.
     #[serde(default)]
     database: String,
-    entries: Vec<Entry>,
+    entries: Vec<Entry<'e>>,
 }
 
 /// Our own folder in a Git directory.
@@ -77,7 +77,9 @@ fn file_of(common_dir: &Path, kind: &str, label: &str) -> PathBuf {
 /// Writes a file of ours, unless it says that already.
 fn write(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec(value)?;
-    if std::fs::read(path).is_ok_and(|old| old == text) {
+    let length = |path: &Path| std::fs::metadata(path).map(|data| data.len()).ok();
+    let same_length = length(path).is_some_and(|length| usize::try_from(length).is_ok_and(|bytes| bytes == text.len()));
+    if same_length && std::fs::read(path).is_ok_and(|old| old == text) {
         return Ok(());
     }
     if let Some(folder) = path.parent() {
@@ -113,11 +115,12 @@ pub fn keep(
 ) -> Result<()> {
     let (host, mut database) = (host_name(), database.to_owned());
     let ours = |row: &Row| row.host == host && row.process_id == i64::from(std::process::id());
-    let entry = |row: &Row| Entry {
-        project: row.project.as_str().to_owned(),
-        version_key: row.version_key.clone(),
-        kind: row.kind.word().to_owned(),
-        blob: row.blob_id.clone(),
+    let mut entries: Vec<Entry<'_>> = Vec::with_capacity(rows.len());
+    entries.extend(rows.iter().map(|row| Entry {
+        project: row.project.as_str().into(),
+        version_key: row.version_key.as_str().into(),
+        kind: row.kind.word().into(),
+        blob: row.blob_id.as_str().into(),
         ran: match (row.state, row.mode) {
             // Ours, and nothing runs any more: it was cut off, and the next run goes on with it.
             (State::Running, Mode::Journal) if ours(row) => Ran::Partly,
@@ -126,32 +129,20 @@ pub fn keep(
             (State::Failed, Mode::Journal) if row.statements_done.max(row.statement_open) > 0 => Ran::Partly,
             (State::Failed | State::Forgotten, _) => Ran::Nothing,
         },
-        text: row.checksum_text.clone(),
-        sums: row.statement_sums.get(..row.statements_done.max(row.statement_open) * 16).unwrap_or_default().to_owned(),
-    };
-    let running = |migration: &Migration| Entry {
-        project: migration.project.as_str().to_owned(),
-        version_key: migration.version_key.clone(),
-        kind: migration.kind.word().to_owned(),
-        blob: migration.blob.as_str().to_owned(),
-        ran: Ran::All,
-        text: String::new(),
-        sums: String::new(),
-    };
-    let mut entries: Vec<Entry> = rows.iter().map(entry).collect();
+        text: row.checksum_text.as_str().into(),
+        sums: row.statement_sums.get(..row.statements_done.max(row.statement_open) * 16).unwrap_or_default().into(),
+    }));
     // Somebody else may be at work: what is about to run stays so. And what ran and is not there any more, or a database
     // that has another name, is a witness: only who says so, and runs something, may forget it.
     if !locked {
         let there: BTreeMap<Place, &Row> = rows.iter().map(|row| (row.place(), row)).collect();
         // The row of an earlier attempt says nothing of one that was announced since.
-        let tells = |row: &Row, entry: &Entry| {
+        let tells = |row: &Row, entry: &Entry<'_>| {
             let begun = matches!(row.state, State::Applied | State::Running) && row.blob_id == entry.blob;
             begun || !entry.text.is_empty()
         };
-        let missing = |entry: &Entry| {
-            let kind = Kind::parse(&entry.kind);
-            let place = kind.map(|kind| (entry.project.clone(), entry.version_key.clone(), kind));
-            place.is_some_and(|place| there.get(&place).is_none_or(|row| !tells(row, entry)))
+        let missing = |entry: &Entry<'_>| {
+            place_of(entry).is_some_and(|place| there.get(&place).is_none_or(|row| !tells(row, entry)))
         };
         if let Some(known) = read(common_dir, target) {
             let before = entries.len();
@@ -160,7 +151,15 @@ pub fn keep(
             database = if same { database } else { known.database };
         }
     }
-    entries.extend(about_to_run.map(running));
+    entries.extend(about_to_run.map(|migration| Entry {
+        project: migration.project.as_str().into(),
+        version_key: migration.version_key.as_str().into(),
+        kind: migration.kind.word().into(),
+        blob: migration.blob.as_str().into(),
+        ran: Ran::All,
+        text: Cow::default(),
+        sums: Cow::default(),
+    }));
     let file = File { format: 1, target: key(target), database, entries };
     write(&path(common_dir, target), &file)
 }
@@ -182,9 +181,14 @@ pub fn known(common_dir: &Path, target: &Target) -> Known {
         return Known { unreadable: is_there(common_dir, target), ..Known::default() };
     };
     // What was only about to run has no sum yet.
-    let ran = file.entries.into_iter().filter(|entry| entry.ran == Ran::All && !entry.text.is_empty());
-    let place = |entry: Entry| Some((entry.project, entry.version_key, Kind::parse(&entry.kind)?));
-    Known { database: file.database, ran: ran.filter_map(place).collect(), unreadable: false }
+    let ran = file.entries.iter().filter(|entry| entry.ran == Ran::All && !entry.text.is_empty());
+    Known { ran: ran.filter_map(place_of).collect(), database: file.database, unreadable: false }
+}
+
+/// The place of a migration that an entry is about.
+fn place_of(entry: &Entry<'_>) -> Option<Place> {
+    let kind = Kind::parse(&entry.kind)?;
+    Some((entry.project.clone().into_owned(), entry.version_key.clone().into_owned(), kind))
 }
 
 /// The ledger of a target as it stands, to be put back.
@@ -204,8 +208,8 @@ pub fn put_back(common_dir: &Path, target: &Target, before: Option<&[u8]>, writt
     };
 }
 
-fn read(common_dir: &Path, target: &Target) -> Option<File> {
-    let file: File = serde_json::from_slice(&std::fs::read(path(common_dir, target)).ok()?).ok()?;
+fn read(common_dir: &Path, target: &Target) -> Option<File<'static>> {
+    let file: File<'_> = serde_json::from_slice(&std::fs::read(path(common_dir, target)).ok()?).ok()?;
     (file.format == 1 && file.target == key(target)).then_some(file)
 }
 
@@ -268,7 +272,7 @@ impl<'r> Ledgers<'r> {
     /// target whose ledger cannot be read may have run it, and so may one of this branch that has none. A file that no
     /// target of this branch takes is not in the answer.
     pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
-        let files: Vec<(&Target, Option<File>)> =
+        let files: Vec<(&Target, Option<File<'_>>)> =
             self.targets.iter().map(|target| (target.as_ref(), read(self.common_dir, target))).collect();
         let view = judge.before.unwrap_or(judge.now);
         let who = |change: &Change| {
@@ -285,7 +289,7 @@ impl<'r> Ledgers<'r> {
                     }
                     continue;
                 };
-                let forbids = |entry: &&Entry| {
+                let forbids = |entry: &&Entry<'_>| {
                     is_of(entry, &migration, project, source, serves(target)) && forbids(entry, change, project, source)
                 };
                 if entries.iter().any(|entry| forbids(&entry)) {
@@ -316,7 +320,7 @@ pub fn ran_elsewhere(
     group: Option<&str>,
 ) -> Vec<String> {
     let ran = |target: &Target| {
-        let same = |entry: &Entry| {
+        let same = |entry: &Entry<'_>| {
             entry.ran != Ran::Nothing
                 && (entry.blob == migration.blob.as_str() || entry.text == text)
                 && entry.project == migration.project.as_str()
@@ -332,7 +336,7 @@ pub fn ran_elsewhere(
 
 /// Says whether an entry is about this very content, or about one that says the same: another file under the same
 /// version never ran. What ran in part on a target of this branch (`ours`) may have been mended since behind that.
-fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Source<'_>, ours: bool) -> bool {
+fn is_of(entry: &Entry<'_>, migration: &Migration, project: &Project, source: &Source<'_>, ours: bool) -> bool {
     let same_text = || {
         let database = project.database(migration.database.as_ref());
         let bytes = bytes(source, migration, project.largest_file);
@@ -345,7 +349,7 @@ fn is_of(entry: &Entry, migration: &Migration, project: &Project, source: &Sourc
 }
 
 /// Says whether what ran forbids a change. To bring back what ran is always allowed.
-fn forbids(entry: &Entry, change: &Change, project: &Project, source: &Source<'_>) -> bool {
+fn forbids(entry: &Entry<'_>, change: &Change, project: &Project, source: &Source<'_>) -> bool {
     let Some((FileMode::Regular, after)) = &change.after else { return entry.ran != Ran::Nothing };
     match entry.ran {
         Ran::Nothing => false,
@@ -359,7 +363,7 @@ fn forbids(entry: &Entry, change: &Change, project: &Project, source: &Source<'_
             let (Some(flavour), Ok(text)) = (flavour, std::str::from_utf8(&bytes)) else { return true };
             let text = text.trim_start_matches('\u{feff}');
             let Some(sums) = sums(&migration, text, flavour) else { return true };
-            !sums.concat().starts_with(&entry.sums)
+            !sums.concat().starts_with(&*entry.sums)
         }
     }
 }
