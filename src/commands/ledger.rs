@@ -52,6 +52,9 @@ enum Ran {
     All,
 }
 
+/// The characters of the sum of a statement.
+const SUM: usize = 16;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct File<'e> {
     format: u32,
@@ -130,7 +133,7 @@ pub fn keep(
             (State::Failed | State::Forgotten, _) => Ran::Nothing,
         },
         text: row.checksum_text.as_str().into(),
-        sums: row.statement_sums.get(..row.statements_done.max(row.statement_open) * 16).unwrap_or_default().into(),
+        sums: row.statement_sums.get(..row.statements_done.max(row.statement_open) * SUM).unwrap_or_default().into(),
     }));
     // Somebody else may be at work: what is about to run stays so. And what ran and is not there any more, or a database
     // that has another name, is a witness: only who says so, and runs something, may forget it.
@@ -310,19 +313,24 @@ impl<'r> Ledgers<'r> {
     }
 }
 
-/// The targets but this one that are known to have run this file, or a part of it, or to run it now; `text` is the sum of
-/// what it says.
+/// The targets but this one that are known to have run this file up to a statement (from 1), or to run it now; `text` is
+/// the sum of what it says.
 pub fn ran_elsewhere(
     common_dir: &Path,
     server: &Server,
     here: &Target,
-    (migration, text): (&Migration, &str),
+    (migration, text, statement): (&Migration, &str, usize),
     group: Option<&str>,
 ) -> Vec<String> {
     let ran = |target: &Target| {
         let same = |entry: &Entry<'_>| {
-            entry.ran != Ran::Nothing
-                && (entry.blob == migration.blob.as_str() || entry.text == text)
+            let ran = match entry.ran {
+                Ran::Nothing => false,
+                // Where it stopped at the same statement, or before, that may be mended.
+                Ran::Partly => entry.sums.len() / SUM >= statement,
+                Ran::All => true,
+            };
+            ran && (entry.blob == migration.blob.as_str() || entry.text == text)
                 && entry.project == migration.project.as_str()
                 && entry.version_key == migration.version_key
                 && entry.kind == migration.kind.word()

@@ -14,30 +14,28 @@ use crate::render::rollout::TargetView;
 use crate::text::{enumerate, for_shell};
 
 impl Rollout<'_> {
-    /// What helps after a failure, once others that were at work beside it are done.
-    pub(super) fn help_again(&self, target: &Target, view: &mut TargetView) {
+    /// Says what helps after a failure, once others that were at work beside it are done.
+    pub(super) fn tell_help(&self, target: &Target, view: &mut TargetView) {
         let failed = view.steps.iter().find(|step| step.outcome == "failed").map(|step| &step.path);
         let migration = failed.and_then(|path| self.common.migrations.iter().find(|one| one.path.display() == *path));
-        if let Some((migration, help)) = migration.zip(view.help.as_mut()) {
-            *help = self.work(target).help(migration, help);
+        let statement = view.error.as_ref().map_or(0, |error| error.statement);
+        if let Some((migration, help)) = migration.zip(view.help.as_mut())
+            && help.contains(MEND)
+        {
+            *help = help.replace(MEND, &self.work(target).mend(migration, statement));
         }
     }
 }
 
 impl Work<'_> {
-    /// The help for a failed migration: that of the engine, or what helps where its file must stay as it is.
-    pub(super) fn help(&self, migration: &Migration, help: &str) -> String {
-        help.replace(MEND, &self.mend(migration))
-    }
-
-    /// How a failed migration is mended.
-    pub(super) fn mend(&self, migration: &Migration) -> String {
+    /// How a migration is mended that failed at a statement (from 1; 0 if it is not known).
+    pub(super) fn mend(&self, migration: &Migration, statement: usize) -> String {
         let Source::Tree(repository, _) = self.source else { return MEND.to_owned() };
         let target = self.target.options();
         let group = self.manifest.group_of(migration);
         let server = &self.loaded.server;
         let text = sums_of(self.source, self.manifest, migration).map(|sums| sums.text).unwrap_or_default();
-        let file = (migration, text.as_str());
+        let file = (migration, text.as_str(), statement);
         let elsewhere = ledger::ran_elsewhere(&repository.common_dir, server, self.target, file, group);
         if !elsewhere.is_empty() {
             return format!(

@@ -8,6 +8,7 @@ pub mod changes;
 pub mod check;
 pub mod checkers;
 pub mod completions;
+mod execute;
 pub mod explain;
 pub mod fix;
 pub mod history;

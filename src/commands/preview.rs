@@ -3,12 +3,14 @@
 //! All that can be known to keep a file from running is found here, so that nothing begins that could not end. Refuses to
 //! run anything.
 
-use crate::commands::scripts::{conflict, prepare};
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::commands::scripts::prepare;
 use crate::commands::work::Work;
 use crate::config::flavour::Flavour;
 use crate::engine::Script;
 use crate::history::{Mode, Row, State};
-use crate::plan::{Conflict, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::render::rollout::{Standing, StepView, TargetView};
 
 /// Scripts of so many bytes together are kept between plan and run; all where they run in one transaction.
@@ -21,15 +23,15 @@ pub(super) struct Pending {
     /// The steps.
     pub(super) steps: Vec<Step>,
     /// Their scripts as far as they may be kept in memory.
-    pub(super) ready: Vec<Option<Script>>,
-    /// How many steps run together, one after the other; behind them each runs by itself.
-    pub(super) together: Vec<usize>,
+    pub(super) ready: VecDeque<Option<Script>>,
+    /// How many steps share a transaction, part after part; behind these parts each runs by itself.
+    pub(super) together: VecDeque<usize>,
 }
 
 impl Work<'_> {
     /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
     pub(super) fn show(&self, view: &mut TargetView, plan: Plan, server: Flavour) -> Pending {
-        let (mut ready, mut size, mut alone, mut odd) = (Vec::new(), 0, 0, Vec::new());
+        let (mut ready, mut size, mut alone, mut odd) = (VecDeque::new(), 0, 0, BTreeSet::new());
         let (terms, options) = (self.terms(), self.target.options().into());
         view.applied_before = plan.applied;
         view.notes = plan.notes;
@@ -48,18 +50,22 @@ impl Work<'_> {
             }
             if self.target.manner.atomic_push {
                 alone = if script.is_left_in_part() { view.steps.len() + 1 } else { alone };
-                odd.extend(self.not_together(&script).map(|conflict| (view.steps.len(), conflict)));
+                if let Some(why) = self.not_together(&script) {
+                    odd.insert(view.steps.len());
+                    let path = script.migration.path.display();
+                    view.notes.extend((plan.steps.len() > 1).then(|| by_itself(&path, why)));
+                }
             }
             view.steps.push(self.step_view(&script));
             size += BESIDE_TEXT + script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
             let kept = size <= MOST_READY || self.target.manner.atomic_push;
-            ready.push(Some(script).filter(|_| kept && !self.dry));
+            ready.push_back(Some(script).filter(|_| kept && !self.dry));
         }
-        let mut together = Vec::new();
-        if self.target.manner.atomic_push {
-            together = batches(&plan.steps, alone, &mut odd);
-            view.conflicts.extend(odd.into_iter().map(|(_, conflict)| conflict));
-        }
+        let together = match self.target.manner.atomic_push {
+            // What an earlier run left in part runs by itself, with what comes before it.
+            true => parts(plan.steps.len(), &|at| at < alone || odd.contains(&at)),
+            false => VecDeque::new(),
+        };
         view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
             (false, _) => Standing::Conflict,
             (true, false) => Standing::Pending,
@@ -68,19 +74,16 @@ impl Work<'_> {
         Pending { steps: plan.steps, ready, together }
     }
 
-    /// What keeps a script from sharing a transaction with others.
-    fn not_together(&self, script: &Script) -> Option<Conflict> {
-        let what = if script.mode == Mode::Journal {
-            "this file cannot run in a transaction, and this target runs a push in one (atomic = \"push\")"
-        } else if script.terms != self.terms() {
-            "this file has directives of its own, and this target runs a push in one transaction"
-        } else {
-            return None;
-        };
-        Some(conflict(&script.migration, what, "push it alone, or set atomic = \"file\""))
+    /// Why a script cannot share a transaction with others, if it cannot.
+    fn not_together(&self, script: &Script) -> Option<&'static str> {
+        if script.mode == Mode::Journal {
+            return Some("cannot run in a transaction");
+        }
+        (script.terms != self.terms()).then_some("has directives of its own")
     }
 
     fn step_view(&self, script: &Script) -> StepView {
+        let failed_at = script.earlier.as_ref().and_then(|row| row.error.as_ref()).map_or(0, |error| error.statement);
         let failed = script.earlier.as_ref().is_some_and(|row| row.state == State::Failed);
         StepView {
             version: script.migration.version.as_str().to_owned(),
@@ -91,7 +94,7 @@ impl Work<'_> {
             earlier: script.earlier.as_ref().map(|row| row.state.word()),
             begun: script.earlier.as_ref().filter(|row| row.state == State::Running).map(|row| begun(row)),
             in_doubt: script.earlier.as_ref().is_some_and(|row| row.statement_open > row.statements_done),
-            mend: (self.dry && failed).then(|| self.mend(&script.migration)),
+            mend: (self.dry && failed).then(|| self.mend(&script.migration, failed_at)),
             decided: failed && script.earlier.as_ref().is_some_and(|row| row.error.is_none()),
             statements: script.statements.len(),
             from_statement: script.done + 1,
@@ -100,21 +103,23 @@ impl Work<'_> {
     }
 }
 
-/// How many steps share a transaction, one after the other. What an earlier run left in part, up to `alone`, runs by itself,
-/// with what comes before it; the others together. Takes from `odd` those that can run as they are.
-fn batches(steps: &[Step], alone: usize, odd: &mut Vec<(usize, Conflict)>) -> Vec<usize> {
-    let mut sizes = vec![1; alone];
-    odd.retain(|(at, _)| *at >= alone);
-    // An earlier run tried these, and took them back together: who pushes one file more pushes it alone.
-    let tried = steps.iter().rposition(|step| step.earlier.is_some()).map_or(0, |last| last + 1).max(alone);
-    let last = steps.len().saturating_sub(1);
-    if matches!(odd[..], [(at, _)] if at == last && tried >= last) {
-        odd.clear();
-        sizes.extend([last.saturating_sub(alone), 1].into_iter().filter(|size| *size > 0));
-    } else if steps.len() > alone {
-        sizes.push(steps.len() - alone);
+/// Says that a file of a push does not share the transaction of the others.
+pub(super) fn by_itself(path: &str, why: &str) -> String {
+    format!("`{path}` {why}, so it runs by itself, and those before and behind it each in one (atomic = \"push\")")
+}
+
+/// How many of so many steps share a transaction, part after part: as many as stand between those that run alone.
+fn parts(steps: usize, alone: &dyn Fn(usize) -> bool) -> VecDeque<usize> {
+    let mut parts = VecDeque::new();
+    let mut open = false;
+    for at in 0..steps {
+        match parts.back_mut() {
+            Some(size) if open && !alone(at) => *size += 1,
+            _ => parts.push_back(1),
+        }
+        open = !alone(at);
     }
-    sizes
+    parts
 }
 
 /// Says who began a migration that is running, and how far it came.
@@ -124,4 +129,20 @@ fn begun(row: &Row) -> String {
         "begun {when} UTC by process {} on {} for {}, {} of {} statements recorded",
         row.process_id, row.host, row.pusher, row.statements_done, row.statements_total
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_has_as_few_parts_as_it_can() {
+        let sizes = |steps: usize, alone: &[usize]| Vec::from(parts(steps, &|at| alone.contains(&at)));
+        assert_eq!(sizes(4, &[]), [4]);
+        assert_eq!(sizes(4, &[2]), [2, 1, 1]);
+        assert_eq!(sizes(5, &[0, 1]), [1, 1, 3]);
+        assert_eq!(sizes(3, &[2]), [2, 1]);
+        assert_eq!(sizes(1, &[0]), [1]);
+        assert!(sizes(0, &[]).is_empty());
+    }
 }

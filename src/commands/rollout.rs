@@ -228,6 +228,10 @@ impl<'r> Rollout<'r> {
         if manual && dry && view.standing == Standing::Pending {
             view.help = Some(format!("its rollout is manual: schemagate apply --environment {}", target.environment));
         }
+        // Of tenants it is said when those of their wave are done.
+        if matches!(target.audience, Audience::Database(_)) {
+            self.tell_help(target, &mut view);
+        }
         view
     }
 

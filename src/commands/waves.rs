@@ -87,7 +87,7 @@ pub(super) fn roll_out(
             })
         };
         for (view, target) in ended.iter_mut().zip(wave).filter(|(view, _)| in_trouble(view.standing)) {
-            rollout.help_again(target, view);
+            rollout.tell_help(target, view);
         }
         let count = |wanted: &dyn Fn(Standing) -> bool| ended.iter().filter(|view| wanted(view.standing)).count();
         let bad = count(&in_trouble);

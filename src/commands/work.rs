@@ -8,20 +8,19 @@ use std::fmt::Write as _;
 
 use crate::commands::changes::{Manifest, Source};
 use crate::commands::ledger;
-use crate::commands::preview::Pending;
 use crate::commands::rollout::{Event, Order, READ_WAIT, open};
-use crate::commands::scripts::{bytes, declared_flavour, prepare};
+use crate::commands::scripts::{bytes, declared_flavour};
 use crate::commands::server::Loaded;
 use crate::config::flavour::Flavour;
 use crate::config::manifest::Project;
 use crate::config::server::Target;
-use crate::engine::{Access, Decision, Outcome, Script, Session, Terms, Trouble};
+use crate::engine::{Access, Decision, Session, Terms, Trouble};
 use crate::finding::Severity;
 use crate::git::refs::Branch;
 use crate::git::repository::Repository;
 use crate::history::{Row, faster};
 use crate::migration::{Migration, Place};
-use crate::plan::{Conflict, Plan, Policy, Step, plan};
+use crate::plan::{Plan, Policy, Step, plan};
 use crate::render::rollout::{Standing, TargetView};
 use crate::rules::order::OUT_OF_ORDER;
 use crate::sql::checksum::checksums;
@@ -122,14 +121,11 @@ impl Work<'_> {
         notes.extend(identity.was.as_ref().map(|_| A_COPY.to_owned()));
         view.notes.append(&mut notes);
         let name = &identity.name;
-        let result = match view.standing {
-            Standing::Pending => {
-                self.remember(name, &rows, (&pending.steps, true), view, repository);
-                drop(rows);
-                self.execute(session.as_mut(), server, pending, view, tell)
-            }
-            _ => Ok(()),
-        };
+        if view.standing == Standing::Pending {
+            self.remember(name, &rows, (&pending.steps, true), view, repository);
+            drop(rows);
+            self.execute(session.as_mut(), server, pending, view, tell);
+        }
         match session.history() {
             Ok(rows) => self.remember(name, &rows, (&[], true), view, repository),
             Err(trouble) => view.notes.push(format!(
@@ -137,7 +133,7 @@ impl Work<'_> {
                 trouble.message
             )),
         }
-        result
+        Ok(())
     }
 
     /// Writes down what the target has run, and what is about to, for the judge of the next push; `locked` if its lock is
@@ -240,80 +236,6 @@ impl Work<'_> {
         }
     }
 
-    /// Runs the steps, each in its own transaction or several in one. Files that are not ready are read as their turn comes.
-    fn execute(
-        &self,
-        session: &mut dyn Session,
-        server: Flavour,
-        pending: Pending,
-        view: &mut TargetView,
-        tell: &mut dyn FnMut(Event<'_>),
-    ) -> Result<(), Trouble> {
-        let label = self.target.label();
-        let (steps, mut ready) = (pending.steps, pending.ready.into_iter());
-        let mut sizes = pending.together.into_iter();
-        let (terms, options) = (self.terms(), self.target.options().into());
-        let mut first = 0;
-        while first < steps.len() {
-            let batch = &steps[first..first + sizes.next().unwrap_or(1)];
-            if (self.order.stop)() {
-                view.standing = Standing::Failed;
-                view.left =
-                    Some("the program was asked to end and stopped between two files; nothing is half done".to_owned());
-                view.help = Some("schemagate sync".to_owned());
-                return Ok(());
-            }
-            let script = |step: &Step| match ready.next().flatten() {
-                Some(script) => Ok(script),
-                None => prepare(self.source, self.manifest, step, server, (&terms, &options)),
-            };
-            let scripts = match batch.iter().map(script).collect::<Result<Vec<Script>, Conflict>>() {
-                Ok(scripts) => scripts,
-                Err(conflict) => {
-                    view.standing = Standing::Conflict;
-                    view.conflicts.push(conflict);
-                    return Ok(());
-                }
-            };
-            let ran = session.run(&scripts, &self.order.provenance, &mut |said| tell(Event::Said(&label, &said)));
-            let ran = match ran {
-                Ok(ran) => ran,
-                Err(trouble) => {
-                    // It was begun, and files before it may have run: it is a failure of this file.
-                    let step = &mut view.steps[first];
-                    step.outcome = "failed";
-                    tell(Event::Step(&label, step));
-                    broken(view, Standing::Failed, trouble);
-                    return Ok(());
-                }
-            };
-            match ran {
-                Outcome::Applied(durations) => {
-                    for (offset, duration) in durations.iter().enumerate() {
-                        let step = &mut view.steps[first + offset];
-                        step.outcome = "applied";
-                        step.duration_us = duration.as_micros();
-                        tell(Event::Step(&label, step));
-                    }
-                    first += batch.len();
-                }
-                Outcome::Failed { script, error, left, help } => {
-                    let step = &mut view.steps[first + script];
-                    step.outcome = "failed";
-                    tell(Event::Step(&label, step));
-                    view.standing = Standing::Failed;
-                    view.source = scripts.get(script).and_then(|script| script.line(&error));
-                    view.error = Some(error);
-                    view.left = Some(left);
-                    view.help = Some(self.help(&steps[first + script].migration, &help));
-                    return Ok(());
-                }
-            }
-        }
-        view.standing = Standing::Applied;
-        Ok(())
-    }
-
     /// Plans every project for this target, one after the other.
     fn plan(&self, rows: &[Row], server: Flavour) -> Plan {
         let mut whole = Plan::default();
@@ -366,7 +288,7 @@ impl Work<'_> {
     }
 }
 
-fn broken(view: &mut TargetView, standing: Standing, trouble: Trouble) {
+pub(super) fn broken(view: &mut TargetView, standing: Standing, trouble: Trouble) {
     view.standing = standing;
     view.trouble = Some(trouble.message);
     view.help = Some(trouble.help);

@@ -324,7 +324,7 @@ fn refused(fault: &Fault) -> bool {
 pub(super) fn nothing_stays(files: usize) -> String {
     match files {
         1 => "nothing of this file stays; the database is as it was before it".to_owned(),
-        _ => format!("nothing of the {files} files of this push stays; the database is as it was before"),
+        _ => format!("nothing of these {files} files stays; the database is as it was before them"),
     }
 }
 

@@ -49,8 +49,9 @@ fn apart<'s>(script: &'s Script, known: &Tables, dialect: Dialect) -> Cow<'s, Sc
 }
 
 impl<W: Wire> Runner<W> {
-    /// Sets the statements apart that change tables without transactions.
-    pub(super) fn apart<'s>(&mut self, scripts: &'s [Script]) -> Result<Cow<'s, [Script]>, Trouble> {
+    /// Sets the statements apart that change tables without transactions; of several scripts the first one that has such
+    /// is returned instead.
+    pub(super) fn apart<'s>(&mut self, scripts: &'s [Script]) -> Result<Result<Cow<'s, [Script]>, usize>, Trouble> {
         let dialect = self.wire.dialect();
         if self.tables.is_none() {
             self.unchain()?;
@@ -58,22 +59,19 @@ impl<W: Wire> Runner<W> {
         }
         let known = self.tables.clone().unwrap_or_default();
         if known == Tables::default() && !matches!(dialect, Dialect::Mysql | Dialect::Mariadb) {
-            return Ok(Cow::Borrowed(scripts));
+            return Ok(Ok(Cow::Borrowed(scripts)));
         }
         let set_apart: Vec<Cow<'s, Script>> = scripts.iter().map(|script| apart(script, &known, dialect)).collect();
-        if let Some(script) = set_apart.iter().find(|script| script.mode == Mode::Journal && scripts.len() > 1) {
-            return Err(Trouble::new(
-                format!("{} changes a table without transactions", script.migration.path.display()),
-                "push it alone, or set atomic = \"file\" for this target",
-            ));
+        if let Some(index) = set_apart.iter().position(|script| script.mode == Mode::Journal && scripts.len() > 1) {
+            return Ok(Err(index));
         }
         if set_apart.iter().any(|script| changes_tables(script, &known)) {
             self.tables = None;
         }
-        Ok(match set_apart.iter().any(|script| matches!(script, Cow::Owned(_))) {
+        Ok(Ok(match set_apart.iter().any(|script| matches!(script, Cow::Owned(_))) {
             true => Cow::Owned(set_apart.into_iter().map(Cow::into_owned).collect()),
             false => Cow::Borrowed(scripts),
-        })
+        }))
     }
 }
 

@@ -250,6 +250,8 @@ pub struct Provenance {
 pub enum Outcome {
     /// All ran; durations in their order.
     Applied(Vec<Duration>),
+    /// None ran: this one (from 0) cannot share a transaction with the others.
+    Apart(usize),
     /// One failed.
     Failed {
         /// Which of the scripts.

@@ -342,7 +342,11 @@ impl<W: Wire> Session for Runner<W> {
     fn run(&mut self, scripts: &[Script], who: &Provenance, tell: Tell<'_>) -> Result<Outcome, Trouble> {
         self.session_for(scripts)?;
         self.kept = false;
-        let scripts = &*self.apart(scripts)?;
+        let scripts = match self.apart(scripts)? {
+            Ok(scripts) => scripts,
+            Err(index) => return Ok(Outcome::Apart(index)),
+        };
+        let scripts = &*scripts;
         self.unchain_for(scripts)?;
         match self.attempt(scripts, who, tell) {
             Ok(durations) => Ok(Outcome::Applied(durations)),

@@ -122,6 +122,28 @@ fn what_helps_a_tenant_is_said_when_those_of_its_wave_are_done() {
 }
 
 #[test]
+fn what_failed_everywhere_is_mended_in_the_file() {
+    for engine in Engine::mysqls().into_iter().chain([Engine::Sqlite]) {
+        let databases: Vec<_> = (0..3).map(|_| engine.database()).collect();
+        let names = databases.iter().map(|one| format!("\"{}\"", one.name())).collect::<Vec<_>>().join(", ");
+        let url = databases[0].url.replace(databases[0].name(), "{{database}}");
+        let world = tenants_world(engine.dialect(), &format!("url = \"{url}\"\ndatabases = [{names}]"));
+        world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER NOT NULL PRIMARY KEY);\n");
+        world.send("table").ok();
+        // Where definitions commit by themselves each of them has run the first statement.
+        let text = |name: &str| format!("CREATE TABLE b (id INTEGER PRIMARY KEY);\nALTER TABLE {name} ADD COLUMN n INTEGER;\n");
+        world.file("db/2##ddl##b.sql", &text("missing"));
+        world.without_hooks(|| world.send("everywhere").ok());
+        let said = world.on_server(&["apply"]).refused(&["FAILED", "mend the file"]);
+        assert!(!said.contains("it has run on"), "{said}");
+        let again = world.on_server(&["apply", "-d", databases[1].name()]).refused(&["mend the file"]);
+        assert!(!again.contains("it has run on"), "{again}");
+        world.file("db/2##ddl##b.sql", &text("a"));
+        world.send("mended").says(&["wave 1 of 1: 3 applied"]).ok();
+    }
+}
+
+#[test]
 fn a_tenant_that_was_made_anew_is_named() {
     let world = tenants_world("sqlite", "url = \"sqlite:{{database}}.db\"\ndatabases = [\"one\", \"two\"]");
     world.file("db/1##ddl##a.sql", TABLE);

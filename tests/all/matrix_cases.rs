@@ -203,7 +203,7 @@ fn assert_true(done: &Done, database: &Database, manner: Manner, world: &World, 
     if done.code == 0 || text.contains("wave 1 of 2: 1 applied") && text.contains("wave 2 of 2: 1 applied") {
         assert_eq!(applied(""), all.len().to_string(), "{when}:\n{}", done.text);
     }
-    if text.contains(&format!("nothing of the {} files of this push stays", all.len())) {
+    if text.contains(&format!("nothing of these {} files stays", all.len())) {
         assert_eq!(history_rows(database, world, "applied"), "0", "{when}:\n{}", done.text);
     }
     let first = text.contains("failed 1 ddl") && text.contains("nothing of this file stays");
