@@ -132,6 +132,7 @@ pub fn prepare(
         earlier: step.earlier.clone(),
         out_of_order: step.out_of_order,
         checksums,
+        flavour,
         terms: Terms {
             lock_timeout: asked.lock_timeout.or(terms.lock_timeout),
             statement_timeout: asked.statement_timeout.or(terms.statement_timeout),

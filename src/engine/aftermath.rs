@@ -239,7 +239,7 @@ impl<W: Wire> Runner<W> {
     /// history final.
     pub(super) fn recover(&mut self) -> Result<Vec<Row>, Trouble> {
         self.wire.reopen()?;
-        self.used = false;
+        (self.used, self.reads_alike) = (false, false);
         // Who keeps the lock beyond its connection would wait for itself.
         if !self.wire.keeps_lock() {
             self.lock(self.wait, &mut |_| {})?;

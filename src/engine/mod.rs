@@ -21,6 +21,7 @@ pub mod postgres;
 mod postgres_session;
 mod probe;
 mod quiet;
+mod reading;
 mod record;
 mod remains;
 mod remedy;
@@ -49,7 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Dialect;
-use crate::config::flavour::Release;
+use crate::config::flavour::{Flavour, Release};
 use crate::history::{Content, Mode, Row, RowError, Said, State, statement_sum};
 use crate::migration::{Checksums, Migration};
 
@@ -90,6 +91,8 @@ pub struct Script {
     pub out_of_order: bool,
     /// Checksums of the file.
     pub checksums: Checksums,
+    /// How its text was read.
+    pub flavour: Flavour,
     /// Under what terms it runs.
     pub terms: Terms,
     /// Findings that it suppresses, with the reasons.

@@ -249,6 +249,11 @@ impl Wire for Mysql {
         self.release
     }
 
+    fn reading(&self) -> Option<&'static str> {
+        // With LIMIT a session that was told to give no rows gives one.
+        Some("SELECT @@sql_mode, @@character_set_client LIMIT 1")
+    }
+
     fn renew(&mut self) -> Result<bool, Trouble> {
         if self.process == 0 {
             return Ok(false);

@@ -15,6 +15,7 @@ use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::detach::or_what_goes_on;
 use crate::engine::notices;
 use crate::engine::patience::again;
+use crate::engine::postgres_session::READING;
 use crate::engine::probe::quoted;
 use crate::engine::record::text;
 use crate::engine::routines;
@@ -252,6 +253,10 @@ impl Wire for Postgres {
 
     fn renew(&mut self) -> Result<bool, Trouble> {
         self.succeed()
+    }
+
+    fn reading(&self) -> Option<&'static str> {
+        Some(READING)
     }
 
     fn settles_all(&self) -> bool {

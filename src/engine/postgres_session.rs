@@ -11,6 +11,10 @@ use crate::engine::record::text;
 use crate::engine::wire::{REOPEN, Wire as _};
 use crate::engine::{Terms, Trouble};
 
+/// The question how the session reads text.
+pub(super) const READING: &str = "SELECT pg_catalog.current_setting('standard_conforming_strings'), \
+                                  pg_catalog.current_setting('client_encoding')";
+
 impl Postgres {
     /// Lets what concerns the history run with our own rights, not with those of the role that scripts have here. All of a
     /// message is one transaction, so the role stays what it was if a part fails.

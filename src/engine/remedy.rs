@@ -2,6 +2,7 @@
 //!
 //! Knows the codes that all engines report for the common cases. Refuses to run or to record anything.
 
+use crate::engine::reading::OTHERWISE;
 use crate::engine::wire::{Class, Fault};
 
 /// Codes of a full disk, in all engines.
@@ -40,6 +41,10 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
         }
         "40P01" | "40001" | "1213" => {
             "others changed the same rows each time: run it in a quiet hour, or raise lock-wait of the target"
+        }
+        OTHERWISE => {
+            "take out what sets it; if the database has it always, say so (`sql_mode` of the manifest; \
+             standard_conforming_strings = \"on\" in `session` of the target)"
         }
         "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
         "23505" | "1062" => "rows that are there already break the uniqueness: clean them in a migration before",

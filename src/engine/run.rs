@@ -50,6 +50,8 @@ pub(super) struct Runner<W> {
     pub(super) may_stay: bool,
     /// Whether a routine of the database may tell a session something, once that was looked at.
     pub(super) routines_tell: Option<bool>,
+    /// Whether the session was asked how it reads text, and reads it as the scripts were judged.
+    pub(super) reads_alike: bool,
     /// What is known about tables without transactions.
     pub(super) tables: Option<Tables>,
     /// Whether the last commit began a transaction for the next scripts.
@@ -125,6 +127,7 @@ impl<W: Wire> Runner<W> {
             stays: false,
             may_stay: false,
             routines_tell: None,
+            reads_alike: false,
             tables: None,
             chained: false,
             looks: false,
@@ -197,6 +200,7 @@ impl<W: Wire> Runner<W> {
         number: usize,
         tell: Tell<'_>,
     ) -> Result<(), Stop> {
+        self.reads_as_judged(script, index, number)?;
         let (statement, of) = (&script.statements[number], script.statements.len());
         let path = script.migration.path.display();
         let ran = self.wire.run(statement, &script.terms, &mut |elapsed| {

@@ -48,7 +48,7 @@ impl<W: Wire> Runner<W> {
     /// Until that is done what the session says is not believed.
     fn another_session(&mut self) -> Result<(), Trouble> {
         self.unchain()?;
-        self.settled = None;
+        (self.settled, self.reads_alike) = (None, false);
         // A routine may have left something too.
         let may_stay = std::mem::take(&mut self.may_stay) || self.routines_tell != Some(false);
         let settles = self.wire.settles_all() && !self.stays;

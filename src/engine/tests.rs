@@ -24,6 +24,7 @@ fn script(statements: &[&str]) -> Script {
     let statement =
         |text: &&str| ScriptStatement { text: (*text).to_owned(), line: 1, column: 1, ..ScriptStatement::default() };
     Script {
+        flavour: crate::config::Dialect::Sqlite.into(),
         migration,
         statements: statements.iter().map(statement).collect(),
         mode: Mode::Transaction,

@@ -207,6 +207,11 @@ pub(super) trait Wire {
         None
     }
 
+    /// The question how the session reads text, where a setting can change that: the setting, and the encoding.
+    fn reading(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Says whether the lock stays ours when the connection ends.
     fn keeps_lock(&self) -> bool {
         false

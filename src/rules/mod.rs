@@ -31,6 +31,7 @@ pub mod released;
 pub mod running;
 pub mod same_transaction;
 pub mod scene;
+pub mod session;
 pub mod sqlite_tables;
 pub mod statements;
 pub mod suppression;
@@ -89,6 +90,7 @@ pub static FAMILIES: &[Family] = &[
     bytes::FAMILY,
     syntax::FAMILY,
     version_comments::FAMILY,
+    session::FAMILY,
     analysis::FAMILY,
     statements::FAMILY,
     destructive::FAMILY,

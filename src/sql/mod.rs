@@ -12,6 +12,7 @@ pub mod mysql;
 pub mod parse;
 pub mod postgres;
 pub mod remedies;
+pub mod settings;
 pub mod split;
 #[cfg(test)]
 mod split_tests;

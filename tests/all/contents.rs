@@ -131,6 +131,68 @@ fn a_comment_that_was_judged_as_code_and_that_an_older_server_leaves_out_does_no
 }
 
 #[test]
+fn what_reads_text_in_another_way_never_runs() {
+    for engine in [Engine::Postgres].into_iter().chain(Engine::mysqls()) {
+        let (database, world) = on(engine);
+        world.migration("1", "CREATE TABLE a (t VARCHAR(40));\n");
+        world.send("table").ok();
+        let (set, hidden) = match engine {
+            Engine::Postgres => {
+                ("SET standard_conforming_strings = off", "INSERT INTO a VALUES ('\\''); COMMIT; -- ')")
+            }
+            _ => ("SET sql_mode = 'NO_BACKSLASH_ESCAPES'", "INSERT INTO a VALUES ('\\'); COMMIT; -- ')"),
+        };
+        let path = "db/shop/2##dml##rows.sql";
+        let text = |set: &str| format!("INSERT INTO a VALUES ('first');\n{set};\n{hidden};\nSELECT 1 FROM missing;\n");
+        world.file(path, &text(set));
+        let refused = world.send("hides").refused(&["text-setting", "texts end elsewhere than where they were judged"]);
+        assert!(refused.contains("2##dml##rows.sql:2:5"), "{refused}");
+        // What nobody can read is found while it runs, and what comes behind it does not run.
+        let told = match engine {
+            Engine::Postgres => "SELECT set_config('standard_conforming_strings', 'off', false)",
+            _ => "SET @m = 'NO_BACKSLASH_ESCAPES'; SET sql_mode = @m",
+        };
+        world.file(path, &text(told));
+        let why = "so text would be read in another way than this file was judged";
+        world.send("told").says(&["rows.sql:3:1", why, "nothing of this file stays"]);
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "0", "{engine:?}");
+        world.file(path, "INSERT INTO a VALUES ('first');\n");
+        world.send("mended").says(&["1 applied now"]).ok();
+        // What is so from the beginning is found before the first statement.
+        match engine {
+            Engine::Postgres => {
+                let name = database.name();
+                database.ask(&world, &format!("ALTER DATABASE {name} SET standard_conforming_strings = off"));
+                world.file("db/shop/3##dml##rows.sql", "INSERT INTO a VALUES ('\\');\n");
+                world.send("always").says(&["rows.sql:1:1", why, "in `session` of the target"]);
+                let session = "session = { standard_conforming_strings = \"on\" }\n";
+                world.write_server_file(&format!("{}{session}", database.server_file()));
+                world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+            }
+            _ => {
+                let manifest = database.manifest().replace("dialect =", "sql-mode = [\"ANSI_QUOTES\"]\ndialect =");
+                world.file("schemagate.toml", &manifest);
+                world.file("db/shop/3##dml##rows.sql", "INSERT INTO a VALUES (\"x\");\n");
+                world.send("always").says(&["rows.sql:1:1", why, "without ANSI_QUOTES"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_session_would_do_otherwise_than_its_client_is_refused() {
+    let (_, world) = on(Engine::Mariadb);
+    world.migration("1", "CREATE TABLE c (id INT);\n");
+    let path = "db/shop/2##dml##rows.sql";
+    world.file(path, "UPDATE c SET id = 1;\nINSERT INTO c SELECT ROW_COUNT();\n");
+    world.send("counts").refused(&["row-count", "2##dml##rows.sql:2:22"]);
+    let (_, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TABLE c (id INT);\n");
+    world.file(path, "COPY c TO STDOUT;\n");
+    world.send("writes").refused(&["copy-to-client", "2##dml##rows.sql:1:1"]);
+}
+
+#[test]
 fn a_journal_that_makes_its_session_refuse_the_record_is_no_dead_end() {
     for setting in ["default_transaction_read_only = on", "statement_timeout = 1"] {
         let (database, world) = on(Engine::Postgres);

@@ -131,7 +131,9 @@ fn what_failed_everywhere_is_mended_in_the_file() {
         world.file("db/1##ddl##a.sql", "CREATE TABLE a (id INTEGER NOT NULL PRIMARY KEY);\n");
         world.send("table").ok();
         // Where definitions commit by themselves each of them has run the first statement.
-        let text = |name: &str| format!("CREATE TABLE b (id INTEGER PRIMARY KEY);\nALTER TABLE {name} ADD COLUMN n INTEGER;\n");
+        let text = |name: &str| {
+            format!("CREATE TABLE b (id INTEGER PRIMARY KEY);\nALTER TABLE {name} ADD COLUMN n INTEGER;\n")
+        };
         world.file("db/2##ddl##b.sql", &text("missing"));
         world.without_hooks(|| world.send("everywhere").ok());
         let said = world.on_server(&["apply"]).refused(&["FAILED", "mend the file"]);
