@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::commands::scripts::prepare;
 use crate::commands::work::Work;
+use crate::config::Dialect;
 use crate::config::flavour::Flavour;
 use crate::engine::Script;
 use crate::history::{Mode, Row, State};
@@ -50,7 +51,7 @@ impl Work<'_> {
             }
             if self.target.manner.atomic_push {
                 alone = if script.is_left_in_part() { view.steps.len() + 1 } else { alone };
-                if let Some(why) = self.not_together(&script) {
+                if let Some(why) = self.not_together(&script, server.dialect) {
                     odd.insert(view.steps.len());
                     let path = script.migration.path.display();
                     view.notes.extend((plan.steps.len() > 1).then(|| by_itself(&path, why)));
@@ -75,11 +76,15 @@ impl Work<'_> {
     }
 
     /// Why a script cannot share a transaction with others, if it cannot.
-    fn not_together(&self, script: &Script) -> Option<&'static str> {
+    fn not_together(&self, script: &Script, dialect: Dialect) -> Option<&'static str> {
         if script.mode == Mode::Journal {
             return Some("cannot run in a transaction");
         }
-        (script.terms != self.terms()).then_some("has directives of its own")
+        if script.terms != self.terms() {
+            return Some("has terms of its own");
+        }
+        // The next file must not meet what it leaves in its session.
+        (!script.leaves_the_session(dialect)).then_some("may change its session")
     }
 
     fn step_view(&self, script: &Script) -> StepView {

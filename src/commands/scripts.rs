@@ -2,6 +2,7 @@
 //!
 //! What no gate would have let through is refused here too, because not everything came past a gate. Refuses to run.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -9,10 +10,10 @@ use anyhow::Result;
 use crate::commands::changes::{Content, Manifest, Source};
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
-use crate::data_change::{sql_to_run, without_indent};
+use crate::data_change::{Mistake, sql_to_run, without_indent};
 use crate::engine::{Script, ScriptStatement, Shares, Terms};
 use crate::history::Mode;
-use crate::migration::{Checksums, FileEntry, FileMode, Migration};
+use crate::migration::{Checksums, FileEntry, FileMode, Migration, RepoPath};
 use crate::plan::{Conflict, Step, resume_at};
 use crate::rules::naming::too_long;
 use crate::rules::suppression::{Suppression, suppressions};
@@ -21,6 +22,7 @@ use crate::sql::checksum::checksums;
 use crate::sql::copy::{NO_ROWS, copies};
 use crate::sql::directives::{Directives, directives};
 use crate::sql::facts::{Purpose, head};
+use crate::sql::foreign_keys::{ForeignKeys, foreign_keys};
 use crate::sql::split::split;
 use crate::sql::version_comments::{passed_over, split_to_run};
 use crate::text::Lines;
@@ -75,9 +77,9 @@ pub fn prepare(
         .ok()
         .filter(|text| !text.contains('\0'))
         .ok_or_else(|| conflict(migration, "the file is not UTF-8 text", "convert it: iconv -t UTF-8"))?;
-    let (text, indent) =
-        &sql_to_run(&migration.path, text).map_err(|mistake| conflict(migration, &mistake.message, &mistake.help))?;
     let flavour = declared_flavour(manifest, migration).unwrap_or(server);
+    let (text, indent) = &text_to_run(&migration.path, text, flavour)
+        .map_err(|mistake| conflict(migration, &mistake.message, &mistake.help))?;
     if let Some(span) = server.release.and_then(|release| passed_over(text, flavour, release)) {
         let line = Lines::of(text).at(span.start).line;
         let what = format!(
@@ -114,6 +116,15 @@ pub fn prepare(
             format!("line {}: a file that runs statement by statement cannot change its role", statement.line);
         return Err(conflict(migration, &message, "let the URL of the target name that role, or split the file"));
     }
+    let keys = match dialect {
+        Dialect::Sqlite if !asked.no_transaction => foreign_keys(statements.iter().map(|one| one.text.as_str())),
+        _ => ForeignKeys::default(),
+    };
+    if let Some(number) = keys.in_vain {
+        let what =
+            format!("line {}: inside of a transaction PRAGMA foreign_keys does nothing", statements[number].line);
+        return Err(conflict(migration, &what, "put it at the head of the file, before any other statement"));
+    }
     let sums: Vec<String> = statements.iter().map(ScriptStatement::sum).collect();
     let done = resume_at(step.earlier.as_deref(), &sums).map_err(|number| {
         conflict(
@@ -137,6 +148,7 @@ pub fn prepare(
             lock_timeout: asked.lock_timeout.or(terms.lock_timeout),
             statement_timeout: asked.statement_timeout.or(terms.statement_timeout),
             isolation: asked.isolation.map(str::to_owned),
+            foreign_keys: keys.enforced,
             patience: terms.patience,
         },
         suppressed: suppressed(text, flavour),
@@ -170,9 +182,17 @@ pub fn declared_flavour(manifest: &Manifest, migration: &Migration) -> Option<Fl
     project.database(migration.database.as_ref()).map(|database| database.flavour)
 }
 
+/// The SQL of a file as its client would read it, with the indentation that is not part of it. `mariadb`, `mysql` and
+/// `sqlite3` read lines, and none of their ends with a carriage return; `psql` keeps these.
+fn text_to_run<'t>(path: &RepoPath, text: &'t str, flavour: Flavour) -> Result<(Cow<'t, str>, usize), Mistake> {
+    let (text, indent) = sql_to_run(path, text)?;
+    let keeps = flavour.dialect == Dialect::Postgres || !text.contains("\r\n");
+    Ok((if keeps { text } else { text.replace("\r\n", "\n").into() }, indent))
+}
+
 /// The sums of all statements of a file, as the history holds them; `None` for a file that would not run.
 pub fn sums(migration: &Migration, text: &str, flavour: Flavour) -> Option<Vec<String>> {
-    let (text, indent) = &sql_to_run(&migration.path, text).ok()?;
+    let (text, indent) = &text_to_run(&migration.path, text, flavour).ok()?;
     let (asked, _) = directives(text, flavour);
     let statements = statements(migration, text, *indent, flavour, &asked).ok()?;
     Some(statements.iter().map(ScriptStatement::sum).collect())

@@ -59,6 +59,7 @@ impl Work<'_> {
             lock_timeout: environment.map(|environment| environment.lock_timeout),
             statement_timeout: environment.and_then(|environment| environment.statement_timeout),
             isolation: None,
+            foreign_keys: None,
             patience: self.target.manner.lock_wait,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::engine::patience::Patience;
 use crate::engine::record;
-use crate::engine::remains::Missing;
+use crate::engine::remains::{Missing, again};
 use crate::engine::remedy::{FULL, remedy};
 use crate::engine::run::{CLAIMED, Runner, Stop, gone};
 use crate::engine::wire::{Class, Fault, Wire};
@@ -43,8 +43,10 @@ impl<W: Wire> Runner<W> {
             }
             Stop::Commit(_, _, fault) => self.after_lost_record(scripts, &fault),
             Stop::Unsure => Err(Trouble::new("broken references could not be told apart", "schemagate apply")),
-            Stop::Undecided(number, why) => Ok(undecided(&scripts[0], number, &why)),
-            Stop::Missing(missing) => Ok(not_made_again(&scripts[0], &missing)),
+            Stop::Undecided(number, why) => {
+                Ok(self.put_to_people(&scripts[0], who, undecided(&scripts[0], number, &why)))
+            }
+            Stop::Missing(missing) => Ok(self.put_to_people(&scripts[0], who, not_made_again(&scripts[0], &missing))),
             Stop::Replay(number, fault) => self.after_replay(&scripts[0], who, number, &fault),
             Stop::Half(number, fault) => Ok(self.after_half(scripts, who, (0, number, number), fault)),
             Stop::Broken(index, number, problem) => {
@@ -91,10 +93,19 @@ impl<W: Wire> Runner<W> {
             (false, several) => nothing_stays(several),
         };
         let text = script.statements.get(number).map_or("", |statement| &statement.text);
+        let gone = journal.then(|| again(&script.statements, done, self.wire.dialect()).err()).flatten();
         let help = match (remedy(fault, text), FULL.contains(&fault.code.as_str())) {
             (None, _) => MEND.to_owned(),
             (Some(remedy), true) => format!("{remedy}; then schemagate sync"),
             (Some(remedy), false) => format!("{remedy}; then {MEND}"),
+        };
+        let help = match gone {
+            Some(gone) => format!(
+                "the rest uses what ended with this session ({}): write it without that, and {help}; or {}",
+                gone.what,
+                by_hand(script)
+            ),
+            None => help,
         };
         Outcome::Failed { script: index, error, left, help }
     }
@@ -136,6 +147,16 @@ impl<W: Wire> Runner<W> {
                 write!(left, "; this could NOT be recorded ({}), so do not apply before it is decided", fault.message);
         }
         Outcome::Failed { script: index, error, left, help: decide(script, from, number) }
+    }
+
+    /// Nothing ran now: what an earlier run left is written down as what people have to decide.
+    fn put_to_people(&mut self, script: &Script, who: &Provenance, outcome: Outcome) -> Outcome {
+        if let Outcome::Failed { error, .. } = &outcome {
+            let statement_open = script.earlier.as_ref().map_or(0, |row| row.statement_open);
+            let row = record::row(script, who, State::Failed, script.done);
+            let _ = self.record_failure(Row { error: Some(error.clone()), statement_open, ..row }, error);
+        }
+        outcome
     }
 
     /// A setting of an earlier attempt could not be made again: nothing ran, and what the history says stays.
@@ -291,11 +312,15 @@ fn not_made_again(script: &Script, missing: &Missing) -> Outcome {
         missing.what
     );
     let error = record::error(script, missing.statement, None, message, "session".to_owned());
-    let named = named(script);
-    let help = format!(
-        "run the remaining statements by hand, in one session that has it; then: schemagate resolve {named} --applied"
-    );
-    Outcome::Failed { script: 0, error, left: format!("{}; nothing ran now", ran(script.done)), help }
+    Outcome::Failed { script: 0, error, left: format!("{}; nothing ran now", ran(script.done)), help: by_hand(script) }
+}
+
+/// How people end a file whose rest needs its session.
+fn by_hand(script: &Script) -> String {
+    format!(
+        "run the remaining statements by hand, in one session that has it; then: schemagate resolve {} --applied",
+        named(script)
+    )
 }
 
 /// The words by which `resolve` knows a migration of a target.

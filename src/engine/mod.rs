@@ -214,6 +214,8 @@ pub struct Terms {
     pub statement_timeout: Option<Duration>,
     /// The isolation of its transaction, in the words of SQL.
     pub isolation: Option<String>,
+    /// Whether references are enforced, where the file says so before anything else (SQLite).
+    pub foreign_keys: Option<bool>,
     /// For how long it is tried again when somebody else is in the way.
     pub patience: Duration,
 }

@@ -14,7 +14,7 @@ use crate::text::{begins, holds, holds_any};
 impl Script {
     /// Says whether the script surely leaves settings, locks and temporary tables of its session as they were, if no
     /// routine of the database changes them.
-    pub(super) fn leaves_the_session(&self, dialect: Dialect) -> bool {
+    pub fn leaves_the_session(&self, dialect: Dialect) -> bool {
         let calls = |statement: &ScriptStatement| calls_unknown(&statement.text, dialect);
         !tells(&self.statements, dialect)
             && (dialect == Dialect::Sqlite || !self.makes_ways(dialect) && !self.statements.iter().any(calls))
@@ -43,10 +43,20 @@ impl Script {
         let stays = |statement: &ScriptStatement| {
             holds_any(&statement.text, &["set_config", "setseed", "replication_origin"], false)
                 || head(&statement.text, Dialect::Postgres).verb == "LOAD"
+                || holds_any(&statement.text, &["role", "user", "database"], true) && sets_for_logins(&statement.text)
                 || sets_its_own(&statement.text)
         };
         self.statements.iter().any(stays)
     }
+}
+
+/// Says whether `ALTER ROLE` or `ALTER DATABASE` stands anywhere in a text, also in the body of a routine: what they set
+/// counts for sessions that begin then.
+fn sets_for_logins(text: &str) -> bool {
+    let words: Vec<&str> =
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).collect();
+    let is = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+    words.windows(2).any(|pair| is(pair[0], &["ALTER"]) && is(pair[1], &["ROLE", "USER", "DATABASE"]))
 }
 
 /// Says whether `SET a.b` stands anywhere in a text, also in the body of a routine.
@@ -162,6 +172,13 @@ mod tests {
         for text in ["UPDATE t SET a = b.c", "SET search_path = a", "SELECT offset.a", "SET \u{e9}"] {
             assert!(!sets_its_own(text), "{text}");
         }
+    }
+
+    #[test]
+    fn what_counts_for_later_logins_is_seen() {
+        assert!(sets_for_logins("alter role app SET search_path = app"));
+        assert!(sets_for_logins("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET a = 1', 'x'); END $$"));
+        assert!(!sets_for_logins("ALTER TABLE role ADD COLUMN database TEXT"));
     }
 
     #[test]

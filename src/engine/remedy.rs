@@ -49,7 +49,9 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
         "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
         "23505" | "1062" => "rows that are there already break the uniqueness: clean them in a migration before",
         "23502" | "1048" | "1138" => "rows that are there already have no value: fill them first",
-        "23503" | "1452" | "1451" => "rows refer to rows that do not exist: clean them in a migration before",
+        "23503" | "1452" | "1451" => {
+            "rows would refer to rows that do not exist: bring both sides in order in a migration before"
+        }
         "42501" | "1044" | "1142" | "1227" => {
             "the user of this target's URL lacks the right: grant it, or change the URL"
         }

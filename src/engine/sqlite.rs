@@ -239,7 +239,8 @@ impl Wire for Sqlite {
 
     fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
         self.timeout = terms.statement_timeout;
-        let settings = format!("PRAGMA foreign_keys = OFF{}", self.session);
+        let keys = terms.foreign_keys.map(|on| format!("; PRAGMA foreign_keys = {on}")).unwrap_or_default();
+        let settings = format!("PRAGMA foreign_keys = OFF{}{keys}", self.session);
         self.tell(&settings).map(|_| ())
     }
 

@@ -139,7 +139,9 @@ fn created(words: &mut Words, dialect: Dialect) -> Option<Vec<Effect>> {
     words.any(&["CONCURRENTLY"]);
     if words.take(&["IF", "NOT", "EXISTS"]) {
         // PostgreSQL takes an index that a failed build left for one that exists.
-        return (dialect != Dialect::Postgres || kind != Kind::Index).then(harmless);
+        if dialect != Dialect::Postgres || kind != Kind::Index {
+            return Some(harmless());
+        }
     }
     if kind == Kind::Index && words.peek("ON") {
         return None;
@@ -270,6 +272,7 @@ pub(super) fn whole(text: &str, dialect: Dialect) -> bool {
         "LOCK",
         "UNLOCK",
         "USE",
+        "SIGNAL",
     ];
     words.any(&others)
 }

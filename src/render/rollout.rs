@@ -22,7 +22,7 @@ pub enum Standing {
     Applied,
     /// A statement was refused.
     Failed,
-    /// History and files disagree; nothing ran.
+    /// Something keeps a file from running, or history and files disagree; nothing ran.
     Conflict,
     /// The database could not be worked with.
     Unreachable,
@@ -227,7 +227,7 @@ pub fn target(view: &TargetView) -> String {
         Standing::Pending => format!("{} of {total} pending", view.steps.len()),
         Standing::Applied => format!("{} applied now, {} in all", done, view.applied_before + done),
         Standing::Failed => format!("FAILED after {done} of {} pending", view.steps.len()),
-        Standing::Conflict => "STOPPED: history and files disagree; nothing ran".to_owned(),
+        Standing::Conflict => "STOPPED: nothing ran".to_owned(),
         Standing::Unreachable => "UNREACHABLE: nothing ran".to_owned(),
         Standing::HeldBack if view.notes.is_empty() => {
             "held back: an earlier environment of this database stopped".to_owned()

@@ -51,6 +51,9 @@ fn sqlite(words: &[&str]) -> bool {
         ["VACUUM", ..] => true,
         ["PRAGMA", rest @ ..] => {
             let name = if rest.get(1) == Some(&"'.") { rest.get(2) } else { rest.first() };
+            if name == Some(&"WAL_CHECKPOINT") {
+                return true;
+            }
             let sets = rest.iter().any(|word| matches!(*word, "'=" | "'("));
             sets && matches!(name, Some(&("JOURNAL_MODE" | "SYNCHRONOUS")))
         }
@@ -94,7 +97,14 @@ fn mysql(text: &str, flavour: Flavour, words: &[&str]) -> bool {
             // The first of two signs before a variable of the system is a symbol of its own.
             let begins = |at: usize| at == 0 || words[at] == "',";
             let target = |at: usize| begins(at - 1) || at > 1 && words[at - 1] == "'@" && begins(at - 2);
+            // What the log of changes has is not said inside of a transaction, and its isolation neither (manual).
+            let log = |word: &&str| {
+                let name = word.trim_start_matches('@').rsplit('.').next().unwrap_or_default();
+                matches!(name, "SQL_LOG_BIN" | "GTID_NEXT" | "GTID_PURGED")
+            };
             words.iter().take(4).any(first)
+                || words.get(1) == Some(&"TRANSACTION")
+                || words.iter().enumerate().skip(1).any(|(at, word)| log(word) && words.get(at + 1) == Some(&"'="))
                 || words.iter().enumerate().skip(1).any(|(at, word)| {
                     let word = word.trim_start_matches('@');
                     target(at) && (word.starts_with("GLOBAL") || word.starts_with("PERSIST"))

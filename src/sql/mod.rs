@@ -7,6 +7,7 @@ pub mod checksum;
 pub mod copy;
 pub mod directives;
 pub mod facts;
+pub mod foreign_keys;
 pub mod lex;
 pub mod mysql;
 pub mod parse;

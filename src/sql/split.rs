@@ -142,7 +142,10 @@ impl Splitter<'_> {
             let argument = self.text[at + 9..line_end].trim();
             let separated = rest[9..].starts_with([' ', '\t']);
             if separated && !argument.is_empty() {
-                self.delimiter = argument.split_whitespace().next().unwrap_or(";").to_owned();
+                let word = argument.split_whitespace().next().unwrap_or(";");
+                // The clients take quotes around it off.
+                let bare = ['\'', '"', '`'].iter().find_map(|quote| word.strip_prefix(*quote)?.strip_suffix(*quote));
+                self.delimiter = bare.filter(|bare| !bare.is_empty()).unwrap_or(word).to_owned();
                 return Some(line_end);
             }
         }

@@ -33,6 +33,7 @@ mod matrix;
 mod matrix_cases;
 mod misread;
 mod outages;
+mod parity;
 mod proxy;
 mod pushing;
 mod reports;
