@@ -113,6 +113,40 @@ pub fn rights_complaint(path: &Path, holds_secret: bool) -> Result<Option<String
     Ok(None)
 }
 
+/// Makes a folder of ours in a Git directory, for those who may write Git's own (`core.sharedRepository`, which Git brings
+/// to the rights of its folders itself).
+///
+/// # Errors
+/// If it cannot be made.
+pub fn folder_like_gits(common_dir: &Path, folder: &Path) -> Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder.parent().filter(|above| *above != common_dir) {
+        folder_like_gits(common_dir, above)?;
+    }
+    let failed = || format!("{} cannot be made", folder.display());
+    match std::fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error).with_context(failed),
+        _ => {}
+    }
+    match shared_by_group(common_dir) {
+        Some(mode) => std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode)).with_context(failed),
+        None => Ok(()),
+    }
+}
+
+/// The rights of Git's own folders where a group shares them.
+fn shared_by_group(common_dir: &Path) -> Option<u32> {
+    let mode = std::fs::metadata(common_dir.join("objects")).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o020 != 0).then_some(mode)
+}
+
+/// The rights of a file of ours in a Git directory: what a group shares all of it may write.
+pub fn rights_like_gits(common_dir: &Path) -> u32 {
+    if shared_by_group(common_dir).is_some() { 0o664 } else { 0o644 }
+}
+
 /// Writes a file aside and renames it into place, so that nobody ever sees half of it.
 ///
 /// # Errors

@@ -42,6 +42,13 @@ struct Entry<'e> {
     sums: Cow<'e, str>,
 }
 
+impl Entry<'_> {
+    /// Says whether it was only about to run when it was written.
+    fn is_announced(&self) -> bool {
+        self.ran == Ran::All && self.text.is_empty()
+    }
+}
+
 /// How much of a migration ran and stays, or may.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
@@ -78,7 +85,7 @@ fn file_of(common_dir: &Path, kind: &str, label: &str) -> PathBuf {
 }
 
 /// Writes a file of ours, unless it says that already.
-fn write(path: &Path, value: &impl Serialize) -> Result<()> {
+fn write(common_dir: &Path, path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec(value)?;
     let length = |path: &Path| std::fs::metadata(path).map(|data| data.len()).ok();
     let same_length = length(path).is_some_and(|length| usize::try_from(length).is_ok_and(|bytes| bytes == text.len()));
@@ -86,9 +93,9 @@ fn write(path: &Path, value: &impl Serialize) -> Result<()> {
         return Ok(());
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        disk::folder_like_gits(common_dir, folder)?;
     }
-    disk::write(path, &text, 0o644)
+    disk::write(path, &text, disk::rights_like_gits(common_dir))
 }
 
 /// What tells a target from all others: a tenant may be named like one of another group.
@@ -164,7 +171,7 @@ pub fn keep(
         sums: Cow::default(),
     }));
     let file = File { format: 1, target: key(target), database, entries };
-    write(&path(common_dir, target), &file)
+    write(common_dir, &path(common_dir, target), &file)
 }
 
 /// What is known of a target from before.
@@ -194,6 +201,12 @@ fn place_of(entry: &Entry<'_>) -> Option<Place> {
     Some((entry.project.clone().into_owned(), entry.version_key.clone().into_owned(), kind))
 }
 
+/// The places of what a target was about to run, and of which its history did not tell since.
+pub fn announced(common_dir: &Path, target: &Target) -> Vec<Place> {
+    let entries = read(common_dir, target).map(|file| file.entries).unwrap_or_default();
+    entries.iter().filter(|entry| entry.is_announced()).filter_map(place_of).collect()
+}
+
 /// The ledger of a target as it stands, to be put back.
 pub fn as_it_stands(common_dir: &Path, target: &Target) -> Option<Vec<u8>> {
     std::fs::read(path(common_dir, target)).ok()
@@ -206,7 +219,7 @@ pub fn put_back(common_dir: &Path, target: &Target, before: Option<&[u8]>, writt
         return;
     }
     let _ = match before {
-        Some(before) => disk::write(&path, before, 0o644),
+        Some(before) => disk::write(&path, before, disk::rights_like_gits(common_dir)),
         None => std::fs::remove_file(&path).map_err(anyhow::Error::from),
     };
 }
@@ -236,7 +249,7 @@ pub fn keep_tenants<'n>(common_dir: &Path, tenants: &Tenants, names: impl Iterat
     let mut all = tenant_names(&path);
     all.retain(|name| is_there(common_dir, &tenants.target(DatabaseName::new(name.clone()))));
     all.extend(names.map(str::to_owned));
-    write(&path, &all)
+    write(common_dir, &path, &all)
 }
 
 fn tenant_names(path: &Path) -> BTreeSet<String> {
@@ -284,7 +297,7 @@ impl<'r> Ledgers<'r> {
             let takers = || files.iter().filter(|(target, _)| target.takes(&migration, project.group.as_deref()));
             let serves = |target: &Target| self.serving.contains(&&target.environment);
             takers().find(|(target, _)| serves(target))?;
-            let (mut forbid, mut unknown) = (Vec::new(), Vec::new());
+            let (mut forbid, mut announced, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
             for (target, file) in takers() {
                 let Some(File { entries, .. }) = file else {
                     if serves(target) || is_there(self.common_dir, target) {
@@ -295,8 +308,10 @@ impl<'r> Ledgers<'r> {
                 let forbids = |entry: &&Entry<'_>| {
                     is_of(entry, &migration, project, source, serves(target)) && forbids(entry, change, project, source)
                 };
-                if entries.iter().any(|entry| forbids(&entry)) {
-                    forbid.push(target.label());
+                match entries.iter().find(forbids) {
+                    Some(entry) if entry.is_announced() => announced.push(target.label()),
+                    Some(_) => forbid.push(target.label()),
+                    None => {}
                 }
             }
             let ran = (!forbid.is_empty()).then(|| format!("it has run on {}", enumerate(&forbid, 8)));
@@ -307,7 +322,14 @@ impl<'r> Ledgers<'r> {
                      there yet has no place in the server file)"
                 )
             });
-            Some((change.path.clone(), ran.into_iter().chain(doubt).collect()))
+            let begun = (!announced.is_empty()).then(|| {
+                format!(
+                    "it was about to run on {}; if nobody is at work there, `schemagate resolve` with --not-applied looks \
+                     and lets it go",
+                    enumerate(&announced, 8)
+                )
+            });
+            Some((change.path.clone(), ran.into_iter().chain(begun).chain(doubt).collect()))
         };
         changes.iter().filter_map(|change| who(change)).collect()
     }

@@ -198,7 +198,7 @@ fn newest(folder: &Path, chain: &[(usize, String)], flavour: Flavour) -> Option<
 }
 
 fn keep(folder: &Path, key: &str, snapshot: &[u8]) -> Result<()> {
-    std::fs::create_dir_all(folder)?;
+    disk::folder_like_gits(folder.parent().and_then(Path::parent).unwrap_or(folder), folder)?;
     let mut bytes = Sha256::digest(snapshot).to_vec();
     bytes.extend_from_slice(snapshot);
     disk::write(&folder.join(key), &bytes, 0o600)?;

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::commands::apply::{Opened, Selection, open};
 use crate::commands::changes::{Source, manifest};
+use crate::commands::cut_off::let_go;
 use crate::commands::ledger;
 use crate::commands::rollout::{self, migrations};
 use crate::commands::scripts::{bytes, declared_flavour};
@@ -83,7 +84,14 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
         Ok(opened) => opened,
         Err(exit) => return Ok(exit),
     };
-    let mut found = find(&opened, &args.selection, &args.migration, args.yes)?;
+    let found = find(&opened, &args.selection, &args.migration, args.yes);
+    if found.is_err()
+        && args.not_applied
+        && let Some(exit) = let_go(&opened, &args.selection, &args.migration, args.yes, console)?
+    {
+        return Ok(exit);
+    }
+    let mut found = found?;
     console.say(&shown(&found));
     let (decision, what) = match (args.from, args.applied, args.not_applied, args.forget) {
         (Some(from), ..) => {

@@ -95,8 +95,8 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
                     format!(
                         "look at the database, and say what of it is there: schemagate resolve {} -e {} -d {}",
                         for_shell(&step.path),
-                        view.environment,
-                        view.database
+                        for_shell(&view.environment),
+                        for_shell(&view.database)
                     )
                 } else {
                     step.mend.clone().unwrap_or_default()

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use crate::commands::changes::{Manifest, Source};
 use crate::commands::ledger;
 use crate::commands::rollout::{Event, Order, READ_WAIT, open};
+use crate::commands::same_file::no_other_has_it;
 use crate::commands::scripts::{bytes, declared_flavour};
 use crate::commands::server::Loaded;
 use crate::config::flavour::Flavour;
@@ -80,6 +81,7 @@ impl Work<'_> {
     ) -> Result<(), Trouble> {
         let patience =
             if self.dry { READ_WAIT.min(self.target.manner.lock_wait) } else { self.target.manner.lock_wait };
+        no_other_has_it(self.loaded, self.target)?;
         let (mut session, server) = open(self.target, self.loaded, Access::Read, patience)?;
         let rows = session.history()?;
         let name = session.identity().name;
@@ -99,7 +101,7 @@ impl Work<'_> {
         // From here on a push may not change what is about to run; if somebody else is at work, what is written stays.
         let ledger = || ledger::as_it_stands(&repository.common_dir, self.target);
         let before = ledger();
-        self.remember(&name, &rows, (&plan.steps, false), view, repository);
+        self.announce(&name, &rows, (&plan.steps, false), repository)?;
         let announced = ledger();
         drop(plan);
         let locked = session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)));
@@ -123,7 +125,7 @@ impl Work<'_> {
         view.notes.append(&mut notes);
         let name = &identity.name;
         if view.standing == Standing::Pending {
-            self.remember(name, &rows, (&pending.steps, true), view, repository);
+            self.announce(name, &rows, (&pending.steps, true), repository)?;
             drop(rows);
             self.execute(session.as_mut(), server, pending, view, tell);
         }
@@ -153,6 +155,23 @@ impl Work<'_> {
         {
             view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
         }
+    }
+
+    /// The same before something runs: what could not be written down does not run, as the next push may change it.
+    fn announce(
+        &self,
+        name: &str,
+        rows: &[Row],
+        (about_to_run, locked): (&[Step], bool),
+        repository: &Repository,
+    ) -> Result<(), Trouble> {
+        let mut migrations = about_to_run.iter().map(|step| &step.migration);
+        ledger::keep(&repository.common_dir, self.target, name, rows, &mut migrations, locked).map_err(|error| {
+            Trouble::new(
+                format!("the ledger of this target could not be written, so nothing ran: {error:#}"),
+                "let the user of the hooks write there, and free some space; then schemagate sync",
+            )
+        })
     }
 
     /// Compares a database with what is known of this target from before: it may have been made anew, restored, or be

@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result};
 use crate::commands::rollout::Order;
 use crate::commands::server::{Loaded, require};
 use crate::commands::{Console, Exit, apply, ledger};
+use crate::disk;
 use crate::engine::Provenance;
 use crate::environment;
 use crate::git::refs::{Branch, branches};
@@ -114,7 +115,7 @@ pub fn start(
 /// Chooses the name of a new journal and removes the oldest ones.
 fn journal_file(common_dir: &Path) -> Result<PathBuf> {
     let folder = ledger::folder(common_dir).join("journal");
-    std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    disk::folder_like_gits(common_dir, &folder)?;
     let mut journals: Vec<PathBuf> = std::fs::read_dir(&folder)?.flatten().map(|entry| entry.path()).collect();
     journals.sort();
     for old in journals.iter().take(journals.len().saturating_sub(2 * JOURNALS - 2)) {

@@ -9,7 +9,7 @@ use crate::config::reader::{At, Problems, Section};
 use crate::config::server::Environment;
 use crate::config::urls::{UrlSource, has_password, source, usable};
 use crate::migration::{DatabaseName, EnvironmentName, Migration};
-use crate::text::{Span, did_you_mean, enumerate};
+use crate::text::{Span, did_you_mean, enumerate, for_shell};
 
 /// How long to wait for a busy database unless configured.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -148,7 +148,8 @@ impl Target {
 
     /// Returns the options by which commands name a target.
     pub fn options(&self) -> String {
-        format!("-e {} -d {}", self.environment, self.audience.database())
+        let [environment, database] = [self.environment.as_str(), self.audience.database().as_str()].map(for_shell);
+        format!("-e {environment} -d {database}")
     }
 
     /// Returns `environment/database`, as messages name a target.
@@ -162,7 +163,7 @@ pub(super) struct Targets<'s> {
     pub(super) problems: &'s Problems,
     pub(super) seen: Vec<(EnvironmentName, DatabaseName, Span)>,
     /// The URLs so far; of tenants with the group.
-    pub(super) urls: Vec<(String, Option<String>)>,
+    pub(super) urls: Vec<(String, Option<String>, Option<Vec<String>>)>,
     pub(super) holds_secret: bool,
     pub(super) list: Vec<Target>,
     pub(super) tenants: Vec<Tenants>,
@@ -298,8 +299,17 @@ impl Targets<'_> {
             usable(&url, self.problems)?;
             // Groups may share the databases of their tenants, each with projects of its own.
             let of = section.string("group").filter(|_| url.value.contains(DATABASE_MARK)).map(|group| group.value);
-            let same = (url.value.clone(), of);
-            if self.urls.contains(&same) {
+            // Tenants of one template are others where their names are.
+            let names = section.strings("databases").filter(|_| url.value.contains(DATABASE_MARK));
+            let names = names.map(|names| names.into_iter().map(|name| name.value).collect::<Vec<_>>());
+            let same = |(other, group, theirs): &(String, Option<String>, Option<Vec<String>>)| {
+                let meet = match (&names, theirs) {
+                    (Some(names), Some(theirs)) => names.iter().any(|name| theirs.contains(name)),
+                    _ => true,
+                };
+                *other == url.value && *group == of && meet
+            };
+            if self.urls.iter().any(same) {
                 self.problems.add(
                     url.span,
                     "two targets have the same URL, so their histories would mix",
@@ -307,7 +317,7 @@ impl Targets<'_> {
                     "give each target a database of its own",
                 );
             }
-            self.urls.push(same);
+            self.urls.push((url.value.clone(), of, names));
             self.holds_secret |= has_password(&url.value);
             return Some(UrlSource::Inline(url.value));
         }

@@ -19,6 +19,7 @@ use crate::engine::postgres::without_url;
 use crate::engine::record::text;
 use crate::engine::routines;
 use crate::engine::run::{Runner, gone};
+use crate::engine::url_options::{ODD, Options, look};
 use crate::engine::verify::place;
 use crate::engine::watch::{alive, wait};
 use crate::engine::ways::{TEXTS, ways};
@@ -27,17 +28,38 @@ use crate::engine::wire::{
 };
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 
+/// What a URL may say.
+const URL: Options = Options {
+    names: &[
+        "sslmode",
+        "ssl-mode",
+        "sslca",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "charset",
+        "collation",
+        "socket",
+    ],
+    files: &["sslca", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"],
+    mode: &["sslmode", "ssl-mode"],
+    modes: &["disabled", "preferred", "required", "verify_ca", "verify_identity"],
+};
+
 /// Opens a database; see [`crate::engine::Engine::connect`].
 ///
 /// # Errors
 /// If the URL cannot be used, or the server does not let us in.
 pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trouble> {
     let runtime = runtime()?;
-    let help = "write mariadb://user@host:3306/database (or mysql://...)";
+    look(url, &URL)?;
+    let help = format!("write mariadb://user@host:3306/database (or mysql://...); {ODD}");
     let dialect = if url.starts_with("mariadb:") { Dialect::Mariadb } else { Dialect::Mysql };
-    let options = options(url).map_err(|_| Trouble::new("the URL cannot be used", help))?;
+    let options = options(url).map_err(|_| Trouble::new("the URL cannot be used", help.as_str()))?;
     let database = options.get_database().filter(|name| !name.is_empty());
-    let database = database.ok_or_else(|| Trouble::new("the URL names no database", help))?.to_owned();
+    let database = database.ok_or_else(|| Trouble::new("the URL names no database", help.as_str()))?.to_owned();
     let connection = open(&runtime, &options, how.wait)?;
     let prefix = format!("`{}`.", database.replace('`', "``"));
     let session = how.session.iter().map(|(name, value)| setting(name, value, dialect)).collect();
@@ -359,7 +381,7 @@ fn explain(fault: &Fault) -> Trouble {
             "the server has no connection left; end some or raise max_connections, then run schemagate sync"
         }
         "1044" | "1142" | "1227" => {
-            "grant the user of this URL what it lacks: its migrations' rights, and CREATE, ALTER, SELECT, \
+            "grant the user of this URL what it lacks (or create the database, if there is none): its migrations' rights, and CREATE, ALTER, SELECT, \
                                      INSERT, UPDATE and DELETE for the history tables"
         }
         "1290" | "1836" => "the server is read-only; let the URL name the primary server",

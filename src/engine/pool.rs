@@ -7,7 +7,8 @@ use std::time::Duration;
 use sqlx::Connection as _;
 
 use crate::engine::Trouble;
-use crate::engine::postgres::{Postgres, explain, fault, open};
+use crate::engine::postgres::{Postgres, fault, open};
+use crate::engine::postgres_session::explain;
 use crate::engine::wire::texts;
 
 impl Postgres {

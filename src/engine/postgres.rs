@@ -15,15 +15,14 @@ use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::detach::or_what_goes_on;
 use crate::engine::notices;
 use crate::engine::patience::again;
-use crate::engine::postgres_session::READING;
+use crate::engine::postgres_session::{READING, URL, explain};
 use crate::engine::probe::quoted;
 use crate::engine::record::text;
 use crate::engine::routines;
 use crate::engine::run::Runner;
+use crate::engine::url_options::{ODD, look};
 use crate::engine::watch::{alive, wait};
-use crate::engine::wire::{
-    Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
-};
+use crate::engine::wire::{Class, Fault, REOPEN, Rows, Tick, Wire, connected, joint, over_sqlx, runtime, texts};
 use crate::engine::words::Words;
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Shares, Terms, Trouble, tables};
 use crate::text::holds;
@@ -39,7 +38,9 @@ const MOST_LOCKS: usize = 100;
 /// If the URL cannot be used, or the server does not let us in.
 pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trouble> {
     let runtime = runtime()?;
-    let unusable = |_| Trouble::new("the URL cannot be used", "write postgres://user@host:5432/database");
+    look(url, &URL)?;
+    let unusable =
+        |_| Trouble::new("the URL cannot be used", format!("write postgres://user@host:5432/database; {ODD}"));
     let options = PgConnectOptions::from_str(url).map_err(unusable)?;
     let options = options.statement_cache_capacity(0).disable_statement_logging().application_name(&name());
     notices::listen();
@@ -374,27 +375,4 @@ pub(super) fn without_url(error: &sqlx::Error) -> String {
         sqlx::Error::Protocol(why) => format!("the server's answer was not understood: {why}"),
         _ => "the connection was closed".to_owned(),
     }
-}
-
-pub(super) fn explain(fault: &Fault) -> Trouble {
-    let help = match fault.code.as_str() {
-        "28P01" | "28000" => "check user and password of the URL, and pg_hba.conf of the server",
-        "3D000" => "create the database first, or mend its name in the URL",
-        "53300" => "the server has no connection left; end some or raise max_connections, then run schemagate sync",
-        "42501" => {
-            "grant the user of this URL what it lacks (CREATE on the database for the schema of the history, or \
-                    set history-schema of the target to one where it may create tables)"
-        }
-        "25006" => "the server or its transactions are read-only; let the URL name the primary server",
-        "53100" => "the disk of the server is full; free some space and run schemagate sync",
-        "57P03" | "57P01" | "57P02" => "the server is starting or stopping; run schemagate sync when it is up",
-        "" if is_about_tls(&fault.message) => {
-            "check the certificate of the server and sslmode and sslrootcert of the URL"
-        }
-        "" if fault.class == Class::Lost => {
-            "check host and port of the URL and whether the server runs; then run schemagate sync"
-        }
-        _ => "the message is the database's own",
-    };
-    Trouble::new(fault.message.clone(), help)
 }

@@ -6,10 +6,37 @@ use std::borrow::Cow;
 
 use crate::config::Dialect;
 use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
-use crate::engine::postgres::{LOCK_CLASS, Postgres, explain, open};
+use crate::engine::postgres::{LOCK_CLASS, Postgres, open};
 use crate::engine::record::text;
-use crate::engine::wire::{REOPEN, Wire as _};
+use crate::engine::url_options::Options;
+use crate::engine::wire::{Class, Fault, REOPEN, Wire as _, is_about_tls};
 use crate::engine::{Terms, Trouble};
+
+/// What a URL may say.
+pub(super) const URL: Options = Options {
+    names: &[
+        "sslmode",
+        "ssl-mode",
+        "sslrootcert",
+        "ssl-root-cert",
+        "ssl-ca",
+        "sslcert",
+        "ssl-cert",
+        "sslkey",
+        "ssl-key",
+        "host",
+        "hostaddr",
+        "port",
+        "dbname",
+        "user",
+        "password",
+        "application_name",
+        "options",
+    ],
+    files: &["sslrootcert", "ssl-root-cert", "ssl-ca", "sslcert", "ssl-cert", "sslkey", "ssl-key"],
+    mode: &["sslmode", "ssl-mode"],
+    modes: &["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+};
 
 /// The question how the session reads text.
 pub(super) const READING: &str = "SELECT pg_catalog.current_setting('standard_conforming_strings'), \
@@ -97,4 +124,31 @@ impl Postgres {
             _ => Ok(false),
         }
     }
+}
+
+/// Explains a fault to people.
+pub(super) fn explain(fault: &Fault) -> Trouble {
+    let help = match fault.code.as_str() {
+        "28000" if fault.message.contains("no encryption") => {
+            "the server lets nobody in without TLS: write sslmode=require, or better verify-full with sslrootcert"
+        }
+        "28P01" | "28000" => "check user and password of the URL, and pg_hba.conf of the server",
+        "3D000" => "create the database first, or mend its name in the URL",
+        "53300" => "the server has no connection left; end some or raise max_connections, then run schemagate sync",
+        "42501" => {
+            "grant the user of this URL what it lacks (CREATE on the database for the schema of the history, or \
+                    set history-schema of the target to one where it may create tables)"
+        }
+        "25006" => "the server or its transactions are read-only; let the URL name the primary server",
+        "53100" => "the disk of the server is full; free some space and run schemagate sync",
+        "57P03" | "57P01" | "57P02" => "the server is starting or stopping; run schemagate sync when it is up",
+        "" if is_about_tls(&fault.message) => {
+            "check the certificate of the server and sslmode and sslrootcert of the URL"
+        }
+        "" if fault.class == Class::Lost => {
+            "check host and port of the URL and whether the server runs; then run schemagate sync"
+        }
+        _ => "the message is the database's own",
+    };
+    Trouble::new(fault.message.clone(), help)
 }

@@ -13,7 +13,7 @@ use crate::engine::{Decision, Outcome, Provenance, Script, Session, Trouble};
 use crate::history::Row;
 
 /// Takes `sqlite:PATH`, `sqlite:///PATH` and the option `mode=rw` or `mode=rwc` apart.
-pub(super) fn parse_url(url: &str) -> Result<(PathBuf, bool), Trouble> {
+pub(crate) fn parse_url(url: &str) -> Result<(PathBuf, bool), Trouble> {
     let wrong = |message: &str| Trouble::new(message, "write sqlite:///srv/db/shop.sqlite");
     let rest = url.strip_prefix("sqlite:").ok_or_else(|| wrong("this is not a SQLite URL"))?;
     if rest.starts_with("//") && !rest.starts_with("///") {

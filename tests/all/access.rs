@@ -85,7 +85,7 @@ fn a_mariadb_is_believed_as_far_as_ssl_mode_says() {
         ),
         // The certificate is that of localhost.
         (format!("ssl-mode=VERIFY_IDENTITY&ssl-ca={right}"), Err("check the certificate of the server")),
-        ("ssl-mode=PERHAPS".to_owned(), Err("the URL cannot be used")),
+        ("ssl-mode=PERHAPS".to_owned(), Err("has a word for `ssl-mode` that nobody knows")),
     ];
     for (version, (mode, expected)) in cases.into_iter().enumerate() {
         let url = format!("mariadb://net:hunter2@{address}:3306/secured?{mode}");
@@ -246,4 +246,68 @@ fn a_server_that_only_reads_is_named_and_goes_on_when_it_writes_again() {
         database.ask(&world, "SET GLOBAL read_only = 0");
         world.on_server(&["apply"]).says(&["1 applied now"]).ok();
     }
+}
+
+#[test]
+fn an_option_of_a_url_that_nobody_knows_is_no_silence() {
+    for engine in Engine::servers() {
+        let (database, world) = on(engine);
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.send("one").ok();
+        let joint = if database.url.contains('?') { '&' } else { '?' };
+        let misspelt = if engine == Engine::Postgres { "sslmod=verify-full" } else { "ssl-mod=VERIFY_CA" };
+        for (more, said) in [
+            (misspelt, "did you mean"),
+            ("sslmode=nonsense", "its words are"),
+            ("ssl-ca=/nosuch", "`ssl-ca` of the URL names /nosuch, which cannot be read"),
+        ] {
+            let url = format!("{}{joint}{more}", database.url);
+            world.write_server_file(&database.server_file().replace(&database.url, &url));
+            world.on_server(&["status"]).refused(&[said]);
+        }
+    }
+}
+
+#[test]
+fn two_spellings_of_one_file_are_one_database() {
+    let target = |database: &str, file: &str| {
+        format!("[[target]]\nenvironment = \"dev\"\ndatabase = \"{database}\"\nurl = \"sqlite:{file}\"\n")
+    };
+    let keys = format!(
+        "branches = [\"main\"]\n[[environment]]\nname = \"dev\"\n{}{}",
+        target("shop", "shop.sqlite"),
+        target("lite", "hooks/../shop.sqlite")
+    );
+    let world = World::new(crate::support::MANIFEST, &keys);
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.sql("shop.sqlite", "CREATE TABLE x (id INTEGER)");
+    world.send("one").says(&["dev/lite has the same database file, so their histories would mix"]);
+}
+
+#[test]
+fn what_is_about_to_run_is_written_down_or_does_not_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_, world) = on(Engine::Sqlite);
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    world.send("one").ok();
+    let folder = world.server().join("schemagate/ledger");
+    // A file in the place of the folder: root may write everywhere.
+    let kept = world.path().join("kept-ledger");
+    std::fs::rename(&folder, &kept).unwrap();
+    std::fs::write(&folder, "").unwrap();
+    world.migration("2", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+    world.without_hooks(|| world.send("two").ok());
+    world.on_server(&["apply"]).refused(&["could not be written, so nothing ran", "then schemagate sync"]);
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&kept, &folder).unwrap();
+    world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+    // Where a group shares the repository it shares what is ours.
+    let objects = world.server().join("objects");
+    std::fs::set_permissions(&objects, std::fs::Permissions::from_mode(0o2775)).unwrap();
+    std::fs::remove_dir_all(world.server().join("schemagate")).unwrap();
+    world.on_server(&["apply"]).ok();
+    let mode = |path: std::path::PathBuf| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode(folder.clone()), 0o2775);
+    let file = std::fs::read_dir(&folder).unwrap().flatten().next().unwrap().path();
+    assert_eq!(mode(file), 0o664);
 }

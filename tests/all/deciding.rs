@@ -94,3 +94,31 @@ fn who_removes_the_lock_file_of_sqlite_stops_the_run() {
     assert_eq!(database.ask(&world, "SELECT count(*) FROM sqlite_master WHERE name = 'b'"), "0");
     world.on_server(&["apply"]).says(&["2 in all"]).ok();
 }
+
+#[test]
+fn what_was_cut_off_before_anything_ran_may_be_let_go() {
+    let (database, world) = on(Engine::Postgres);
+    world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+    world.send("table").ok();
+    let path = "db/shop/2##dml##x.sql";
+    world.file(path, "INSERT INTO a SELECT 1 FROM pg_sleep(600);\n");
+    world.without_hooks(|| world.send("runs away").ok());
+    let mut child = world.begin_apply();
+    let running =
+        "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^INSERT.*pg_sleep.600' AND datname = current_database()";
+    while database.ask(&world, running) != "1" {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^INSERT.*pg_sleep.600'";
+    database.ask(&world, end);
+    world.file(path, "INSERT INTO a VALUES (1);\n");
+    world.send("mended").refused(&["released-edited", "it was about to run on dev/shop", "--not-applied"]);
+    world
+        .on_server(&["resolve", path, "--not-applied"])
+        .refused(&["was about to run when its rollout was cut off", "--yes"]);
+    world.on_server(&["resolve", path, "--not-applied", "--yes"]).says(&["done: nobody is at work there"]).ok();
+    world.push().says(&["1 applied now, 2 in all"]).ok();
+    assert_eq!(database.ask(&world, "SELECT count(*) FROM a"), "1");
+}
