@@ -10,6 +10,7 @@ use crate::commands::shims::{self, CLIENT, SERVER};
 use crate::commands::{Console, Exit};
 use crate::git::repository::Repository;
 use crate::render::Format;
+use crate::text::for_shell;
 
 /// Installs the hooks into a repository.
 ///
@@ -145,8 +146,8 @@ fn server_notes(repository: &Repository, console: &mut Console<'_>) -> Result<()
     ];
     for (key, value, setting, why) in wanted {
         if repository.config(key)?.as_deref() != Some(value) {
-            let folder = repository.git_dir.display();
-            console.say(&format!("hint: git -C '{folder}' config {setting}   ({why})\n"));
+            let folder = for_shell(&repository.git_dir.display().to_string());
+            console.say(&format!("hint: git -C {folder} config {setting}   ({why})\n"));
         }
     }
     Ok(())

@@ -35,6 +35,9 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
             "this statement cannot run in a transaction: put it into a file of its own that begins with \
                     -- schemagate: no-transaction"
         }
+        "8" | "1032" | "1544" => {
+            "let the user of the hooks write the database file and its folder (chmod, chown), if that is what is missing"
+        }
         "2D000" => {
             "a routine that commits cannot run in a transaction: put the call into a file of its own that begins with \
              -- schemagate: no-transaction"

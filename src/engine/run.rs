@@ -277,7 +277,13 @@ impl<W: Wire> Session for Runner<W> {
             Ok(row) => rows.push(row),
             Err(error) => wrong = Some(error),
         });
-        read.map_err(|fault| self.explain(&fault))?;
+        read.map_err(|fault| match fault.class {
+            Class::Refused => Trouble::new(
+                format!("the tables of the history (schemagate_...) cannot be read: {}", fault.message),
+                "grant the right to read them, or restore them from a backup; tables that are not ours are renamed",
+            ),
+            _ => self.explain(&fault),
+        })?;
         if let Some(error) = wrong {
             return Err(damaged(error));
         }

@@ -81,7 +81,12 @@ impl<W: Wire> Runner<W> {
             return Ok(Outcome::Applied(vec![Duration::ZERO; scripts.len()]));
         }
         let message = self.explain(fault).message;
-        let help = remedy(fault, "").map_or_else(String::new, |remedy| format!("{remedy}; then "));
+        let damaged = fault.class == Class::Refused && fault.message.contains("schemagate_");
+        let help = match remedy(fault, "") {
+            None if damaged => "restore the tables of the history (schemagate_...) from a backup; then ".to_owned(),
+            None => String::new(),
+            Some(remedy) => format!("{remedy}; then "),
+        };
         let left = if scripts.iter().any(|script| script.mode == Mode::Journal) {
             "the history has the statements that it says; whether the one begun behind them took effect, the next run \
              finds out"

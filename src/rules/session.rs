@@ -72,7 +72,7 @@ pub static PRAGMA_IN_VAIN: Rule = Rule {
     name: "pragma-in-vain",
     severity: Severity::Error,
     configurable: false,
-    summary: "PRAGMA foreign_keys stands where it does nothing.",
+    summary: "PRAGMA foreign_keys or encoding stands where it does nothing.",
     explanation: "A file of SQLite runs in a transaction, and inside of one the pragma does nothing. At the head of the file, \
                   before any other statement, it holds for the whole file.",
 };
@@ -124,6 +124,14 @@ fn found(script: &Script<'_>, statement: &Statement) -> Option<Finding> {
         return Some(Finding::new(&COPY_TO_CLIENT, place(span), message).help("remove it"));
     }
     let head = head(text, flavour);
+    if flavour.dialect == Dialect::Sqlite
+        && matches!(&*head.words, [pragma, name, sign, ..] if pragma == "PRAGMA" && name == "ENCODING" && (sign == "=" || sign == "("))
+    {
+        let message = "the encoding of a database is fixed once it has a table, and the history is made first";
+        return Some(
+            Finding::new(&PRAGMA_IN_VAIN, place(head.verb_span), message).help("create the database file with it"),
+        );
+    }
     if flavour.is_mysql() && head.verb == "LOAD" && head.words.iter().take(4).any(|word| word == "LOCAL") {
         let message = "LOAD DATA LOCAL reads a file of a client, and there is none";
         return Some(Finding::new(&CLIENT_FILE, place(head.verb_span), message).help("write the rows as INSERT"));

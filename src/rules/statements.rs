@@ -155,7 +155,7 @@ fn purpose(script: &Script<'_>, head: &Head, span: Span, purpose: Purpose) -> Op
             } else {
                 (
                     "end or split the transaction in which the file is run and recorded",
-                    "remove it; every file runs in a transaction already",
+                    "remove it; the program begins and ends transactions itself",
                 )
             };
             let finding = Finding::new(&TRANSACTION_CONTROL, place, format!("{verb} would {what}"));

@@ -315,6 +315,11 @@ fn rejected(text: &str, complaint: Complaint) -> Verdict {
 
 /// What SQLite would refuse because of the schema.
 fn refused(text: &str, head: &Head, complaint: Complaint) -> Verdict {
+    // `writable_schema` allows it; what it makes of the schema is not followed here.
+    if complaint.message.starts_with("table sqlite_") && complaint.message.ends_with("may not be modified") {
+        let why = "it writes the schema itself, which `PRAGMA writable_schema` has to allow".to_owned();
+        return Verdict::Unknown { span: head.verb_span, why };
+    }
     let named = complaint.message.rsplit(": ").next().unwrap_or_default();
     let named = named.rsplit(" has no column named ").next().unwrap_or(named);
     let named = named.rsplit('.').next().unwrap_or_default();
