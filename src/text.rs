@@ -213,6 +213,16 @@ pub fn did_you_mean<'c>(given: &str, candidates: impl IntoIterator<Item = &'c st
         .map(|(_, candidate)| candidate)
 }
 
+/// Writes a word for a shell: as it is where no sign of it means anything there, else like [`for_shell`].
+pub fn word_for_shell(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
+    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        for_shell(text)
+    }
+}
+
 /// Writes a word so that a shell reads it as it is, to be typed as printed (POSIX, "Single-Quotes").
 pub fn for_shell(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
@@ -238,6 +248,16 @@ pub fn count(number: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_read_it_otherwise() {
+        for plain in ["dev", "shop_1.db", "a/b-c"] {
+            assert_eq!(word_for_shell(plain), plain);
+        }
+        for (odd, quoted) in [("a b", "'a b'"), ("a;b", "'a;b'"), ("x'y", "'x'\\''y'"), ("", "''"), ("-e", "'-e'")] {
+            assert_eq!(word_for_shell(odd), quoted);
+        }
+    }
 
     #[test]
     fn words_are_found_in_any_case_and_whole() {

@@ -8,7 +8,7 @@ use crate::commands::worker::{Last, last};
 use crate::commands::{Console, Exit};
 use crate::render::Format;
 use crate::render::rollout::{Standing, TargetView, target};
-use crate::text::for_shell;
+use crate::text::{for_shell, word_for_shell};
 
 /// Shows where each target stands: applied, pending, failed, unreachable.
 ///
@@ -95,8 +95,8 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
                     format!(
                         "look at the database, and say what of it is there: schemagate resolve {} -e {} -d {}",
                         for_shell(&step.path),
-                        for_shell(&view.environment),
-                        for_shell(&view.database)
+                        word_for_shell(&view.environment),
+                        word_for_shell(&view.database)
                     )
                 } else {
                     step.mend.clone().unwrap_or_default()

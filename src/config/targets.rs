@@ -9,7 +9,7 @@ use crate::config::reader::{At, Problems, Section};
 use crate::config::server::Environment;
 use crate::config::urls::{UrlSource, has_password, source, usable};
 use crate::migration::{DatabaseName, EnvironmentName, Migration};
-use crate::text::{Span, did_you_mean, enumerate, for_shell};
+use crate::text::{Span, did_you_mean, enumerate, word_for_shell};
 
 /// How long to wait for a busy database unless configured.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -148,7 +148,8 @@ impl Target {
 
     /// Returns the options by which commands name a target.
     pub fn options(&self) -> String {
-        let [environment, database] = [self.environment.as_str(), self.audience.database().as_str()].map(for_shell);
+        let [environment, database] =
+            [self.environment.as_str(), self.audience.database().as_str()].map(word_for_shell);
         format!("-e {environment} -d {database}")
     }
 
