@@ -337,7 +337,7 @@ fn what_is_announced_stays_so_whoever_looks_meanwhile() {
     world.on_server(&["apply"]).refused(&["is at work on this database"]);
     world.file(ROWS, "INSERT INTO a (id) VALUES (8);\n");
     world.commit("edited while it runs");
-    world.push().refused(&["released-edited", "it has run on dev/shop"]);
+    world.push().refused(&["released-edited", "it was about to run on dev/shop"]);
     Done::of(&runs.wait_with_output().unwrap()).says(&["1 applied now"]).ok();
 }
 
