@@ -59,6 +59,8 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     }
     if console.format == Format::Json {
         write_json(&values, console);
+    } else if selection.database.is_none() && !opened.loaded.server.tenants.is_empty() {
+        console.say("tenants have histories of their own: schemagate history -d NAME shows one\n");
     }
     Ok(exit)
 }

@@ -16,6 +16,11 @@ use crate::text::{enumerate, for_shell};
 impl Rollout<'_> {
     /// Says what helps after a failure, once others that were at work beside it are done.
     pub(super) fn tell_help(&self, target: &Target, view: &mut TargetView) {
+        // A manual environment is reached only by name.
+        let manual = self.common.loaded.server.environment(&target.environment).is_some_and(|one| one.manual);
+        if let Some(help) = view.help.as_mut().filter(|_| manual) {
+            *help = help.replace("schemagate sync", &format!("schemagate apply {}", target.options()));
+        }
         let failed = view.steps.iter().find(|step| step.outcome == "failed").map(|step| &step.path);
         let migration = failed.and_then(|path| self.common.migrations.iter().find(|one| one.path.display() == *path));
         let statement = view.error.as_ref().map_or(0, |error| error.statement);

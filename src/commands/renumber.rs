@@ -17,7 +17,8 @@ use crate::render::{Format, json::text};
 /// Renames migrations so that they come after every other one of their database and environment.
 ///
 /// Files that Git knows are moved with `git mv`, others are renamed. Several files keep their order among themselves,
-/// and a ddl and a dml file of the same version stay together. Released migrations are never touched.
+/// and a ddl and a dml file of the same version stay together. Released migrations are not
+/// touched, unless they are said to have run nowhere.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   schemagate renumber 'migrations/dev/shop##0004##ddl##late.sql'
@@ -28,6 +29,9 @@ pub struct Args {
     /// Only show what would be renamed
     #[arg(long)]
     dry_run: bool,
+    /// Also released files; the server refuses the push where one has run
+    #[arg(long)]
+    released: bool,
     /// The files
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<String>,
@@ -47,8 +51,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
     for path in &args.paths {
         let (_, inside) = locate(path, false)?;
         let (project, migration) = read(&known, &inside)?;
-        if known.released.iter().any(|released| released.path == migration.path) {
-            bail!("`{inside}` is released; databases may have run it, so it keeps its version");
+        let released = known.released.iter().any(|released| released.path == migration.path);
+        if released && !args.released {
+            bail!(
+                "`{inside}` is released; databases may have run it, so it keeps its version (if none has: --released, and \
+                 commit and push it with --no-verify; the server knows)"
+            );
         }
         chosen.push((project.clone(), migration));
     }

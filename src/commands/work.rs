@@ -111,7 +111,7 @@ impl Work<'_> {
             self.remember(&name, &rows, (&[], false), view, repository);
             return Err(trouble);
         }
-        drop((before, announced, rows));
+        drop(rows);
         let rows = session.history()?;
         let plan = self.plan(&rows, server);
         notes.extend(faster(&rows, last));
@@ -128,9 +128,12 @@ impl Work<'_> {
             self.announce(name, &rows, (&pending.steps, true), repository)?;
             drop(rows);
             self.execute(session.as_mut(), server, pending, view, tell);
+        } else if view.standing == Standing::Conflict {
+            // Nothing ran, so nothing is about to; and who runs nothing forgets nothing.
+            ledger::put_back(&repository.common_dir, self.target, before.as_deref(), announced.as_deref());
         }
         match session.history() {
-            Ok(rows) => self.remember(name, &rows, (&[], true), view, repository),
+            Ok(rows) => self.remember(name, &rows, (&[], view.standing != Standing::Conflict), view, repository),
             Err(trouble) => view.notes.push(format!(
                 "what is applied could not be read at the end ({}): until the next run no push may change these files",
                 trouble.message

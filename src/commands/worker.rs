@@ -101,6 +101,12 @@ pub fn start(
         reader.read_to_end(&mut text)?;
         console.say(&String::from_utf8_lossy(&text));
         if let Some(status) = ended {
+            if status.code().is_none() {
+                console.say(&format!(
+                    "error: the rollout was cut off ({status}); what ran is recorded: schemagate status shows it, schemagate \
+                     sync goes on\n"
+                ));
+            }
             return Ok(match status.code() {
                 Some(0) => Exit::Clean,
                 Some(1) => Exit::Findings,

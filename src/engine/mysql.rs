@@ -16,6 +16,7 @@ use crate::engine::apart::Tables;
 use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
 use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
+use crate::engine::postgres_session::OWN_AUTHORITY;
 use crate::engine::record::text;
 use crate::engine::routines;
 use crate::engine::run::{Runner, gone};
@@ -386,6 +387,7 @@ fn explain(fault: &Fault) -> Trouble {
         }
         "1290" | "1836" => "the server is read-only; let the URL name the primary server",
         "1021" | "1114" => "the disk of the server is full; free some space and run schemagate sync",
+        "" if fault.message.contains("CaUsedAsEndEntity") => OWN_AUTHORITY,
         "" if is_about_tls(&fault.message) => "check the certificate of the server and ssl-mode and ssl-ca of the URL",
         "" if fault.class == Class::Lost => {
             "check host and port of the URL and whether the server runs; then run schemagate sync"

@@ -12,6 +12,10 @@ use crate::engine::url_options::Options;
 use crate::engine::wire::{Class, Fault, REOPEN, Wire as _, is_about_tls};
 use crate::engine::{Terms, Trouble};
 
+/// What is said of a certificate that is its own authority, which the TLS library takes for no server's.
+pub(super) const OWN_AUTHORITY: &str = "the server shows a certificate of an authority (CA:TRUE): give it one that is none, \
+                                        signed by that authority";
+
 /// What a URL may say.
 pub(super) const URL: Options = Options {
     names: &[
@@ -142,6 +146,7 @@ pub(super) fn explain(fault: &Fault) -> Trouble {
         "25006" => "the server or its transactions are read-only; let the URL name the primary server",
         "53100" => "the disk of the server is full; free some space and run schemagate sync",
         "57P03" | "57P01" | "57P02" => "the server is starting or stopping; run schemagate sync when it is up",
+        "" if fault.message.contains("CaUsedAsEndEntity") => OWN_AUTHORITY,
         "" if is_about_tls(&fault.message) => {
             "check the certificate of the server and sslmode and sslrootcert of the URL"
         }

@@ -4,13 +4,16 @@
 
 use crate::engine::reading::OTHERWISE;
 use crate::engine::wire::{Class, Fault};
+use crate::text::begins;
 
 /// Codes of a full disk, in all engines.
 pub(super) const FULL: [&str; 4] = ["53100", "1021", "1114", "13"];
 
 /// Codes that are no file's fault where it is our own record that was refused: a full disk, rights, others in the way.
-pub(super) const OF_NO_FILE: [&str; 14] =
-    ["53100", "1021", "1114", "13", "42501", "1044", "1142", "1227", "55P03", "1205", "40P01", "40001", "1213", "1290"];
+pub(super) const OF_NO_FILE: [&str; 17] = [
+    "53100", "1021", "1114", "13", "42501", "1044", "1142", "1227", "55P03", "1205", "40P01", "40001", "1213", "1290",
+    "5", "6", "261",
+];
 
 /// Longer statements than these bytes are more than some server takes: the smallest `max_allowed_packet` that is usual.
 const LONG: usize = 1 << 20;
@@ -38,6 +41,12 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
         "8" | "1032" | "1544" => {
             "let the user of the hooks write the database file and its folder (chmod, chown), if that is what is missing"
         }
+        "5" | "6" | "261" => {
+            "another program holds the database: end what it does there, or raise lock-wait of the target"
+        }
+        "25006" if !begins(verb, "SET") => {
+            "the server, or its database, is read-only: let the URL name the primary, or end that"
+        }
         "2D000" => {
             "a routine that commits cannot run in a transaction: put the call into a file of its own that begins with \
              -- schemagate: no-transaction"
@@ -50,10 +59,16 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
              standard_conforming_strings = \"on\" in `session` of the target)"
         }
         "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
-        "23505" | "1062" => "rows that are there already break the uniqueness: clean them in a migration before",
-        "23502" | "1048" | "1138" => "rows that are there already have no value: fill them first",
+        "23505" | "1062" => {
+            "rows that are there already break the uniqueness: clean them first, in this file or in one that comes before it \
+             (give this one a later version)"
+        }
+        "23502" | "1048" | "1138" => {
+            "rows that are there already have no value: fill them first, in this file or in one that comes before it"
+        }
         "23503" | "1452" | "1451" => {
-            "rows would refer to rows that do not exist: bring both sides in order in a migration before"
+            "rows would refer to rows that do not exist: bring both sides in order first, in this file or in one that comes \
+             before it (give this one a later version)"
         }
         "42501" | "1044" | "1142" | "1227" => {
             "the user of this target's URL lacks the right: grant it, or change the URL"

@@ -223,7 +223,7 @@ fn forgotten(
     plan.conflicts.push(Conflict {
         message: format!("{version} was forgotten here, and `{path}` says something else than what was"),
         help: format!(
-            "give it a new version: schemagate renumber {}; or let it run: schemagate resolve {} {} --not-applied",
+            "give it a new version: schemagate renumber --released {}; or let it run: schemagate resolve {} {} --not-applied",
             for_shell(&path),
             for_shell(&row.path),
             policy.target
@@ -255,7 +255,7 @@ fn twice(migration: &Migration, previous: &Migration) -> Conflict {
             migration.kind,
             previous.path.display()
         ),
-        help: format!("schemagate renumber {}", for_shell(&migration.path.display())),
+        help: format!("schemagate renumber --released {}", for_shell(&migration.path.display())),
     }
 }
 
@@ -278,7 +278,10 @@ fn late(migration: &Migration, highest_key: &str, rows: &[&Row]) -> Conflict {
             "version {} {} has not run, and version {highest} has: running it now would give this database another order than others",
             migration.version, migration.kind
         ),
-        help: format!("schemagate renumber {}, or set out-of-order = \"allow\"", for_shell(&migration.path.display())),
+        help: format!(
+            "schemagate renumber --released {}, or set out-of-order = \"allow\"",
+            for_shell(&migration.path.display())
+        ),
     }
 }
 

@@ -367,3 +367,22 @@ fn what_waits_for_people_in_between_is_waited_for() {
     world.on_server(&["sync"]).ok();
     assert_eq!(world.sql("prod.sqlite", "SELECT count(*) FROM a"), "0");
 }
+
+#[test]
+fn who_runs_nothing_forgets_nothing() {
+    let world = World::usual();
+    world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+    let two = world.file("db/shop/2##dml##x.sql", "INSERT INTO a VALUES (2);\n");
+    world.file("db/shop/3##dml##x.sql", "INSERT INTO a VALUES (3);\n");
+    world.send("three").ok();
+    // Somebody takes a row out of the history; then no run can go on.
+    world.sql("dev-shop.sqlite", "DELETE FROM schemagate_migration WHERE version = '2'");
+    world.on_server(&["apply"]).refused(&["STOPPED: nothing ran", "schemagate renumber --released"]);
+    world.file(&two, "INSERT INTO a VALUES (22);\n");
+    world.send("edited").refused(&["released-edited", "it has run on dev/shop"]);
+    // What has run nowhere may get another version, as the message says.
+    world.in_clone(&["checkout", "-q", "HEAD~1", "--", &two]).ok();
+    let renumber = world.sg(&["renumber", &two]);
+    renumber.refused(&["--released", "the server knows"]);
+    world.sg(&["renumber", "--released", &two]).says(&["4##dml##x.sql"]).ok();
+}
