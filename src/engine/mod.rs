@@ -24,7 +24,7 @@ mod quiet;
 mod reading;
 mod record;
 mod remains;
-mod remedy;
+pub(crate) mod remedy;
 mod routines;
 mod run;
 pub mod sqlite;

@@ -4,6 +4,7 @@
 
 use crate::engine::reading::OTHERWISE;
 use crate::engine::wire::{Class, Fault};
+use crate::history::RowError;
 use crate::text::begins;
 
 /// Codes of a full disk, in all engines.
@@ -17,6 +18,11 @@ pub(super) const OF_NO_FILE: [&str; 17] = [
 
 /// Longer statements than these bytes are more than some server takes: the smallest `max_allowed_packet` that is usual.
 const LONG: usize = 1 << 20;
+
+/// The remedy for a failure that the history holds, of a statement.
+pub(crate) fn remedy_of(error: &RowError, statement: &str) -> Option<&'static str> {
+    remedy(&Fault { code: error.code.clone(), ..Fault::new(Class::Refused, "") }, statement)
+}
 
 /// The remedy for frequent refusals of a statement.
 pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
@@ -59,14 +65,14 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
              standard_conforming_strings = \"on\" in `session` of the target)"
         }
         "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
-        "23505" | "1062" => {
+        "23505" | "1062" | "1555" | "2067" => {
             "rows that are there already break the uniqueness: clean them first, in this file or in one that comes before it \
              (give this one a later version)"
         }
-        "23502" | "1048" | "1138" => {
+        "23502" | "1048" | "1138" | "1299" => {
             "rows that are there already have no value: fill them first, in this file or in one that comes before it"
         }
-        "23503" | "1452" | "1451" => {
+        "23503" | "1452" | "1451" | "787" => {
             "rows would refer to rows that do not exist: bring both sides in order first, in this file or in one that comes \
              before it (give this one a later version)"
         }

@@ -155,3 +155,15 @@ fn what_is_put_to_people_stays_so_in_the_status() {
         world.on_server(&["apply"]).says(&["1 applied now"]).ok();
     }
 }
+
+#[test]
+fn the_status_names_the_remedy_that_the_push_named() {
+    for engine in Engine::servers() {
+        let (_, world) = on(engine);
+        world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        dml(&world, "2", "INSERT INTO a VALUES (3), (3);\n");
+        let remedy = "rows that are there already break the uniqueness: clean them first";
+        world.send("twice").says(&["FAILED", remedy, "mend the file"]);
+        world.on_server(&["status"]).refused(&["FAILED", remedy, "mend the file"]);
+    }
+}
