@@ -319,6 +319,9 @@ pub enum Said<'s> {
     },
 }
 
+/// The characters of the sum of a statement.
+pub const SUM: usize = 16;
+
 /// Returns the sum of a statement that [`Row::statement_sums`] holds; the rows behind a COPY count too.
 pub fn statement_sum(statement: &str, rows: Option<&str>) -> String {
     use sha2::{Digest as _, Sha256};
@@ -328,7 +331,7 @@ pub fn statement_sum(statement: &str, rows: Option<&str>) -> String {
         sum.update(b"\n");
         sum.update(rows.as_bytes());
     }
-    crate::finding::hex(&sum.finalize())[..16].to_owned()
+    crate::finding::hex(&sum.finalize())[..SUM].to_owned()
 }
 
 /// Says who applied migrations behind a row (by `seq`), for those who were about to and had to wait.

@@ -259,8 +259,7 @@ impl<'a> Judge<'a> {
             let mut tally = Tally::default();
             findings.extend(rules::look_at_script(&script, &mut tally));
             settle_edits(&mut findings, &statements, text, file.pending);
-            let runs = flavour.is_some_and(|flavour| !unsettled(text, flavour).is_empty());
-            if statements.is_empty() && !runs {
+            if statements.is_empty() && flavour.is_none_or(|flavour| unsettled(text, flavour).is_empty()) {
                 findings.push(bytes::empty(name));
             }
             report.statements = statements.len();

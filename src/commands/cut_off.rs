@@ -9,10 +9,11 @@ use anyhow::{Result, bail};
 
 use crate::commands::apply::{Opened, Selection};
 use crate::commands::changes::{Source, manifest};
+use crate::commands::resolve::trouble;
 use crate::commands::rollout::{self, migrations};
 use crate::commands::{Console, Exit, ledger, tenants};
 use crate::config::server::Target;
-use crate::engine::{Access, Trouble};
+use crate::engine::Access;
 use crate::git::refs::tree_of;
 use crate::history::Row;
 use crate::migration::Place;
@@ -29,11 +30,9 @@ pub(super) fn let_go(
     yes: bool,
     console: &mut Console<'_>,
 ) -> Result<Option<Exit>> {
-    let trouble =
-        |trouble: Trouble| anyhow::anyhow!("{}\nhelp: {}", sanitize(&trouble.message), sanitize(&trouble.help));
     let common_dir = &opened.repository.common_dir;
     let (environment, database) = (selection.environment.as_deref(), selection.database.as_deref());
-    let targets = tenants::named(&opened.loaded, environment, database).map_err(trouble)?;
+    let targets = tenants::named(&opened.loaded, environment, database).map_err(|error| trouble(&error))?;
     let meant = places(opened, named)?;
     let announced =
         |target: &Cow<'_, Target>| ledger::announced(common_dir, target).iter().any(|place| meant.contains(place));
@@ -44,10 +43,10 @@ pub(super) fn let_go(
         if !yes {
             continue;
         }
-        let (mut session, _) =
-            rollout::open(target, &opened.loaded, Access::Write, target.manner.lock_wait).map_err(trouble)?;
-        session.lock(target.manner.lock_wait, &mut |_| {}).map_err(trouble)?;
-        let rows = session.history().map_err(trouble)?;
+        let (mut session, _) = rollout::open(target, &opened.loaded, Access::Write, target.manner.lock_wait)
+            .map_err(|error| trouble(&error))?;
+        session.lock(target.manner.lock_wait, &mut |_| {}).map_err(|error| trouble(&error))?;
+        let rows = session.history().map_err(|error| trouble(&error))?;
         if rows.iter().map(Row::place).any(|place| meant.contains(&place)) {
             bail!("{label} has begun it meanwhile; see `schemagate status`");
         }

@@ -19,7 +19,7 @@ use crate::config::server::{Audience, Server, Target, Tenants};
 use crate::disk;
 use crate::finding::hex;
 use crate::git::repository::Repository;
-use crate::history::{Mode, Row, State};
+use crate::history::{Mode, Row, SUM, State};
 use crate::host::host_name;
 use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Kind, Migration, Place, RepoPath};
 use crate::sql::checksum::checksums;
@@ -58,9 +58,6 @@ enum Ran {
     Partly,
     All,
 }
-
-/// The characters of the sum of a statement.
-const SUM: usize = 16;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct File<'e> {

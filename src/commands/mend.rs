@@ -17,7 +17,7 @@ impl Rollout<'_> {
     /// Says what helps after a failure, once others that were at work beside it are done.
     pub(super) fn tell_help(&self, target: &Target, view: &mut TargetView) {
         // A manual environment is reached only by name.
-        let manual = self.common.loaded.server.environment(&target.environment).is_some_and(|one| one.manual);
+        let manual = self.common.loaded.server.is_manual(&target.environment);
         if let Some(help) = view.help.as_mut().filter(|_| manual) {
             *help = help.replace("schemagate sync", &format!("schemagate apply {}", target.options()));
         }
@@ -50,7 +50,7 @@ impl Work<'_> {
                 for_shell(&migration.path.display())
             );
         }
-        let manual = self.loaded.server.environment(&self.target.environment).is_some_and(|one| one.manual);
+        let manual = self.loaded.server.is_manual(&self.target.environment);
         if manual { MEND.replace("schemagate apply", &format!("schemagate apply {target}")) } else { MEND.to_owned() }
     }
 }

@@ -88,10 +88,11 @@ impl Work<'_> {
         (!script.leaves_the_session(dialect)).then_some("may change its session")
     }
 
-    /// How a script is mended that failed at a statement (from 1): what helps against that, and then what helps the file.
-    fn mend_of(&self, script: &Script, failed_at: usize) -> String {
-        let mend = self.mend(&script.migration, failed_at);
+    /// How a script is mended that failed: what helps against that, and then what helps the file.
+    fn mend_of(&self, script: &Script) -> String {
         let error = script.earlier.as_ref().and_then(|row| row.error.as_ref());
+        let failed_at = error.map_or(0, |error| error.statement);
+        let mend = self.mend(&script.migration, failed_at);
         let text = failed_at.checked_sub(1).and_then(|at| script.statements.get(at)).map_or("", |one| &one.text);
         match error.and_then(|error| remedy_of(error, text)) {
             Some(remedy) => format!("{remedy}; then {mend}"),
@@ -100,7 +101,6 @@ impl Work<'_> {
     }
 
     fn step_view(&self, script: &Script) -> StepView {
-        let failed_at = script.earlier.as_ref().and_then(|row| row.error.as_ref()).map_or(0, |error| error.statement);
         let failed = script.earlier.as_ref().is_some_and(|row| row.state == State::Failed);
         StepView {
             version: script.migration.version.as_str().to_owned(),
@@ -111,7 +111,7 @@ impl Work<'_> {
             earlier: script.earlier.as_ref().map(|row| row.state.word()),
             begun: script.earlier.as_ref().filter(|row| row.state == State::Running).map(|row| begun(row)),
             in_doubt: script.earlier.as_ref().is_some_and(|row| row.statement_open > row.statements_done),
-            mend: (self.dry && failed).then(|| self.mend_of(script, failed_at)),
+            mend: (self.dry && failed).then(|| self.mend_of(script)),
             decided: failed && script.earlier.as_ref().is_some_and(|row| row.error.is_none()),
             statements: script.statements.len(),
             from_statement: script.done + 1,

@@ -159,7 +159,8 @@ struct Found<'o> {
     row: Row,
 }
 
-fn trouble(trouble: &Trouble) -> anyhow::Error {
+/// A trouble as the commands about one migration say it.
+pub(super) fn trouble(trouble: &Trouble) -> anyhow::Error {
     anyhow::anyhow!("{}\nhelp: {}", sanitize(&trouble.message), sanitize(&trouble.help))
 }
 

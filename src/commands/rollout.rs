@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::check::{Reading, read_path};
 use crate::commands::changes::{Manifest, Source, base_directories, manifest};
@@ -163,13 +164,13 @@ impl<'r> Rollout<'r> {
 
     /// Whether an environment is only looked at: its rollout is manual and nobody named it.
     pub(super) fn only_looks(&self, name: &EnvironmentName) -> bool {
-        let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
+        let manual = self.common.loaded.server.is_manual(name);
         self.common.order.dry || manual && self.common.order.environment.is_none()
     }
 
     /// Whether an environment runs, or would run, only what those before it have applied.
     pub(super) fn waits_for_earlier(&self, name: &EnvironmentName, audience: &Audience) -> bool {
-        let manual = self.common.loaded.server.environment(name).is_some_and(|environment| environment.manual);
+        let manual = self.common.loaded.server.is_manual(name);
         let order = self.common.order;
         // Where all are visited in order the first failure stops the later ones by itself; a plan shows what is left then.
         // What waits for people in between is only looked at.
@@ -203,8 +204,7 @@ impl<'r> Rollout<'r> {
             work.hold_back(&mut view, self.repository);
             return view;
         }
-        let manual =
-            self.common.loaded.server.environment(&target.environment).is_some_and(|environment| environment.manual);
+        let manual = self.common.loaded.server.is_manual(&target.environment);
         if self.waits_for_earlier(&target.environment, &target.audience) {
             let most = match self.common.most {
                 Some(most) => Ok(most.cloned()),
@@ -351,12 +351,8 @@ pub fn open(
 
 /// Writes a name as a part of a URL (RFC 3986, "Percent-Encoding").
 fn encoded(name: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    if name.bytes().all(plain) {
-        return Cow::Borrowed(name);
-    }
-    let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    name.bytes().map(byte).collect::<String>().into()
+    const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(name, &PLAIN).into()
 }
 
 /// All migrations of a state, under its manifest.

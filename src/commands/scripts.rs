@@ -47,8 +47,8 @@ pub fn sums_of(source: &Source<'_>, manifest: &Manifest, migration: &Migration) 
     Some(checksums(&migration.path, &bytes, flavour))
 }
 
-/// Makes the migration of a step ready for a server. `terms` are those of its target, which commands name by `options`; the file may
-/// say others.
+/// Makes the migration of a step ready for a server. `terms` are those of its target, which commands name by `options`; the
+/// file may say others.
 ///
 /// # Errors
 /// What keeps it from running.

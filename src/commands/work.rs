@@ -92,7 +92,7 @@ impl Work<'_> {
         if self.dry || plan.asks_nothing() {
             self.show(view, plan, server);
             view.notes.append(&mut notes);
-            self.remember(&name, &rows, (&[], false), view, repository);
+            self.remember(&name, &rows, false, view, repository);
             return Ok(());
         }
         let label = self.target.label();
@@ -108,7 +108,7 @@ impl Work<'_> {
         if let Err(trouble) = locked.and_then(|()| session.prepare()) {
             // Nothing runs, so nothing is about to.
             ledger::put_back(&repository.common_dir, self.target, before.as_deref(), announced.as_deref());
-            self.remember(&name, &rows, (&[], false), view, repository);
+            self.remember(&name, &rows, false, view, repository);
             return Err(trouble);
         }
         drop(rows);
@@ -133,7 +133,7 @@ impl Work<'_> {
             ledger::put_back(&repository.common_dir, self.target, before.as_deref(), announced.as_deref());
         }
         match session.history() {
-            Ok(rows) => self.remember(name, &rows, (&[], view.standing != Standing::Conflict), view, repository),
+            Ok(rows) => self.remember(name, &rows, view.standing != Standing::Conflict, view, repository),
             Err(trouble) => view.notes.push(format!(
                 "what is applied could not be read at the end ({}): until the next run no push may change these files",
                 trouble.message
@@ -142,25 +142,17 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes down what the target has run, and what is about to, for the judge of the next push; `locked` if its lock is
-    /// held.
-    fn remember(
-        &self,
-        name: &str,
-        rows: &[Row],
-        (about_to_run, locked): (&[Step], bool),
-        view: &mut TargetView,
-        repository: &Repository,
-    ) {
-        let mut migrations = about_to_run.iter().map(|step| &step.migration);
+    /// Writes down what the target has run, for the judge of the next push; `locked` if its lock is held.
+    fn remember(&self, name: &str, rows: &[Row], locked: bool, view: &mut TargetView, repository: &Repository) {
+        let mut none = std::iter::empty();
         if !self.order.dry
-            && let Err(error) = ledger::keep(&repository.common_dir, self.target, name, rows, &mut migrations, locked)
+            && let Err(error) = ledger::keep(&repository.common_dir, self.target, name, rows, &mut none, locked)
         {
             view.notes.push(format!("the ledger of this target could not be written: {error:#}"));
         }
     }
 
-    /// The same before something runs: what could not be written down does not run, as the next push may change it.
+    /// The same with what is about to run: what could not be written down does not run, as the next push may change it.
     fn announce(
         &self,
         name: &str,
@@ -255,7 +247,7 @@ impl Work<'_> {
         if let Ok((mut session, _)) = open(self.target, self.loaded, Access::Read, READ_WAIT)
             && let Ok(rows) = session.history()
         {
-            self.remember(&session.identity().name, &rows, (&[], false), view, repository);
+            self.remember(&session.identity().name, &rows, false, view, repository);
         }
     }
 

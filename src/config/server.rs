@@ -148,6 +148,11 @@ impl Server {
         self.environments.iter().find(|environment| environment.name == *name)
     }
 
+    /// Says whether an environment is left alone until somebody applies to it by name.
+    pub fn is_manual(&self, name: &EnvironmentName) -> bool {
+        self.environment(name).is_some_and(|environment| environment.manual)
+    }
+
     /// Returns the environments that a branch serves, in rollout order.
     pub fn served_by<'s>(&'s self, branch: &'s str) -> impl Iterator<Item = &'s Environment> {
         self.environments.iter().filter(move |environment| match &environment.branches {

@@ -17,7 +17,7 @@ use crate::engine::run::{CLAIMED, Runner, Stop, Tell, ended, gone};
 use crate::engine::trace::{effects, whole};
 use crate::engine::wire::{Class, Fault, Objection, Wire};
 use crate::engine::{Decision, Provenance, Script, Shares, Terms};
-use crate::history::{Mode, Row, Said, State};
+use crate::history::{Mode, Row, SUM, Said, State};
 
 /// What people decided about is no failure any more.
 const NO_ERROR: &str = "error_message = NULL, error_statement = 0, error_line = 0, error_column = 0";
@@ -198,7 +198,7 @@ impl<W: Wire> Runner<W> {
             return Err(Stop::Undecided(number, why));
         };
         let same = script.earlier.as_ref().is_some_and(|row| {
-            row.statement_sums.get(number * 16..(number + 1) * 16) == Some(statement.sum().as_str())
+            row.statement_sums.get(number * SUM..(number + 1) * SUM) == Some(statement.sum().as_str())
         });
         if !same {
             return Err(Stop::Undecided(number, "the statement was edited since".to_owned()));

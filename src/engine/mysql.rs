@@ -16,7 +16,6 @@ use crate::engine::apart::Tables;
 use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
 use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
-use crate::engine::postgres_session::OWN_AUTHORITY;
 use crate::engine::record::text;
 use crate::engine::routines;
 use crate::engine::run::{Runner, gone};
@@ -25,7 +24,7 @@ use crate::engine::verify::place;
 use crate::engine::watch::{alive, wait};
 use crate::engine::ways::{TEXTS, ways};
 use crate::engine::wire::{
-    Class, Fault, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
+    Class, Fault, OWN_AUTHORITY, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
 };
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
 

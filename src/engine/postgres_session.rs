@@ -9,12 +9,8 @@ use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
 use crate::engine::postgres::{LOCK_CLASS, Postgres, open};
 use crate::engine::record::text;
 use crate::engine::url_options::Options;
-use crate::engine::wire::{Class, Fault, REOPEN, Wire as _, is_about_tls};
+use crate::engine::wire::{Class, Fault, OWN_AUTHORITY, REOPEN, Wire as _, is_about_tls};
 use crate::engine::{Terms, Trouble};
-
-/// What is said of a certificate that is its own authority, which the TLS library takes for no server's.
-pub(super) const OWN_AUTHORITY: &str = "the server shows a certificate of an authority (CA:TRUE): give it one that is none, \
-                                        signed by that authority";
 
 /// What a URL may say.
 pub(super) const URL: Options = Options {

@@ -328,6 +328,10 @@ macro_rules! texts {
 }
 pub(super) use texts;
 
+/// What is said of a certificate that is its own authority, which the TLS library takes for no server's.
+pub(super) const OWN_AUTHORITY: &str = "the server shows a certificate of an authority (CA:TRUE): give it one that is none, \
+                                        signed by that authority";
+
 /// Says whether a connection came to nothing because of its certificates: the TLS library says so inside of an error of
 /// the network.
 pub(super) fn is_about_tls(message: &str) -> bool {
