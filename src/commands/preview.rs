@@ -16,7 +16,7 @@ use crate::plan::{Plan, Step};
 use crate::render::rollout::{Standing, StepView, TargetView};
 
 /// Scripts of so many bytes together are kept between plan and run; all where they run in one transaction.
-const MOST_READY: usize = 3 << 18;
+const MOST_READY: usize = 5 << 19;
 /// What a script takes beside its text, about.
 const BESIDE_TEXT: usize = 2048;
 

@@ -16,7 +16,7 @@ use crate::history::Mode;
 use crate::migration::{Checksums, FileEntry, FileMode, Migration, RepoPath};
 use crate::plan::{Conflict, Step, resume_at};
 use crate::rules::naming::too_long;
-use crate::rules::suppression::{Suppression, suppressions};
+use crate::rules::suppression::{Suppression, speaks, suppressions};
 use crate::sql::alone::alone;
 use crate::sql::checksum::checksums;
 use crate::sql::copy::{NO_ROWS, copies};
@@ -162,6 +162,9 @@ const DEFINES: [&str; 6] = ["ALTER", "COMMENT", "CREATE", "DROP", "GRANT", "REVO
 
 /// What a file suppresses, with the reasons, as the history keeps it.
 fn suppressed(text: &str, flavour: Flavour) -> String {
+    if !speaks(text) {
+        return String::new();
+    }
     let found = suppressions("", text, &split(text, flavour), flavour).0;
     let said = |one: &Suppression| match one.reason.as_str() {
         "" => one.rule.name.to_owned(),

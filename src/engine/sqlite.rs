@@ -114,7 +114,7 @@ struct Sqlite {
     known: Option<Violations>,
     /// References that were found to be broken last.
     seen: Option<Seen>,
-    /// The version of a schema in which no table refers to another, once that was looked at.
+    /// The version of the data in which no table refers to another, once that was looked at.
     unreferring: Option<i64>,
     /// How many transactions were begun.
     begun: usize,
@@ -136,9 +136,9 @@ impl Sqlite {
         found
     }
 
-    /// The version of the schema; every change of it is another one, also by others (documentation, `schema_version`).
-    fn schema_version(&self) -> Result<i64, Fault> {
-        let version = self.connection.query_row("PRAGMA main.schema_version", [], |row| row.get(0));
+    /// The version of the data: every commit by somebody else is another one, ours are not (documentation, `data_version`).
+    fn data_version(&self) -> Result<i64, Fault> {
+        let version = self.connection.query_row("PRAGMA main.data_version", [], |row| row.get(0));
         version.map_err(|error| fault(&error))
     }
 
@@ -150,7 +150,9 @@ impl Sqlite {
             self.unreferring = None;
             return Ok(false);
         }
-        self.unreferring = Some(self.schema_version()?);
+        if self.unreferring.is_none() {
+            self.unreferring = Some(self.data_version()?);
+        }
         Ok(true)
     }
 
@@ -269,7 +271,7 @@ impl Wire for Sqlite {
                     other?;
                     patience(&self.connection, self.wait)?;
                     self.refers = false;
-                    if self.unreferring.is_some() && self.unreferring != Some(self.schema_version()?) {
+                    if self.unreferring.is_some() && self.unreferring != Some(self.data_version()?) {
                         self.unreferring = None;
                     }
                     return self.tell(then);
@@ -317,7 +319,7 @@ impl Wire for Sqlite {
     /// What was found to be broken may have been found in what is taken back.
     fn take_back(&mut self) -> bool {
         let _ = self.tell("ROLLBACK");
-        self.seen = None;
+        (self.seen, self.unreferring) = (None, None);
         if self.known.is_some() {
             self.known = self.violations().ok();
         }

@@ -14,7 +14,9 @@ impl<W: Wire> Runner<W> {
     /// Gets a session for scripts, and finds out whether the next ones may go on in it.
     pub(super) fn session_for(&mut self, scripts: &[Script]) -> Result<(), Trouble> {
         let dialect = self.wire.dialect();
-        self.used |= !self.ours.is_empty() && scripts.iter().any(|script| ask_about_before(&script.statements));
+        // In SQLite, which has its history in the same connection, the making of that is something before, too.
+        let before = dialect == Dialect::Sqlite || !self.ours.is_empty();
+        self.used |= before && scripts.iter().any(|script| ask_about_before(&script.statements));
         self.fresh_session()?;
         let quiet = scripts.iter().all(|script| script.leaves_the_session(dialect));
         // A large catalogue takes a while to be looked through: not for a file that is the only one.

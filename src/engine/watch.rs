@@ -81,7 +81,11 @@ async fn at_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
         match polled {
             Poll::Ready(answer) => break Some(answer),
             Poll::Pending if !alone || begun.elapsed() > MOMENT => break None,
-            Poll::Pending => yield_now().await,
+            Poll::Pending => {
+                // A server on this processor goes first.
+                std::thread::yield_now();
+                yield_now().await;
+            }
         }
     };
     EAGER.fetch_sub(1, Ordering::Relaxed);

@@ -72,6 +72,16 @@ fn references_are_enforced_where_the_head_of_a_file_says_so() {
 }
 
 #[test]
+fn what_a_file_asks_about_rows_before_knows_nothing_of_ours() {
+    let (database, world) = on(Engine::Sqlite);
+    world.migration("1", "CREATE TABLE t (a INTEGER PRIMARY KEY, b INT);\n");
+    dml(&world, "2", "INSERT INTO t VALUES (7, last_insert_rowid() + total_changes());\n");
+    dml(&world, "3", "INSERT INTO t VALUES (8, last_insert_rowid());\n");
+    world.send("rows").says(&["3 applied now"]).ok();
+    assert_eq!(database.ask(&world, "SELECT b FROM t ORDER BY a"), "0\n0");
+}
+
+#[test]
 fn a_checkpoint_runs_by_itself() {
     let (_, world) = on(Engine::Sqlite);
     world.migration("1", "CREATE TABLE t (a INTEGER PRIMARY KEY);\nPRAGMA wal_checkpoint(TRUNCATE);\n");
