@@ -213,7 +213,13 @@ impl<'a> Judge<'a> {
                 None => finding,
             })
         };
-        states.changes.iter().filter_map(judge).chain(self.reread(states)).collect()
+        let taken = |(path, taken): (&RepoPath, &released::Taken)| {
+            let (_, blob) = states.changes.iter().find(|change| change.path == *path)?.after.as_ref()?;
+            let Reading::Migration(_, migration) = read_path(self.now, path, blob) else { return None };
+            Some(released::taken(&migration, taken))
+        };
+        let found = states.changes.iter().filter_map(judge).chain(self.reread(states));
+        found.chain(states.taken.iter().filter_map(taken)).collect()
     }
 
     /// Finds released files that did not change and that the new manifest gives another meaning.

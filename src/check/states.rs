@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::finding::Finding;
 use crate::migration::{Change, FileEntry, RepoPath};
 use crate::rules::naming;
+use crate::rules::released::Taken;
 
 /// What is done with files that did not change.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct States {
     pub changeable: BTreeSet<RepoPath>,
     /// Released paths with what forbids to change them: where they have run, or may have.
     pub ran_on: BTreeMap<RepoPath, Vec<String>>,
+    /// New paths whose version another file has on databases of this branch.
+    pub taken: BTreeMap<RepoPath, Taken>,
     /// Released paths whose edit touches only white space and comments.
     pub reformatted: BTreeSet<RepoPath>,
 }

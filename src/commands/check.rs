@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 
 use crate::commands::changes::{Source, manifest};
-use crate::commands::judge::{Case, judge, not_known};
+use crate::commands::judge::{Case, judge};
 use crate::commands::{Console, Exit, fix, single};
 use crate::config::MANIFEST;
 use crate::finding::Report;
@@ -111,7 +111,7 @@ pub fn staged_report(repository: &Repository) -> Result<Report> {
         server: None,
         baseline: base.revision,
         all: false,
-        ran: &not_known,
+        ledgers: None,
     })
 }
 
@@ -151,7 +151,7 @@ fn working_tree(folder: &Path) -> Result<Report> {
         _ => (None, None),
     };
     let baseline = base.as_ref().map_or_else(|| "HEAD".to_owned(), |base| base.revision.clone());
-    judge(&Case { before, law: None, tip, after, server: None, baseline, all: true, ran: &not_known })
+    judge(&Case { before, law: None, tip, after, server: None, baseline, all: true, ledgers: None })
 }
 
 fn same_folder(one: Option<&Path>, other: &Path) -> bool {
@@ -184,7 +184,7 @@ fn revisions(range: &str) -> Result<Report> {
         server: None,
         baseline: old.map_or_else(|| "HEAD".to_owned(), |old| old.short().to_owned()),
         all: false,
-        ran: &not_known,
+        ledgers: None,
     })
 }
 

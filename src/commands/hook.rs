@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::commands::changes::Source;
 use crate::commands::check::{released_state, staged_report, tree_source};
-use crate::commands::judge::{Case, judge, not_known};
+use crate::commands::judge::{Case, judge};
 use crate::commands::server::{Loaded, Unusable, load};
 use crate::commands::{Console, Exit, receive, worker};
 use crate::config::server::IDENTITIES;
@@ -187,7 +187,7 @@ fn push(console: &mut Console<'_>, input: &[u8]) -> Result<Exit> {
             server: None,
             baseline: base.revision,
             all: false,
-            ran: &not_known,
+            ledgers: None,
         })?);
     }
     report.sort();

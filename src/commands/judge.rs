@@ -13,6 +13,7 @@ use crate::check::states::{States, Unchanged, differences};
 use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::{Content, Manifest, Source, base_directories, leads_to, manifest};
 use crate::commands::checkers::Checkers;
+use crate::commands::ledgers::Ledgers;
 use crate::commands::replay::{Lineage, Read, Step, lineages, pass};
 use crate::commands::server::Loaded;
 use crate::config::MANIFEST;
@@ -40,15 +41,17 @@ pub struct Case<'a> {
     pub baseline: String,
     /// Whether files that did not change are judged too.
     pub all: bool,
-    /// Asked which targets have run the changed released files.
-    pub ran: Ran<'a>,
+    /// Which targets have run what, on a server. Where that is not known nothing that is released may be changed.
+    pub ledgers: Option<&'a Ledgers<'a>>,
 }
 
-/// Says of changed released files what forbids the change, in sentences: nothing, where they may be changed. What is not in
-/// the answer is not known.
-pub type Ran<'a> = &'a dyn Fn(&[&Change], &Judge<'_>, &Source<'_>) -> BTreeMap<RepoPath, Vec<String>>;
-
 impl Case<'_> {
+    /// Says of changed released files what forbids the change, in sentences: nothing, where they may be changed. What is
+    /// not in the answer is not known.
+    fn ran(&self, changes: &[&Change], judge: &Judge<'_>) -> BTreeMap<RepoPath, Vec<String>> {
+        self.ledgers.map(|ledgers| ledgers.ran(changes, judge, &self.after)).unwrap_or_default()
+    }
+
     /// The folder where what can be made again may be kept.
     fn cache(&self) -> Option<std::path::PathBuf> {
         let repository = match &self.after {
@@ -57,11 +60,6 @@ impl Case<'_> {
         };
         Some(repository.common_dir.join("schemagate"))
     }
-}
-
-/// It is not known what ran where, so nothing that is released may be changed.
-pub fn not_known(_: &[&Change], _: &Judge<'_>, _: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
-    BTreeMap::new()
 }
 
 /// Finds the edits of released files that touch only white space and comments.
@@ -115,10 +113,14 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
     let mut states = states(case, &judge, earlier.as_ref(), &now, unchanged, &mut report)?;
     let touched: Vec<&Change> = states.changes.iter().filter(|change| change.before.is_some()).collect();
     if !touched.is_empty() {
-        states.ran_on = (case.ran)(&touched, &judge, &case.after);
+        states.ran_on = case.ran(&touched, &judge);
+        states.reformatted = reformatted(case, &judge, &touched);
         states.changeable =
             states.ran_on.extract_if(.., |_, targets| targets.is_empty()).map(|(path, _)| path).collect();
-        states.reformatted = reformatted(case, &judge, &touched);
+    }
+    if let Some(ledgers) = case.ledgers {
+        let added: Vec<&Change> = states.changes.iter().filter(|change| change.before.is_none()).collect();
+        states.taken = ledgers.taken(&added, &judge, &case.after);
     }
     let (findings, files) = judge.layout(&states);
     report.extend(findings);
@@ -158,7 +160,7 @@ fn find_pending(case: &Case<'_>, judge: &Judge<'_>, lineage: &mut Lineage) {
         after: None,
     };
     let changes: Vec<Change> = newest.iter().map(gone).collect();
-    let ran = (case.ran)(&changes.iter().collect::<Vec<_>>(), judge, &case.after);
+    let ran = case.ran(&changes.iter().collect::<Vec<_>>(), judge);
     lineage.pending = ran.into_iter().filter(|(_, targets)| targets.is_empty()).map(|(path, _)| path).collect();
 }
 

@@ -11,40 +11,33 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Judge, Reading, read_path};
-use crate::commands::changes::Source;
-use crate::commands::scripts::{bytes, sums};
-use crate::config::manifest::Project;
 use crate::config::server::{Audience, Server, Target, Tenants};
 use crate::disk;
 use crate::finding::hex;
-use crate::git::repository::Repository;
 use crate::history::{Mode, Row, SUM, State};
 use crate::host::host_name;
-use crate::migration::{Change, DatabaseName, EnvironmentName, FileMode, Kind, Migration, Place, RepoPath};
-use crate::sql::checksum::checksums;
-use crate::text::enumerate;
+use crate::migration::{DatabaseName, Kind, Migration, Place};
 
 /// What is kept of a row.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
-struct Entry<'e> {
-    project: Cow<'e, str>,
-    version_key: Cow<'e, str>,
-    kind: Cow<'e, str>,
+pub(super) struct Entry<'e> {
+    pub(super) project: Cow<'e, str>,
+    pub(super) version_key: Cow<'e, str>,
+    pub(super) kind: Cow<'e, str>,
     /// The content that ran: another file under the same version never did.
-    blob: Cow<'e, str>,
-    ran: Ran,
+    pub(super) blob: Cow<'e, str>,
+    pub(super) ran: Ran,
     /// The sum of what it says, so that a reformatted file is known again; empty before it has run.
     #[serde(default)]
-    text: Cow<'e, str>,
+    pub(super) text: Cow<'e, str>,
     /// The sums of the statements that ran, where only some did.
     #[serde(default)]
-    sums: Cow<'e, str>,
+    pub(super) sums: Cow<'e, str>,
 }
 
 impl Entry<'_> {
     /// Says whether it was only about to run when it was written.
-    fn is_announced(&self) -> bool {
+    pub(super) fn is_announced(&self) -> bool {
         self.ran == Ran::All && self.text.is_empty()
     }
 }
@@ -52,7 +45,7 @@ impl Entry<'_> {
 /// How much of a migration ran and stays, or may.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Ran {
+pub(super) enum Ran {
     Nothing,
     /// Some statements: what comes behind them may be mended in place.
     Partly,
@@ -60,13 +53,13 @@ enum Ran {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct File<'e> {
+pub(super) struct File<'e> {
     format: u32,
     target: String,
     /// The name that the database gave itself.
     #[serde(default)]
     database: String,
-    entries: Vec<Entry<'e>>,
+    pub(super) entries: Vec<Entry<'e>>,
 }
 
 /// Our own folder in a Git directory.
@@ -96,7 +89,7 @@ fn write(common_dir: &Path, path: &Path, value: &impl Serialize) -> Result<()> {
 }
 
 /// What tells a target from all others: a tenant may be named like one of another group.
-fn key(target: &Target) -> String {
+pub(super) fn key(target: &Target) -> String {
     match &target.audience {
         Audience::Database(_) => target.label(),
         Audience::Group(group, name) => format!("{}/{group}/{name}", target.environment),
@@ -221,7 +214,7 @@ pub fn put_back(common_dir: &Path, target: &Target, before: Option<&[u8]>, writt
     };
 }
 
-fn read(common_dir: &Path, target: &Target) -> Option<File<'static>> {
+pub(super) fn read(common_dir: &Path, target: &Target) -> Option<File<'static>> {
     let file: File<'_> = serde_json::from_slice(&std::fs::read(path(common_dir, target)).ok()?).ok()?;
     (file.format == 1 && file.target == key(target)).then_some(file)
 }
@@ -260,137 +253,7 @@ fn known_tenants(common_dir: &Path, tenants: &Tenants) -> Vec<Target> {
 }
 
 /// All targets, with the tenants that are known.
-fn everybody<'s>(common_dir: &'s Path, server: &'s Server) -> impl Iterator<Item = Cow<'s, Target>> {
+pub(super) fn everybody<'s>(common_dir: &'s Path, server: &'s Server) -> impl Iterator<Item = Cow<'s, Target>> {
     let tenants = server.tenants.iter().flat_map(|tenants| known_tenants(common_dir, tenants)).map(Cow::Owned);
     server.targets.iter().map(Cow::Borrowed).chain(tenants)
-}
-
-/// The ledgers of all targets.
-pub struct Ledgers<'r> {
-    common_dir: &'r Path,
-    targets: Vec<Cow<'r, Target>>,
-    serving: Vec<&'r EnvironmentName>,
-}
-
-impl<'r> Ledgers<'r> {
-    /// Chooses the targets; nothing is read yet.
-    pub fn new(repository: &'r Repository, server: &'r Server, branch: &'r str) -> Self {
-        let serving = server.served_by(branch).map(|environment| &environment.name).collect();
-        let targets = everybody(&repository.common_dir, server).collect();
-        Self { common_dir: &repository.common_dir, targets, serving }
-    }
-
-    /// Says of changed released files what forbids the change: nothing where no target has run the file. Targets of other
-    /// branches forbid it too, where they are known to have run it: versions that differ would meet in the next merge. A
-    /// target whose ledger cannot be read may have run it, and so may one of this branch that has none. A file that no
-    /// target of this branch takes is not in the answer.
-    pub fn ran(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Vec<String>> {
-        let files: Vec<(&Target, Option<File<'_>>)> =
-            self.targets.iter().map(|target| (target.as_ref(), read(self.common_dir, target))).collect();
-        let view = judge.before.unwrap_or(judge.now);
-        let who = |change: &Change| {
-            let (_, blob) = change.before.as_ref()?;
-            let Reading::Migration(project, migration) = read_path(view, &change.path, blob) else { return None };
-            let takers = || files.iter().filter(|(target, _)| target.takes(&migration, project.group.as_deref()));
-            let serves = |target: &Target| self.serving.contains(&&target.environment);
-            takers().find(|(target, _)| serves(target))?;
-            let (mut forbid, mut announced, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
-            for (target, file) in takers() {
-                let Some(File { entries, .. }) = file else {
-                    if serves(target) || is_there(self.common_dir, target) {
-                        unknown.push(target.label());
-                    }
-                    continue;
-                };
-                let forbids = |entry: &&Entry<'_>| {
-                    is_of(entry, &migration, project, source, serves(target)) && forbids(entry, change, project, source)
-                };
-                match entries.iter().find(forbids) {
-                    Some(entry) if entry.is_announced() => announced.push(target.label()),
-                    Some(_) => forbid.push(target.label()),
-                    None => {}
-                }
-            }
-            let ran = (!forbid.is_empty()).then(|| format!("it has run on {}", enumerate(&forbid, 8)));
-            let doubt = (!unknown.is_empty()).then(|| {
-                let who = enumerate(&unknown, 8);
-                format!(
-                    "nothing is known of {who}, and it may have run there; `schemagate sync` on the server asks (what is not \
-                     there yet has no place in the server file)"
-                )
-            });
-            let begun = (!announced.is_empty()).then(|| {
-                format!(
-                    "it was about to run on {}; if nobody is at work there, `schemagate resolve` with --not-applied looks \
-                     and lets it go",
-                    enumerate(&announced, 8)
-                )
-            });
-            Some((change.path.clone(), ran.into_iter().chain(begun).chain(doubt).collect()))
-        };
-        changes.iter().filter_map(|change| who(change)).collect()
-    }
-}
-
-/// The targets but this one that are known to have run this file up to a statement (from 1), or to run it now; `text` is
-/// the sum of what it says.
-pub fn ran_elsewhere(
-    common_dir: &Path,
-    server: &Server,
-    here: &Target,
-    (migration, text, statement): (&Migration, &str, usize),
-    group: Option<&str>,
-) -> Vec<String> {
-    let ran = |target: &Target| {
-        let same = |entry: &Entry<'_>| {
-            let ran = match entry.ran {
-                Ran::Nothing => false,
-                // Where it stopped at the same statement, or before, that may be mended.
-                Ran::Partly => entry.sums.len() / SUM >= statement,
-                Ran::All => true,
-            };
-            ran && (entry.blob == migration.blob.as_str() || entry.text == text)
-                && entry.project == migration.project.as_str()
-                && entry.version_key == migration.version_key
-                && entry.kind == migration.kind.word()
-        };
-        key(target) != key(here)
-            && target.takes(migration, group)
-            && read(common_dir, target).is_some_and(|file| file.entries.iter().any(same))
-    };
-    everybody(common_dir, server).filter(|target| ran(target)).map(|target| target.label()).collect()
-}
-
-/// Says whether an entry is about this very content, or about one that says the same: another file under the same
-/// version never ran. What ran in part on a target of this branch (`ours`) may have been mended since behind that.
-fn is_of(entry: &Entry<'_>, migration: &Migration, project: &Project, source: &Source<'_>, ours: bool) -> bool {
-    let same_text = || {
-        let database = project.database(migration.database.as_ref());
-        let bytes = bytes(source, migration, project.largest_file);
-        matches!((database, bytes), (Some(database), Ok(bytes)) if checksums(&migration.path, &bytes, database.flavour).text == entry.text)
-    };
-    entry.project == migration.project.as_str()
-        && entry.version_key == migration.version_key
-        && entry.kind == migration.kind.word()
-        && (entry.ran == Ran::Partly && ours || entry.blob == migration.blob.as_str() || same_text())
-}
-
-/// Says whether what ran forbids a change. To bring back what ran is always allowed.
-fn forbids(entry: &Entry<'_>, change: &Change, project: &Project, source: &Source<'_>) -> bool {
-    let Some((FileMode::Regular, after)) = &change.after else { return entry.ran != Ran::Nothing };
-    match entry.ran {
-        Ran::Nothing => false,
-        Ran::All => after.as_str() != entry.blob,
-        // What comes behind the statements that ran may be mended in place.
-        Ran::Partly => {
-            let Some(migration) = project.migration(&change.path, after) else { return true };
-            let flavour = project.database(migration.database.as_ref()).map(|database| database.flavour);
-            let bytes = bytes(source, &migration, project.largest_file).unwrap_or_default();
-            // What cannot be read, or would not run, cannot be compared: doubt keeps what ran.
-            let (Some(flavour), Ok(text)) = (flavour, std::str::from_utf8(&bytes)) else { return true };
-            let text = text.trim_start_matches('\u{feff}');
-            let Some(sums) = sums(&migration, text, flavour) else { return true };
-            !sums.concat().starts_with(&*entry.sums)
-        }
-    }
 }

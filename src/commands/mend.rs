@@ -3,7 +3,7 @@
 //! Knows from the ledgers where a file ran. Refuses to ask a database.
 
 use crate::commands::changes::Source;
-use crate::commands::ledger;
+use crate::commands::ledgers;
 use crate::commands::rollout::Rollout;
 use crate::commands::scripts::sums_of;
 use crate::commands::work::Work;
@@ -41,7 +41,7 @@ impl Work<'_> {
         let server = &self.loaded.server;
         let text = sums_of(self.source, self.manifest, migration).map(|sums| sums.text).unwrap_or_default();
         let file = (migration, text.as_str(), statement);
-        let elsewhere = ledger::ran_elsewhere(&repository.common_dir, server, self.target, file, group);
+        let elsewhere = ledgers::ran_elsewhere(&repository.common_dir, server, self.target, file, group);
         if !elsewhere.is_empty() {
             return format!(
                 "it has run on {} (or runs there), so the file stays as it is: change what is in the way in this database, then schemagate \

@@ -18,6 +18,7 @@ pub mod init;
 pub mod install;
 pub mod judge;
 pub mod ledger;
+pub mod ledgers;
 mod mend;
 pub mod new;
 pub mod plan;

@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use crate::commands::changes::Source;
 use crate::commands::judge::{Case, judge};
-use crate::commands::ledger::Ledgers;
+use crate::commands::ledgers::Ledgers;
 use crate::commands::server::Loaded;
 use crate::finding::Report;
 use crate::git::push::Update;
@@ -90,7 +90,7 @@ fn judge_branch(
         Parent::Branch { tip, .. } => crate::commands::check::tree_source(repository, Some(tip))?,
         _ => None,
     };
-    let ledgers = Ledgers::new(repository, &loaded.server, branch);
+    let ledgers = Ledgers::new(repository, &loaded.server, branch)?;
     report.merge(judge(&Case {
         before,
         law,
@@ -99,7 +99,7 @@ fn judge_branch(
         server: Some(loaded),
         baseline: old.as_ref().map_or_else(|| "HEAD".to_owned(), |old| old.short().to_owned()),
         all: false,
-        ran: &|changes, judge, after| ledgers.ran(changes, judge, after),
+        ledgers: Some(&ledgers),
     })?);
     Ok(report)
 }

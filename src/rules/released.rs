@@ -1,9 +1,11 @@
 //! Rules about migrations that are released: the old tip holds them, so databases may have run them.
 
+use std::collections::BTreeSet;
+
 use crate::finding::{Finding, Place, Rule, Severity};
 use crate::migration::{Change, FileMode, Migration, RepoPath};
 use crate::rules::{Family, Looks};
-use crate::text::for_shell;
+use crate::text::{enumerate, for_shell, sanitize};
 
 /// A released migration was edited.
 pub static RELEASED_EDITED: Rule = Rule {
@@ -55,6 +57,17 @@ pub static RELEASED_REPLACED: Rule = Rule {
     explanation: "What databases have run can then no longer be read. Bring the file back.",
 };
 
+/// Another branch brought another file under the same version to a database that both serve.
+pub static VERSION_TAKEN: Rule = Rule {
+    name: "version-taken",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A database of this branch has run another file under the version of a new one.",
+    explanation: "Where several branches serve one environment, each may bring a file of its own under the same version. A \
+                  database runs one of them; the other would stop it. The server knows from its ledger what ran. Give the \
+                  new file another version.",
+};
+
 /// The manifest reads released migrations as something else.
 pub static RELEASED_REREAD: Rule = Rule {
     name: "released-reread",
@@ -76,6 +89,7 @@ pub const FAMILY: Family = Family {
         &RELEASED_RENAMED,
         &RELEASED_REPLACED,
         &RELEASED_REREAD,
+        &VERSION_TAKEN,
     ],
     looks: Looks::Elsewhere,
 };
@@ -98,6 +112,29 @@ pub fn reread(first: &Migration, how: &str, count: usize) -> Finding {
     );
     Finding::new(&RELEASED_REREAD, Place::path(first.path.display(), None), message)
         .help("keep these settings, and add a new [[project]] for what is to come")
+}
+
+/// A version that another file has on databases that several branches serve.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// The targets where that file ran.
+    pub on: Vec<String>,
+    /// The branches that may have brought it.
+    pub by: BTreeSet<String>,
+}
+
+/// Finds that targets have run another file under the version of a new one.
+pub fn taken(migration: &Migration, taken: &Taken) -> Finding {
+    let path = migration.path.display();
+    let message = format!(
+        "version {} {} has run on {} with other content, which another branch brought; there this file would stop everything",
+        migration.version,
+        migration.kind,
+        enumerate(&taken.on, 8)
+    );
+    let branches: Vec<String> = taken.by.iter().map(|name| format!("`{}`", sanitize(name))).collect();
+    let help = format!("merge {}, then schemagate renumber {}", enumerate(&branches, 4), for_shell(&path));
+    Finding::new(&VERSION_TAKEN, Place::path(path, None), message).help(help)
 }
 
 /// Finds that an edit of a released migration touches only white space and comments.

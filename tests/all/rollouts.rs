@@ -386,3 +386,28 @@ fn who_runs_nothing_forgets_nothing() {
     renumber.refused(&["--released", "the server knows"]);
     world.sg(&["renumber", "--released", &two]).says(&["4##dml##x.sql"]).ok();
 }
+
+#[test]
+fn a_version_that_another_branch_has_taken_on_a_database_of_both_is_refused() {
+    let server = "branches = [\"main\", \"hotfix\"]\n[[environment]]\nname = \"dev\"\n[[target]]\nenvironment = \
+                  \"dev\"\ndatabase = \"shop\"\nurl = \"sqlite:dev.sqlite\"\n";
+    let world = World::without_client_hooks(MANIFEST, server);
+    world.migration("1", TABLE);
+    world.send("one").ok();
+    let to_hotfix = ["push", "-q", "origin", "HEAD:hotfix"];
+    world.in_clone(&["checkout", "-q", "-b", "hotfix"]).ok();
+    world.in_clone(&to_hotfix).ok();
+    world.file("db/shop/2##ddl##x.sql", "CREATE TABLE urgent (id INTEGER PRIMARY KEY);\n");
+    world.commit("hotfix");
+    world.in_clone(&to_hotfix).says(&["dev/shop 1 applied now"]).ok();
+    world.in_clone(&["checkout", "-q", "main"]).ok();
+    let taken = world.file("db/shop/2##ddl##feature.sql", "CREATE TABLE feature (id INTEGER PRIMARY KEY);\n");
+    world.commit("feature");
+    let why = "version 2 ddl has run on dev/shop with other content";
+    world.push().refused(&["version-taken", why, "merge `hotfix`, then schemagate renumber"]);
+    // The very file comes again with its merge.
+    world.in_clone(&["merge", "-q", "-m", "merge", "hotfix"]).ok();
+    world.sg(&["renumber", &taken]).ok();
+    world.commit("another version");
+    world.push().says(&["dev/shop 1 applied now"]).ok();
+}
