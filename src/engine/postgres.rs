@@ -6,7 +6,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition, PgSeverity};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition, PgSeverity, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
@@ -44,7 +44,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     let options = PgConnectOptions::from_str(url).map_err(unusable)?;
     let options = options.statement_cache_capacity(0).disable_statement_logging().application_name(&name());
     notices::listen();
-    let connection = open(&runtime, &options, how.wait)?;
+    let (connection, options) = allowed(&runtime, options, how.wait)?;
     let prefix = format!("\"{}\".", how.schema.replace('"', "\"\""));
     let mut wire = Postgres {
         runtime,
@@ -70,6 +70,22 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
 fn name() -> String {
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     format!("schemagate {} on {host}", std::process::id()).chars().take(63).collect()
+}
+
+/// Opens a connection; with `sslmode=allow`, which the library takes for `disable`, once more with TLS where the server
+/// refuses one without (manual, "SSL Mode Descriptions").
+fn allowed(
+    runtime: &Runtime,
+    options: PgConnectOptions,
+    patience: Duration,
+) -> Result<(PgConnection, PgConnectOptions), Trouble> {
+    let refused = match open(runtime, &options, patience) {
+        Ok(connection) => return Ok((connection, options)),
+        Err(trouble) if !matches!(options.get_ssl_mode(), PgSslMode::Allow) => return Err(trouble),
+        Err(trouble) => trouble,
+    };
+    let options = options.ssl_mode(PgSslMode::Require);
+    open(runtime, &options, patience).map(|connection| (connection, options)).map_err(|_| refused)
 }
 
 pub(super) fn open(runtime: &Runtime, options: &PgConnectOptions, patience: Duration) -> Result<PgConnection, Trouble> {

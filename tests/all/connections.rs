@@ -37,8 +37,8 @@ fn a_certificate_that_has_expired_is_named_and_a_new_one_is_taken() {
         place("server.key", "server.key");
         place("expired.crt", "server.crt");
         let rules = data.join("pg_hba.conf");
-        let text = std::fs::read_to_string(&rules).unwrap() + "host all all 127.0.0.0/8 trust\n";
-        std::fs::write(&rules, text).unwrap();
+        let text = std::fs::read_to_string(&rules).unwrap();
+        std::fs::write(&rules, format!("hostssl all all 127.0.0.0/8 trust\nhost all all 127.0.0.0/8 reject\n{text}")).unwrap();
         let settings = data.join("postgresql.conf");
         std::fs::write(&settings, std::fs::read_to_string(&settings).unwrap() + "ssl = on\n").unwrap();
     });
@@ -68,6 +68,13 @@ fn a_certificate_that_has_expired_is_named_and_a_new_one_is_taken() {
         assert!(begun.elapsed().as_secs() < 30, "the server never took its new certificate");
     }
     assert_eq!(psql(&server.folder, "secured", "SELECT count(*) FROM a"), "0");
+    // This server lets nobody in without TLS.
+    let mode = |mode: &str| database.server_file_at(&format!("postgres://postgres@{address}/secured?sslmode={mode}"));
+    for (word, said) in [("disable", "write sslmode=require"), ("allow", "up to date"), ("prefer", "up to date")] {
+        use_database(&world, &mode(word));
+        let text = flat(&world.on_server(&["apply"]).text);
+        assert!(text.contains(said), "{word}: {text}");
+    }
 }
 
 #[test]
