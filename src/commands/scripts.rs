@@ -218,6 +218,7 @@ fn statements(
             && let Some(copy) = prepared.last_mut().filter(|copy| statement.copied && copy.rows.is_none())
         {
             copy.rows = Some(copied(sql));
+            copy.rows_line = lines.at(statement.span.start).line;
             continue;
         }
         if statement.client || head.purpose(dialect) == Purpose::Transaction {
@@ -244,6 +245,7 @@ fn statements(
             column: place.column,
             shares,
             rows: None,
+            rows_line: 0,
             indent,
         });
     }

@@ -31,6 +31,7 @@ pub mod sqlite;
 mod sqlite_calls;
 pub(crate) mod sqlite_file;
 mod sqlite_keys;
+mod statement;
 pub mod tables;
 mod tame;
 mod together;
@@ -52,8 +53,10 @@ use std::time::Duration;
 
 use crate::config::Dialect;
 use crate::config::flavour::{Flavour, Release};
-use crate::history::{Content, Mode, Row, RowError, Said, State, statement_sum};
+use crate::history::{Content, Mode, Row, RowError, Said, State};
 use crate::migration::{Checksums, Migration};
+
+pub use self::statement::{ScriptStatement, Shares};
 
 /// What a failed file needs.
 pub const MEND: &str = "mend the file, commit and push it with --no-verify (the clone cannot know that it failed); or try \
@@ -111,7 +114,7 @@ impl Script {
     /// Returns the line of the file at which an error points.
     pub fn line(&self, error: &RowError) -> Option<String> {
         let statement = self.statements.get(error.statement.checked_sub(1)?)?;
-        let line = statement.text.lines().nth(error.line.checked_sub(statement.line)?)?;
+        let line = statement.text_of_line(error.line)?;
         Some(line.trim().chars().take(100).collect())
     }
 
@@ -156,53 +159,6 @@ impl Script {
         }
         let before = &self.statements[self.done.min(index)..index];
         before.iter().rposition(by_itself).map_or(self.done.min(index), |at| self.done + at + 1)
-    }
-}
-
-/// With what a statement of a script shares a transaction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Shares {
-    /// With other statements, and with the record of them.
-    #[default]
-    All,
-    /// With the record of itself, and with no other statement.
-    Record,
-    /// With nothing: it is marked as begun before it runs.
-    Nothing,
-}
-
-/// A statement of a script.
-#[derive(Debug, Clone, Default)]
-pub struct ScriptStatement {
-    /// Its text.
-    pub text: String,
-    /// Line of its first token, from 1.
-    pub line: usize,
-    /// Column of its first token, from 1.
-    pub column: usize,
-    /// With what it shares a transaction.
-    pub shares: Shares,
-    /// The rows behind a `COPY ... FROM STDIN`.
-    pub rows: Option<String>,
-    /// How many blanks of the file were taken from each of its lines but the first.
-    pub indent: usize,
-}
-
-impl ScriptStatement {
-    /// Returns its sum, as the history holds it.
-    pub fn sum(&self) -> String {
-        statement_sum(&self.text, self.rows.as_deref())
-    }
-
-    /// Returns line and column in the file of a byte of the statement; of its beginning without one.
-    pub fn place(&self, byte: Option<usize>) -> (usize, usize) {
-        let before = byte.and_then(|byte| self.text.get(..byte)).unwrap_or_default();
-        match before.rsplit_once('\n') {
-            None => (self.line, self.column + before.chars().count()),
-            Some((lines, last)) => {
-                (self.line + lines.matches('\n').count() + 1, last.chars().count() + 1 + self.indent)
-            }
-        }
     }
 }
 

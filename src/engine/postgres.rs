@@ -15,7 +15,7 @@ use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::detach::or_what_goes_on;
 use crate::engine::notices;
 use crate::engine::patience::again;
-use crate::engine::postgres_session::{READING, URL, explain};
+use crate::engine::postgres_session::{READING, URL, explain, in_rows};
 use crate::engine::probe::quoted;
 use crate::engine::record::text;
 use crate::engine::routines;
@@ -346,7 +346,7 @@ impl Postgres {
                 copy.finish().await.map(|_| ())
             }),
         };
-        ran.map_err(|error| fault(&error, sql))
+        ran.map_err(|error| in_rows(fault(&error, sql), statement))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::engine::postgres::{LOCK_CLASS, Postgres, open};
 use crate::engine::record::text;
 use crate::engine::url_options::Options;
 use crate::engine::wire::{Class, Fault, OWN_AUTHORITY, REOPEN, Wire as _, is_about_tls};
-use crate::engine::{Terms, Trouble};
+use crate::engine::{ScriptStatement, Terms, Trouble};
 
 /// What a URL may say.
 pub(super) const URL: Options = Options {
@@ -152,4 +152,12 @@ pub(super) fn explain(fault: &Fault) -> Trouble {
         _ => "the message is the database's own",
     };
     Trouble::new(fault.message.clone(), help)
+}
+/// Lets a fault of a `COPY` point at the row that its context names: `COPY t, line 3, column a`.
+pub(super) fn in_rows(mut fault: Fault, statement: &ScriptStatement) -> Fault {
+    let context = fault.message.split_once("; COPY ").and_then(|(_, context)| context.split_once(", line "));
+    let digits = context.map(|(_, row)| row.split(|sign: char| !sign.is_ascii_digit()).next().unwrap_or_default());
+    let row = digits.and_then(|digits| digits.parse().ok());
+    fault.byte = fault.byte.or_else(|| statement.byte_of_row(row?));
+    fault
 }

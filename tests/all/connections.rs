@@ -38,7 +38,8 @@ fn a_certificate_that_has_expired_is_named_and_a_new_one_is_taken() {
         place("expired.crt", "server.crt");
         let rules = data.join("pg_hba.conf");
         let text = std::fs::read_to_string(&rules).unwrap();
-        std::fs::write(&rules, format!("hostssl all all 127.0.0.0/8 trust\nhost all all 127.0.0.0/8 reject\n{text}")).unwrap();
+        std::fs::write(&rules, format!("hostssl all all 127.0.0.0/8 trust\nhost all all 127.0.0.0/8 reject\n{text}"))
+            .unwrap();
         let settings = data.join("postgresql.conf");
         std::fs::write(&settings, std::fs::read_to_string(&settings).unwrap() + "ssl = on\n").unwrap();
     });

@@ -111,7 +111,9 @@ fn an_interrupted_definition_of_sqlite_is_found_out_by_its_catalogue() {
 fn a_bad_row_of_a_copy_is_named_by_its_line() {
     let (_database, world) = on(Engine::Postgres);
     world.migration("1", "CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN;\n1\n2\nx\n\\.\n");
-    world.send("rows").says(&["invalid input syntax for type integer", "COPY a, line 3, column id"]);
+    let words =
+        ["invalid input syntax for type integer", "COPY a, line 3, column id", "change.sql:5:1", "statement: COPY a"];
+    world.send("rows").says(&words);
 }
 
 #[test]
