@@ -36,6 +36,10 @@ impl<W: Wire> Runner<W> {
                 };
                 Ok(self.after_half(scripts, who, (index, from, to.max(1) - 1), fault))
             }
+            Stop::Record(fault) if !lost && self.refuses_settings(&fault) => Err(Trouble::new(
+                format!("the settings that the server file gives to sessions are refused: {}", fault.message),
+                "mend `session` of this target in the server file; then schemagate sync",
+            )),
             Stop::Record(fault) if !lost => self.after_refused_record(scripts, who, &fault),
             Stop::Record(fault) => self.after_lost_record(scripts, &fault),
             Stop::Commit(index, number, fault) if refused(&fault) => {

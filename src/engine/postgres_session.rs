@@ -139,6 +139,9 @@ pub(super) fn explain(fault: &Fault) -> Trouble {
             "grant the user of this URL what it lacks (CREATE on the database for the schema of the history, or \
                     set history-schema of the target to one where it may create tables)"
         }
+        "22023" if fault.message.starts_with("role ") => {
+            "mend `session` of this target in the server file; then schemagate sync"
+        }
         "25006" => "the server or its transactions are read-only; let the URL name the primary server",
         "53100" => "the disk of the server is full; free some space and run schemagate sync",
         "57P03" | "57P01" | "57P02" => "the server is starting or stopping; run schemagate sync when it is up",

@@ -10,10 +10,16 @@ use crate::engine::record;
 use crate::engine::remedy::{OF_NO_FILE, remedy};
 use crate::engine::run::Runner;
 use crate::engine::wire::{Class, Fault, Wire};
-use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Trouble};
+use crate::engine::{MEND, Outcome, Provenance, Script, Session as _, Terms, Trouble};
 use crate::history::{Mode, Row, State};
 
 impl<W: Wire> Runner<W> {
+    /// Says whether it was the settings of the session that were refused, before anything ran: they are so each time.
+    pub(super) fn refuses_settings(&mut self, fault: &Fault) -> bool {
+        let same = |again: Fault| (again.code, again.message) == (fault.code.clone(), fault.message.clone());
+        fault.class == Class::Refused && self.wire.settle(&Terms::default()).is_err_and(same)
+    }
+
     /// Our record was refused. Where files ran in one transaction all of it is taken back; what a file told its session may
     /// be why, and then it is so each time.
     pub(super) fn after_refused_record(

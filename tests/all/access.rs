@@ -7,7 +7,7 @@ use crate::engines::{beside_a_good_one, pushed_beside_a_good_one, slow};
 use crate::matrix_cases::use_database;
 use crate::outages::{database, start};
 use crate::servers::{Room, start_mariadb_with, start_postgres_with};
-use crate::support::{Done, World};
+use crate::support::{Done, World, flat};
 
 /// A password of odd characters, and how a URL writes it.
 const PASSWORD: &str = "p@ss:/?#&=%\u{fc} w";
@@ -310,4 +310,27 @@ fn what_is_about_to_run_is_written_down_or_does_not_run() {
     assert_eq!(mode(folder.clone()), 0o2775);
     let file = std::fs::read_dir(&folder).unwrap().flatten().next().unwrap().path();
     assert_eq!(mode(file), 0o664);
+}
+
+#[test]
+fn a_mistake_in_the_session_of_a_target_is_not_blamed_on_the_file() {
+    for engine in Engine::servers() {
+        let database = engine.database();
+        let world = database.world();
+        let server = database.server_file();
+        world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        world.without_hooks(|| world.send("one").ok());
+        let settings = "the settings that the server file gives to sessions are refused";
+        for (session, said) in [("no_such_thing", settings), ("role", "role \"nobody\" does not exist")] {
+            if session == "role" && engine != Engine::Postgres {
+                continue;
+            }
+            use_database(&world, &format!("{server}session = {{ {session} = \"nobody\" }}\n"));
+            let text = flat(&world.on_server(&["apply"]).text);
+            let words = [said, session, "mend `session` of this target"];
+            assert!(words.iter().all(|words| text.contains(words)), "{engine:?} {text}");
+        }
+        use_database(&world, &server);
+        world.on_server(&["apply"]).says(&["1 applied now"]).ok();
+    }
 }
