@@ -29,7 +29,7 @@ pub mod replay;
 pub mod resolve;
 pub mod rollout;
 pub mod rules;
-mod same_file;
+mod same_database;
 pub mod scripts;
 pub mod server;
 pub mod shims;

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::commands::changes::{Manifest, Source};
 use crate::commands::ledger;
 use crate::commands::rollout::{Event, Order, READ_WAIT, open};
-use crate::commands::same_file::no_other_has_it;
+use crate::commands::same_database::{no_other_has_it, no_other_has_its_history};
 use crate::commands::scripts::{bytes, declared_flavour};
 use crate::commands::server::Loaded;
 use crate::config::flavour::Flavour;
@@ -105,7 +105,10 @@ impl Work<'_> {
         let announced = ledger();
         drop(plan);
         let locked = session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)));
-        if let Err(trouble) = locked.and_then(|()| session.prepare()) {
+        let ready = locked.and_then(|()| session.prepare()).and_then(|()| {
+            no_other_has_its_history(self.loaded, self.target, &session.identity().name, &repository.common_dir)
+        });
+        if let Err(trouble) = ready {
             // Nothing runs, so nothing is about to.
             ledger::put_back(&repository.common_dir, self.target, before.as_deref(), announced.as_deref());
             self.remember(&name, &rows, false, view, repository);

@@ -281,7 +281,7 @@ fn two_spellings_of_one_file_are_one_database() {
     let world = World::new(crate::support::MANIFEST, &keys);
     world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
     world.sql("shop.sqlite", "CREATE TABLE x (id INTEGER)");
-    world.send("one").says(&["dev/lite has the same database file, so their histories would mix"]);
+    world.send("one").says(&["dev/lite has the same database, so their histories would mix"]);
 }
 
 #[test]
@@ -333,4 +333,34 @@ fn a_mistake_in_the_session_of_a_target_is_not_blamed_on_the_file() {
         use_database(&world, &server);
         world.on_server(&["apply"]).says(&["1 applied now"]).ok();
     }
+}
+
+#[test]
+fn two_targets_never_share_a_database_whatever_their_urls_say() {
+    for engine in Engine::servers() {
+        let (database, other) = (engine.database(), engine.database());
+        let manifest = database.manifest();
+        let both =
+            format!("{manifest}{}", manifest[manifest.find("[project.d").unwrap()..].replace(".shop]", ".copy]"));
+        let world = World::new(&both, &database.server_file());
+        let beside = |url: &str| format!("{}{}", database.server_file(), server_target("copy", url));
+        let option = if engine == Engine::Postgres { "&sslmode=prefer" } else { "&ssl-mode=PREFERRED" };
+        let own = format!("{}{option}", database.url);
+        world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
+        use_database(&world, &beside(&other.url));
+        world.send("one").says(&["dev/shop 1 applied now"]).ok();
+        // The other one is moved here by mistake: it is told before it runs anything.
+        use_database(&world, &beside(&own));
+        world.file("db/copy/2##ddl##x.sql", "CREATE TABLE b (id INTEGER PRIMARY KEY);\n");
+        world
+            .send("two")
+            .says(&["dev/copy UNREACHABLE", "dev/shop has the same database, so their histories would mix"]);
+        // What the ledgers say may be out of date: two databases that change places are no mistake.
+        use_database(&world, &beside(&other.url));
+        world.on_server(&["apply"]).says(&["dev/copy 1 applied now"]).ok();
+    }
+}
+
+fn server_target(database: &str, url: &str) -> String {
+    format!("[[target]]\nenvironment = \"dev\"\ndatabase = \"{database}\"\nurl = \"{url}\"\n")
 }

@@ -1,15 +1,18 @@
-//! Targets whose URLs name one SQLite file in two spellings: their histories would mix.
+//! Targets whose URLs lead to one database in two spellings: their histories would mix.
 //!
-//! Equal URLs are found in the server file; here links and detours are followed. Refuses to know databases of servers.
+//! Equal URLs are found in the server file; here links and detours are followed. A database of a server is known by the name
+//! that it gave itself. Refuses to know tenants.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::commands::ledger;
+use crate::commands::rollout::{READ_WAIT, open};
 use crate::commands::server::Loaded;
 use crate::config::server::{Audience, Target};
 use crate::config::urls::UrlSource;
-use crate::engine::Trouble;
 use crate::engine::sqlite_file::parse_url;
+use crate::engine::{Access, Trouble};
 use crate::host;
 
 /// Makes sure that no other target has the file of a target; tenants may share theirs with another group.
@@ -21,13 +24,37 @@ pub(super) fn no_other_has_it(loaded: &Loaded, target: &Target) -> Result<(), Tr
     let others = loaded.server.targets.iter().filter(|other| other.label() != target.label());
     for other in others {
         if file(loaded, other).and_then(|path| identity(&path)) == Some(own) {
-            return Err(Trouble::new(
-                format!("{} has the same database file, so their histories would mix", other.label()),
-                "give each target a database of its own",
-            ));
+            return Err(shared(other));
         }
     }
     Ok(())
+}
+
+/// Makes sure that no other target has the database that gave itself this name, as the ledgers say: they may be out of
+/// date, so the other one is asked.
+///
+/// # Errors
+/// If one has.
+pub(super) fn no_other_has_its_history(
+    loaded: &Loaded,
+    target: &Target,
+    name: &str,
+    common_dir: &Path,
+) -> Result<(), Trouble> {
+    let others = loaded.server.targets.iter().filter(|other| other.label() != target.label());
+    let named = |other: &&Target| ledger::known(common_dir, other).database == name;
+    let there = |other: &&Target| {
+        let Ok((mut session, _)) = open(other, loaded, Access::Read, READ_WAIT) else { return false };
+        session.history().is_ok() && session.identity().name == name
+    };
+    others.filter(named).find(there).map_or(Ok(()), |other| Err(shared(other)))
+}
+
+fn shared(other: &Target) -> Trouble {
+    Trouble::new(
+        format!("{} has the same database, so their histories would mix", other.label()),
+        "give each target a database of its own",
+    )
 }
 
 /// The file of a target; nothing for tenants and databases of servers.
