@@ -179,28 +179,52 @@ pub fn display_bytes(bytes: &[u8]) -> String {
     shown
 }
 
-/// Wraps paragraphs at `width` characters; an indented paragraph stays indented. Words longer than that stand on a line of their own, uncut.
+/// Wraps paragraphs at `width` characters; an indented paragraph stays indented. Words and commands of ours that are longer
+/// stand on a line of their own, uncut.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let indent = paragraph.len() - paragraph.trim_start_matches(' ').len();
         let mut line = " ".repeat(indent);
         let mut length = indent;
-        for word in paragraph.split_ascii_whitespace() {
-            let word_length = word.chars().count();
-            if length > indent && length + 1 + word_length > width {
+        for piece in pieces(paragraph) {
+            let piece_length = piece.chars().count();
+            if length > indent && length + 1 + piece_length > width {
                 lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
                 length = indent;
             } else if length > indent {
                 line.push(' ');
                 length += 1;
             }
-            line.push_str(word);
-            length += word_length;
+            line.push_str(&piece);
+            length += piece_length;
         }
         lines.push(line);
     }
     lines
+}
+
+/// The words of a paragraph, and commands of ours as one: who is told to type one can take it as it stands.
+fn pieces(paragraph: &str) -> Vec<String> {
+    const PROGRAMS: [&str; 2] = ["schemagate", "git"];
+    const VALUED: [&str; 6] = ["-C", "-b", "-d", "-e", "--from", "checkout"];
+    let mut pieces: Vec<String> = Vec::new();
+    let (mut before, mut command, mut quoted) = ("", false, false);
+    for word in paragraph.split_ascii_whitespace() {
+        let argument = PROGRAMS.contains(&before) || VALUED.contains(&before) || word.starts_with(['-', '\'', '"']);
+        let goes_on = command && (quoted || argument || word.contains(['/', '#']));
+        match pieces.last_mut() {
+            Some(last) if goes_on => {
+                last.push(' ');
+                last.push_str(word);
+            }
+            _ => pieces.push(word.to_owned()),
+        }
+        command = goes_on && !word.ends_with([';', ',', '.', ':', ')', '`']) || PROGRAMS.contains(&word);
+        quoted = goes_on && (quoted != (word.matches('\'').count() % 2 == 1));
+        before = word;
+    }
+    pieces
 }
 
 /// Returns the candidate that is nearest to `given` in spelling, if one is near enough to be meant.
@@ -288,6 +312,10 @@ mod tests {
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);
         assert_eq!(wrap("abcdefghij k", 4), ["abcdefghij", "k"]);
         assert_eq!(wrap("a\n  b", 20), ["a", "  b"]);
+        let command = "schemagate resolve 'db/a b##1.sql' -e prod -d 'my shop' --from 2;";
+        assert_eq!(wrap(&format!("go on: {command} then push again"), 20), ["go on:", command, "then push again"]);
+        assert_eq!(wrap("run schemagate sync when it is up", 8), ["run", "schemagate sync", "when it", "is up"]);
+        assert_eq!(wrap("schemagate - the program", 12), ["schemagate -", "the program"]);
     }
 
     #[test]
