@@ -215,8 +215,8 @@ impl<'a> Judge<'a> {
         };
         let taken = |(path, taken): (&RepoPath, &released::Taken)| {
             let (_, blob) = states.changes.iter().find(|change| change.path == *path)?.after.as_ref()?;
-            let Reading::Migration(_, migration) = read_path(self.now, path, blob) else { return None };
-            Some(released::taken(&migration, taken))
+            let Reading::Migration(project, migration) = read_path(self.now, path, blob) else { return None };
+            Some(self.weigh(taken.finding(&migration), project))
         };
         let found = states.changes.iter().filter_map(judge).chain(self.reread(states));
         found.chain(states.taken.iter().filter_map(taken)).collect()

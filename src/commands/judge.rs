@@ -119,8 +119,9 @@ pub fn judge(case: &Case<'_>) -> Result<Report> {
             states.ran_on.extract_if(.., |_, targets| targets.is_empty()).map(|(path, _)| path).collect();
     }
     if let Some(ledgers) = case.ledgers {
-        let added: Vec<&Change> = states.changes.iter().filter(|change| change.before.is_none()).collect();
-        states.taken = ledgers.taken(&added, &judge, &case.after);
+        let may_run = |change: &&Change| change.before.is_none() || states.changeable.contains(&change.path);
+        let may_run: Vec<&Change> = states.changes.iter().filter(may_run).collect();
+        states.taken = ledgers.taken(&may_run, &judge, (&case.after, &now))?;
     }
     let (findings, files) = judge.layout(&states);
     report.extend(findings);

@@ -186,7 +186,7 @@ pub fn known(common_dir: &Path, target: &Target) -> Known {
 }
 
 /// The place of a migration that an entry is about.
-fn place_of(entry: &Entry<'_>) -> Option<Place> {
+pub(super) fn place_of(entry: &Entry<'_>) -> Option<Place> {
     let kind = Kind::parse(&entry.kind)?;
     Some((entry.project.clone().into_owned(), entry.version_key.clone().into_owned(), kind))
 }

@@ -3,22 +3,23 @@
 //! No database is asked. Refuses to write.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
 
 use crate::check::{Judge, Reading, read_path};
-use crate::commands::changes::Source;
-use crate::commands::ledger::{Entry, File, Ran, everybody, is_there, key, read};
+use crate::commands::changes::{Manifest, Source};
+use crate::commands::ledger::{Entry, File, Ran, everybody, is_there, key, place_of, read};
+use crate::commands::rollout::migrations;
 use crate::commands::scripts::{bytes, sums};
 use crate::config::manifest::Project;
 use crate::config::server::{Server, Target};
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
 use crate::history::SUM;
-use crate::migration::{Change, EnvironmentName, FileMode, Migration, RepoPath};
-use crate::rules::released::Taken;
+use crate::migration::{Change, EnvironmentName, FileMode, Kind, Migration, ObjectId, Place, RepoPath};
+use crate::rules::released::{Clash, Taken};
 use crate::sql::checksum::checksums;
 use crate::text::enumerate;
 
@@ -49,37 +50,49 @@ impl<'r> Ledgers<'r> {
         Ok(Self { common_dir: &repository.common_dir, targets, serving, others })
     }
 
-    /// Says of new files what forbids them: another branch brought another file under the same version to a target that
-    /// both serve, and it has run there.
-    pub fn taken(&self, changes: &[&Change], judge: &Judge<'_>, source: &Source<'_>) -> BTreeMap<RepoPath, Taken> {
+    /// Says of files that may run what forbids them, because another branch brought other files to a target that both serve:
+    /// one with their version ran there, or a later one, or their very content under a version that is not in this state.
+    pub fn taken(
+        &self,
+        changes: &[&Change],
+        judge: &Judge<'_>,
+        (source, now): (&Source<'_>, &Manifest),
+    ) -> Result<BTreeMap<RepoPath, Taken>> {
+        let mut found = BTreeMap::new();
         if self.others.is_empty() || changes.is_empty() {
-            return BTreeMap::new();
+            return Ok(found);
         }
         let by = |target: &Target| {
             let serves = self.others.iter().filter(|(_, shared)| shared.contains(&&target.environment));
-            serves.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+            serves.map(|(name, _)| name.clone()).collect::<Vec<_>>()
         };
         let shared = self.targets.iter().filter(|target| !by(target).is_empty());
         let files: Vec<(&Target, File<'_>)> =
             shared.filter_map(|target| Some((target.as_ref(), read(self.common_dir, target)?))).collect();
-        let who = |change: &Change| {
-            let (_, blob) = change.after.as_ref()?;
-            let Reading::Migration(project, migration) = read_path(judge.now, &change.path, blob) else { return None };
-            let takers = files.iter().filter(|(target, _)| target.takes(&migration, project.group.as_deref()));
-            let another = |entry: &&Entry<'_>| {
-                is_under(entry, &migration)
-                    && !is_of(entry, &migration, project, source, false)
-                    && forbids(entry, change, project, source)
-            };
-            let there = takers.filter(|(_, file)| file.entries.iter().any(|entry| another(&entry)));
-            let mut taken = Taken::default();
-            for (target, _) in there {
-                taken.on.push(target.label());
-                taken.by.extend(by(target).into_iter().map(str::to_owned));
+        let mut there: Option<BTreeSet<(Place, ObjectId)>> = None;
+        for change in changes {
+            let Some((FileMode::Regular, blob)) = &change.after else { continue };
+            let Reading::Migration(project, migration) = read_path(judge.now, &change.path, blob) else { continue };
+            for (target, file) in files.iter().filter(|(target, _)| target.takes(&migration, project.group.as_deref()))
+            {
+                let Some(how) = clash(file, change, &migration, project, source) else { continue };
+                if let Clash::Content(place) = &how {
+                    if there.is_none() {
+                        let files = migrations(source, now)?;
+                        there = Some(files.iter().map(|file| (file.place(), file.blob.clone())).collect());
+                    }
+                    if there.as_ref().is_some_and(|there| there.contains(&(place.clone(), blob.clone()))) {
+                        continue;
+                    }
+                }
+                let taken = found.entry(change.path.clone()).or_insert_with(|| Taken::new(how.clone()));
+                if taken.how == how {
+                    taken.on.push(target.label());
+                    taken.by.extend(by(target));
+                }
             }
-            (!taken.on.is_empty()).then(|| (change.path.clone(), taken))
-        };
-        changes.iter().filter_map(|change| who(change)).collect()
+        }
+        Ok(found)
     }
 
     /// Says of changed released files what forbids the change: nothing where no target has run the file. Targets of other
@@ -158,6 +171,30 @@ pub fn ran_elsewhere(
             && read(common_dir, target).is_some_and(|file| file.entries.iter().any(same))
     };
     everybody(common_dir, server).filter(|target| ran(target)).map(|target| target.label()).collect()
+}
+
+/// How what ran on a target stands against a file that may run there.
+fn clash(
+    file: &File<'_>,
+    change: &Change,
+    migration: &Migration,
+    project: &Project,
+    source: &Source<'_>,
+) -> Option<Clash> {
+    let ran = |entry: &&Entry<'_>| entry.ran == Ran::All && entry.project == migration.project.as_str();
+    let mut own = file.entries.iter().filter(|entry| is_under(entry, migration) && entry.ran != Ran::Nothing);
+    if let Some(own) = own.next() {
+        let another = !is_of(own, migration, project, source, false) && forbids(own, change, project, source);
+        return another.then_some(Clash::Version);
+    }
+    let same = |entry: &&Entry<'_>| entry.blob == migration.blob.as_str() && !entry.is_announced();
+    if let Some(place) = file.entries.iter().filter(ran).find(same).and_then(place_of) {
+        return Some(Clash::Content(place));
+    }
+    let later = |entry: &Entry<'_>| {
+        Kind::parse(&entry.kind).is_some_and(|kind| (&*entry.version_key, kind) > migration.position())
+    };
+    file.entries.iter().filter(ran).any(later).then_some(Clash::Order)
 }
 
 /// Says whether an entry stands under the version of a migration.

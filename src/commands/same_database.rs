@@ -12,7 +12,7 @@ use crate::commands::server::Loaded;
 use crate::config::server::{Audience, Target};
 use crate::config::urls::UrlSource;
 use crate::engine::sqlite_file::parse_url;
-use crate::engine::{Access, Trouble};
+use crate::engine::{Access, Session, Trouble};
 use crate::host;
 
 /// Makes sure that no other target has the file of a target; tenants may share theirs with another group.
@@ -30,24 +30,24 @@ pub(super) fn no_other_has_it(loaded: &Loaded, target: &Target) -> Result<(), Tr
     Ok(())
 }
 
-/// Makes sure that no other target has the database that gave itself this name, as the ledgers say: they may be out of
-/// date, so the other one is asked.
+/// Makes sure that no other target has the database of a session, which holds its lock. Those that have a database with the
+/// same name, as their ledgers say, are asked whether it is locked by this very session: copies have names like theirs.
 ///
 /// # Errors
 /// If one has.
 pub(super) fn no_other_has_its_history(
     loaded: &Loaded,
     target: &Target,
-    name: &str,
+    session: &dyn Session,
     common_dir: &Path,
 ) -> Result<(), Trouble> {
-    let others = loaded.server.targets.iter().filter(|other| other.label() != target.label());
+    let (name, process) = (session.identity().name, session.process());
+    let others = loaded.server.targets.iter().filter(|other| process > 0 && other.label() != target.label());
     let named = |other: &&Target| ledger::known(common_dir, other).database == name;
-    let there = |other: &&Target| {
-        let Ok((mut session, _)) = open(other, loaded, Access::Read, READ_WAIT) else { return false };
-        session.history().is_ok() && session.identity().name == name
+    let same = |other: &&Target| {
+        open(other, loaded, Access::Read, READ_WAIT).is_ok_and(|(mut there, _)| there.is_locked_by(process))
     };
-    others.filter(named).find(there).map_or(Ok(()), |other| Err(shared(other)))
+    others.filter(named).find(same).map_or(Ok(()), |other| Err(shared(other)))
 }
 
 fn shared(other: &Target) -> Trouble {

@@ -106,7 +106,7 @@ impl Work<'_> {
         drop(plan);
         let locked = session.lock(self.target.manner.lock_wait, &mut |holder| tell(Event::Waiting(&label, holder)));
         let ready = locked.and_then(|()| session.prepare()).and_then(|()| {
-            no_other_has_its_history(self.loaded, self.target, &session.identity().name, &repository.common_dir)
+            no_other_has_its_history(self.loaded, self.target, session.as_ref(), &repository.common_dir)
         });
         if let Err(trouble) = ready {
             // Nothing runs, so nothing is about to.

@@ -261,6 +261,16 @@ pub trait Session {
     /// Says who the database is, as the history that was read last tells; a name of its own only behind `prepare`.
     fn identity(&self) -> identity::Identity;
 
+    /// What the server calls this session, if it holds the lock; 0 where there is no server.
+    fn process(&self) -> i64 {
+        0
+    }
+
+    /// Says whether the lock of this database is held by a session that its server calls so.
+    fn is_locked_by(&mut self, _process: i64) -> bool {
+        false
+    }
+
     /// Returns the release of the server, where its version comments make it matter.
     fn release(&self) -> Option<Release>;
 

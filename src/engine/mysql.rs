@@ -14,6 +14,7 @@ use crate::config::Dialect;
 use crate::config::flavour::Release;
 use crate::engine::apart::Tables;
 use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
+use crate::engine::mysql_session::lock_name;
 use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
 use crate::engine::record::text;
@@ -93,12 +94,6 @@ fn setting(name: &str, value: &str, dialect: Dialect) -> String {
     format!("`{}` = {value}", name.replace('`', "``"))
 }
 
-/// The lock's name: locks belong to the server, so the name carries the database; it has at most 64 characters.
-fn lock_name(database: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    format!("schemagate:{}", &crate::finding::hex(&Sha256::digest(database.as_bytes()))[..40])
-}
-
 fn open(runtime: &Runtime, options: &MySqlConnectOptions, patience: Duration) -> Result<MySqlConnection, Trouble> {
     connected(runtime, patience, MySqlConnection::connect_with(options))?.map_err(|error| explain(&fault(&error, "")))
 }
@@ -176,6 +171,10 @@ impl Mysql {
 
 impl Wire for Mysql {
     over_sqlx!(MySqlConnection);
+
+    fn locked_by(&self, process: i64) -> String {
+        format!("SELECT 1 FROM DUAL WHERE IS_USED_LOCK('{}') = {process}", self.lock)
+    }
 
     fn dialect(&self) -> Dialect {
         self.dialect

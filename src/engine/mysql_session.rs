@@ -49,3 +49,9 @@ impl Mysql {
         format!("SET NAMES utf8mb4; SET {}; USE {}", list.join(", "), self.prefix.trim_end_matches('.'))
     }
 }
+
+/// The lock's name: locks belong to the server, so the name carries the database; it has at most 64 characters.
+pub(super) fn lock_name(database: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    format!("schemagate:{}", &crate::finding::hex(&Sha256::digest(database.as_bytes()))[..40])
+}

@@ -6,7 +6,7 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition, PgSeverity, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgErrorPosition, PgSeverity};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
@@ -15,7 +15,7 @@ use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::detach::or_what_goes_on;
 use crate::engine::notices;
 use crate::engine::patience::again;
-use crate::engine::postgres_session::{READING, URL, explain, in_rows};
+use crate::engine::postgres_session::{READING, URL, allowed, explain, in_rows};
 use crate::engine::probe::quoted;
 use crate::engine::record::text;
 use crate::engine::routines;
@@ -70,22 +70,6 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
 fn name() -> String {
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     format!("schemagate {} on {host}", std::process::id()).chars().take(63).collect()
-}
-
-/// Opens a connection; with `sslmode=allow`, which the library takes for `disable`, once more with TLS where the server
-/// refuses one without (manual, "SSL Mode Descriptions").
-fn allowed(
-    runtime: &Runtime,
-    options: PgConnectOptions,
-    patience: Duration,
-) -> Result<(PgConnection, PgConnectOptions), Trouble> {
-    let refused = match open(runtime, &options, patience) {
-        Ok(connection) => return Ok((connection, options)),
-        Err(trouble) if !matches!(options.get_ssl_mode(), PgSslMode::Allow) => return Err(trouble),
-        Err(trouble) => trouble,
-    };
-    let options = options.ssl_mode(PgSslMode::Require);
-    open(runtime, &options, patience).map(|connection| (connection, options)).map_err(|_| refused)
 }
 
 pub(super) fn open(runtime: &Runtime, options: &PgConnectOptions, patience: Duration) -> Result<PgConnection, Trouble> {
@@ -308,6 +292,15 @@ impl Wire for Postgres {
             self.lock
         ))?;
         Ok(Err(if holder.is_empty() { "another session".to_owned() } else { holder }))
+    }
+
+    fn locked_by(&self, process: i64) -> String {
+        format!(
+            "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = {} AND \
+             objsubid = 2 AND granted AND pid = {process} AND database = (SELECT oid FROM pg_catalog.pg_database WHERE \
+             datname = current_database())",
+            self.lock
+        )
     }
 
     fn condition(&self, in_transaction: bool, tame: bool) -> String {

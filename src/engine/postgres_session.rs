@@ -3,6 +3,10 @@
 //! Refuses to run scripts.
 
 use std::borrow::Cow;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
+use tokio::runtime::Runtime;
 
 use crate::config::Dialect;
 use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
@@ -124,6 +128,22 @@ impl Postgres {
             _ => Ok(false),
         }
     }
+}
+
+/// Opens a connection; with `sslmode=allow`, which the library takes for `disable`, once more with TLS where the server
+/// refuses one without (manual, "SSL Mode Descriptions").
+pub(super) fn allowed(
+    runtime: &Runtime,
+    options: PgConnectOptions,
+    patience: Duration,
+) -> Result<(PgConnection, PgConnectOptions), Trouble> {
+    let refused = match open(runtime, &options, patience) {
+        Ok(connection) => return Ok((connection, options)),
+        Err(trouble) if !matches!(options.get_ssl_mode(), PgSslMode::Allow) => return Err(trouble),
+        Err(trouble) => trouble,
+    };
+    let options = options.ssl_mode(PgSslMode::Require);
+    open(runtime, &options, patience).map(|connection| (connection, options)).map_err(|_| refused)
 }
 
 /// Explains a fault to people.

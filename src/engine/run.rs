@@ -339,6 +339,15 @@ impl<W: Wire> Session for Runner<W> {
         self.identity_now()
     }
 
+    fn process(&self) -> i64 {
+        self.wire.process()
+    }
+
+    fn is_locked_by(&mut self, process: i64) -> bool {
+        let question = self.wire.locked_by(process);
+        process > 0 && !question.is_empty() && self.wire.ask(&question).is_ok_and(|rows| !rows.is_empty())
+    }
+
     fn release(&self) -> Option<Release> {
         self.wire.release()
     }

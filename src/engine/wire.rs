@@ -265,6 +265,16 @@ pub(super) trait Wire {
     /// If the lock cannot be trusted here.
     fn try_lock(&mut self) -> Result<Result<(), String>, Trouble>;
 
+    /// What the server calls the session that holds our lock; 0 where there is none.
+    fn process(&self) -> i64 {
+        0
+    }
+
+    /// The question that has a row where a session with this name holds this lock; empty where nobody can be asked.
+    fn locked_by(&self, _process: i64) -> String {
+        String::new()
+    }
+
     /// A condition in SQL that holds while the lock is ours, and `in_transaction` only while the one that was begun is
     /// open; empty where neither can be lost. `tame` says that what ran cannot have released the lock itself.
     fn condition(&self, in_transaction: bool, tame: bool) -> String;
@@ -360,6 +370,10 @@ macro_rules! over_sqlx {
 
         fn settle(&mut self, terms: &Terms) -> Result<(), Fault> {
             self.tell(&self.settings(terms)).map(|_| ())
+        }
+
+        fn process(&self) -> i64 {
+            i64::try_from(self.process).unwrap_or_default()
         }
 
         fn chains(&self) -> bool {

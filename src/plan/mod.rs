@@ -3,7 +3,7 @@
 //! Pure: the same files and rows give the same plan. Refuses to guess: where history and files disagree it says so
 //! and plans nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{Content, Mode, Row, State};
 use crate::migration::{Checksums, Kind, Migration};
@@ -92,6 +92,7 @@ pub fn plan<'p>(
     let rows: Vec<&Row> = rows.into_iter().collect();
     let mut sorted: Vec<&Migration> = migrations.into_iter().collect();
     sorted.sort_by(|a, b| a.position().cmp(&b.position()).then_with(|| a.path.cmp(&b.path)));
+    let places: BTreeSet<(&str, Kind)> = sorted.iter().map(|migration| migration.position()).collect();
     let mut by_position: BTreeMap<(&str, Kind), &Row> = rows.iter().map(|row| (row.position(), *row)).collect();
     let highest = rows.iter().filter(|row| row.state == State::Applied).map(|row| row.position()).max();
     let mut plan = Plan::default();
@@ -112,7 +113,9 @@ pub fn plan<'p>(
             Some(row) if row.state == State::Forgotten => forgotten(migration, row, policy, checksums, &mut plan),
             earlier => {
                 let out_of_order = highest.is_some_and(|highest| migration.position() < highest);
-                if out_of_order && !policy.out_of_order {
+                // What began in order goes on, whatever came since.
+                let begun = earlier.is_some_and(|row| row.statements_done > 0 || row.statement_open > 0);
+                if out_of_order && !begun && !policy.out_of_order {
                     plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), &rows));
                 }
                 let contents = contents.get_or_insert_with(|| {
@@ -123,6 +126,9 @@ pub fn plan<'p>(
                     Some(row) if row.state == State::Forgotten && earlier.is_none() => {
                         plan.notes.push(forgotten_before(migration, row, policy));
                         continue;
+                    }
+                    Some(row) if row.state == State::Applied && !places.contains(&row.position()) => {
+                        plan.conflicts.push(moved(migration, row));
                     }
                     Some(row) => plan.notes.push(again(migration, row)),
                     None => {}
@@ -179,7 +185,13 @@ fn compare(
             short(&row.blob_id),
             short(&row.commit_id)
         ),
-        help: format!("bring the file back: git checkout {} -- {}; then add a new migration", row.commit_id, for_shell(&row.path)),
+        help: if path == row.path {
+            format!("bring the file back: git checkout {} -- {}; then add a new migration", row.commit_id, for_shell(&path))
+        } else {
+            // Another branch may have brought that file.
+            let ours = for_shell(&path);
+            format!("if `{}` is another file: schemagate renumber --released {ours}; if it is this one: git mv {ours} {}, as it was", row.path, for_shell(&row.path))
+        },
         path,
     });
 }
@@ -256,6 +268,24 @@ fn twice(migration: &Migration, previous: &Migration) -> Conflict {
             previous.path.display()
         ),
         help: format!("schemagate renumber --released {}", for_shell(&migration.path.display())),
+    }
+}
+
+/// The bytes of what ran, under another version, where its own is gone: a file that was renamed.
+fn moved(migration: &Migration, row: &Row) -> Conflict {
+    let (path, was) = (migration.path.display(), &row.path);
+    Conflict {
+        message: format!(
+            "`{path}` has the same bytes as version {} {}, which was applied from `{was}` and is not in this commit: they would \
+             run twice",
+            row.version, row.kind
+        ),
+        help: format!(
+            "give it its name back: git mv {} {}; where it comes too late, set out-of-order = \"allow\"",
+            for_shell(&path),
+            for_shell(was)
+        ),
+        path,
     }
 }
 

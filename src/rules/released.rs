@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::finding::{Finding, Place, Rule, Severity};
-use crate::migration::{Change, FileMode, Migration, RepoPath};
+use crate::migration::{Change, FileMode, Migration, Place as MigrationPlace, RepoPath};
+use crate::rules::order::OUT_OF_ORDER;
 use crate::rules::{Family, Looks};
 use crate::text::{enumerate, for_shell, sanitize};
 
@@ -68,6 +69,17 @@ pub static VERSION_TAKEN: Rule = Rule {
                   new file another version.",
 };
 
+/// The content of a new file ran under another version, which another branch brought.
+pub static RUNS_AGAIN: Rule = Rule {
+    name: "runs-again",
+    severity: Severity::Error,
+    configurable: false,
+    summary: "A database of this branch has run the content of a new file under a version that this branch does not have.",
+    explanation: "A file that another branch brought to a database of both, and that got another version in a merge, would \
+                  run there a second time. It keeps the version under which it ran; of two files under one version the one \
+                  that has run nowhere gets another.",
+};
+
 /// The manifest reads released migrations as something else.
 pub static RELEASED_REREAD: Rule = Rule {
     name: "released-reread",
@@ -90,6 +102,7 @@ pub const FAMILY: Family = Family {
         &RELEASED_REPLACED,
         &RELEASED_REREAD,
         &VERSION_TAKEN,
+        &RUNS_AGAIN,
     ],
     looks: Looks::Elsewhere,
 };
@@ -114,27 +127,62 @@ pub fn reread(first: &Migration, how: &str, count: usize) -> Finding {
         .help("keep these settings, and add a new [[project]] for what is to come")
 }
 
-/// A version that another file has on databases that several branches serve.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What ran on databases that several branches serve, and what it is to a new file.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// The targets where that file ran.
+    /// What it is to the file.
+    pub how: Clash,
+    /// The targets where it ran.
     pub on: Vec<String>,
     /// The branches that may have brought it.
     pub by: BTreeSet<String>,
 }
 
-/// Finds that targets have run another file under the version of a new one.
-pub fn taken(migration: &Migration, taken: &Taken) -> Finding {
-    let path = migration.path.display();
-    let message = format!(
-        "version {} {} has run on {} with other content, which another branch brought; there this file would stop everything",
-        migration.version,
-        migration.kind,
-        enumerate(&taken.on, 8)
-    );
-    let branches: Vec<String> = taken.by.iter().map(|name| format!("`{}`", sanitize(name))).collect();
-    let help = format!("merge {}, then schemagate renumber {}", enumerate(&branches, 4), for_shell(&path));
-    Finding::new(&VERSION_TAKEN, Place::path(path, None), message).help(help)
+/// What ran, seen from a new file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Clash {
+    /// Another file under its version.
+    Version,
+    /// Its very content, under a version that its branch does not have.
+    Content(MigrationPlace),
+    /// A later version.
+    Order,
+}
+
+impl Taken {
+    /// Nothing is known yet but what it is.
+    pub fn new(how: Clash) -> Self {
+        Self { how, on: Vec::new(), by: BTreeSet::new() }
+    }
+
+    /// The finding about a file.
+    pub fn finding(&self, migration: &Migration) -> Finding {
+        let path = migration.path.display();
+        let (whom, on) = (format!("version {} {}", migration.version, migration.kind), enumerate(&self.on, 8));
+        let branches: Vec<String> = self.by.iter().map(|name| format!("`{}`", sanitize(name))).collect();
+        let by = enumerate(&branches, 4);
+        let renumber = format!("merge {by}, then schemagate renumber --released {}", for_shell(&path));
+        let (rule, message, help) = match &self.how {
+            Clash::Version => {
+                let what = "with other content, which another branch brought; there this file would stop everything";
+                (&VERSION_TAKEN, format!("{whom} has run on {on} {what}"), renumber)
+            }
+            Clash::Order => {
+                let what = "which another branch brought; there this file would stop everything";
+                (&OUT_OF_ORDER, format!("{whom} comes too late: a later version has run on {on}, {what}"), renumber)
+            }
+            Clash::Content(_) => (
+                &RUNS_AGAIN,
+                format!(
+                    "the content of {whom} has run on {on} under the version that another branch gave it: it would run twice"
+                ),
+                format!(
+                    "merge {by} and let the file keep its name from there; where it comes too late, set out-of-order = \"allow\""
+                ),
+            ),
+        };
+        Finding::new(rule, Place::path(path, None), message).help(help)
+    }
 }
 
 /// Finds that an edit of a released migration touches only white space and comments.

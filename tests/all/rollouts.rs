@@ -411,3 +411,80 @@ fn a_version_that_another_branch_has_taken_on_a_database_of_both_is_refused() {
     world.commit("another version");
     world.push().says(&["dev/shop 1 applied now"]).ok();
 }
+
+/// Two branches that serve one environment, at version 1.
+fn shared() -> World {
+    let server = "branches = [\"main\", \"hotfix\"]\n[[environment]]\nname = \"dev\"\n[[target]]\nenvironment = \
+                  \"dev\"\ndatabase = \"shop\"\nurl = \"sqlite:dev.sqlite\"\n";
+    let world = World::without_client_hooks(MANIFEST, server);
+    world.migration("1", "CREATE TABLE n (n INTEGER PRIMARY KEY);\n");
+    world.send("one").ok();
+    world.sql("dev.sqlite", "INSERT INTO n VALUES (100)");
+    world.in_clone(&["checkout", "-q", "-b", "hotfix"]).ok();
+    world.in_clone(&["push", "-q", "origin", "HEAD:hotfix"]).ok();
+    world
+}
+
+#[test]
+fn what_another_branch_brought_never_runs_again_under_another_version() {
+    let world = shared();
+    world.file("db/shop/2##dml##hot.sql", "UPDATE n SET n = n + 10 WHERE n > 0;\n");
+    world.commit("hotfix");
+    world.in_clone(&["push", "-q", "origin", "HEAD:hotfix"]).ok();
+    world.in_clone(&["checkout", "-q", "main"]).ok();
+    world.file("db/shop/2##dml##a.sql", "UPDATE n SET n = n + 1 WHERE n > 0;\n");
+    world.commit("feature");
+    world.in_clone(&["merge", "-q", "-m", "merge", "hotfix"]).ok();
+    // The wrong one of the two gets another version.
+    world.sg(&["renumber", "db/shop/2##dml##hot.sql"]).ok();
+    world.commit("renumbered");
+    let text = "the content of version 3 dml has run on dev/shop under the version that another branch gave it";
+    world.push().refused(&["runs-again", text, "let the file keep its name from there", "version-taken"]);
+    // What nobody judged stops the database.
+    world.without_hooks(|| world.in_clone(&["push", "-q", "origin", "HEAD:main"]).ok());
+    world.on_server(&["apply", "-b", "main"]).refused(&["2##dml##hot.sql` is another file"]);
+    world.in_clone(&["mv", "db/shop/2##dml##a.sql", "db/shop/4##dml##a.sql"]).ok();
+    world.commit("another version");
+    world.without_hooks(|| world.in_clone(&["push", "-q", "origin", "HEAD:main"]).ok());
+    world.on_server(&["apply", "-b", "main"]).refused(&["they would run twice", "give it its name back: git mv"]);
+    world.in_clone(&["mv", "db/shop/3##dml##hot.sql", "db/shop/2##dml##hot.sql"]).ok();
+    world.commit("as it was");
+    world.without_hooks(|| world.in_clone(&["push", "-q", "origin", "HEAD:main"]).ok());
+    world.on_server(&["apply", "-b", "main"]).says(&["dev/shop 1 applied now"]).ok();
+    assert_eq!(world.sql("dev.sqlite", "SELECT n FROM n"), "111");
+}
+
+#[test]
+fn what_comes_before_versions_of_another_branch_on_its_database_is_refused() {
+    let world = shared();
+    world.file("db/shop/3##dml##hot.sql", "UPDATE n SET n = n + 10 WHERE n > 0;\n");
+    world.commit("hotfix");
+    world.in_clone(&["push", "-q", "origin", "HEAD:hotfix"]).ok();
+    world.in_clone(&["checkout", "-q", "main"]).ok();
+    let late = world.file("db/shop/2##dml##a.sql", "UPDATE n SET n = n + 1 WHERE n > 0;\n");
+    world.commit("feature");
+    world.push().refused(&["out-of-order", "a later version has run on dev/shop", "merge `hotfix`"]);
+    world.in_clone(&["merge", "-q", "-m", "merge", "hotfix"]).ok();
+    world.sg(&["renumber", "--released", &late]).ok();
+    world.commit("behind it");
+    world.push().says(&["dev/shop 1 applied now"]).ok();
+    assert_eq!(world.sql("dev.sqlite", "SELECT n FROM n"), "111");
+}
+
+#[test]
+fn a_failed_file_is_not_mended_where_another_branch_took_its_version() {
+    let world = shared();
+    world.in_clone(&["checkout", "-q", "main"]).ok();
+    world.file("db/shop/2##dml##a.sql", "UPDATE n SET n = n / 0 WHERE n > 0;\nINSERT INTO nowhere VALUES (1);\n");
+    world.commit("fails");
+    world.without_hooks(|| world.in_clone(&["push", "-q", "origin", "HEAD:main"]).ok());
+    world.on_server(&["apply", "-b", "main"]).refused(&["dev/shop FAILED"]);
+    world.in_clone(&["checkout", "-q", "hotfix"]).ok();
+    world.file("db/shop/2##dml##hot.sql", "UPDATE n SET n = n + 10 WHERE n > 0;\n");
+    world.commit("hotfix");
+    world.in_clone(&["push", "-q", "origin", "HEAD:hotfix"]).says(&["1 applied now"]).ok();
+    world.in_clone(&["checkout", "-q", "main"]).ok();
+    world.file("db/shop/2##dml##a.sql", "UPDATE n SET n = n + 1 WHERE n > 0;\n");
+    world.commit("mended");
+    world.push().refused(&["version-taken", "version 2 dml has run on dev/shop with other content"]);
+}
