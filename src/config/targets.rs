@@ -9,7 +9,7 @@ use crate::config::reader::{At, Problems, Section};
 use crate::config::server::Environment;
 use crate::config::urls::{UrlSource, has_password, source, usable};
 use crate::migration::{DatabaseName, EnvironmentName, Migration};
-use crate::text::{Span, did_you_mean, enumerate, word_for_shell};
+use crate::text::{Span, did_you_mean, enumerate, sanitize, word_for_shell};
 
 /// How long to wait for a busy database unless configured.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
@@ -289,7 +289,7 @@ impl Targets<'_> {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("the environments are {}", enumerate(&names, 20)),
         };
-        let message = format!("there is no environment `{}`", crate::text::sanitize(&name.value));
+        let message = format!("there is no environment `{}`", sanitize(&name.value));
         self.problems.add(name.span, message, "unknown environment", help);
         None
     }
@@ -336,12 +336,22 @@ fn manner(section: &Section<'_>) -> Manner {
     }
 }
 
+/// Settings by which a server would read files, which are UTF-8, as something else.
+const ENCODINGS: [&str; 4] =
+    ["client_encoding", "character_set_client", "character_set_connection", "character_set_results"];
+
 /// Reads settings of a session, whose names the user chose.
 fn settings(table: &Section<'_>) -> Vec<(String, String)> {
     let text = |(name, value, span): (String, &toml::de::DeValue<'_>, Span)| match value {
+        _ if ENCODINGS.iter().any(|encoding| name.eq_ignore_ascii_case(encoding)) => {
+            let message =
+                format!("`session.{}` is not to be set: files are UTF-8, and are sent as that", sanitize(&name));
+            table.problems().add(span, message, "another encoding", "take it out");
+            None
+        }
         toml::de::DeValue::String(text) => Some((name, text.to_string())),
         _ => {
-            let message = format!("`session.{}` must be text in quotes", crate::text::sanitize(&name));
+            let message = format!("`session.{}` must be text in quotes", sanitize(&name));
             table.problems().add(span, message, "not text", "write session = { TimeZone = \"Europe/Vienna\" }");
             None
         }

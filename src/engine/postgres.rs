@@ -15,7 +15,7 @@ use crate::engine::concurrent::{self, beside_others, waits_for_others};
 use crate::engine::detach::or_what_goes_on;
 use crate::engine::notices;
 use crate::engine::patience::again;
-use crate::engine::postgres_session::{READING, URL, allowed, explain, in_rows};
+use crate::engine::postgres_session::{READING, URL, allowed, explain, inside};
 use crate::engine::probe::quoted;
 use crate::engine::record::text;
 use crate::engine::routines;
@@ -339,7 +339,7 @@ impl Postgres {
                 copy.finish().await.map(|_| ())
             }),
         };
-        ran.map_err(|error| in_rows(fault(&error, sql), statement))
+        ran.map_err(|error| inside(fault(&error, sql), statement))
     }
 }
 
@@ -366,9 +366,10 @@ pub(super) fn fault(error: &sqlx::Error, sql: &str) -> Fault {
         _ => Class::Refused,
     };
     let mut message = refused.message().to_owned();
-    // Of a COPY the context names the line of its rows and the column.
-    let rows = refused.r#where().and_then(|context| context.lines().next()).filter(|line| line.starts_with("COPY "));
-    for more in [refused.detail(), refused.hint(), rows].into_iter().flatten() {
+    // The context names the row of a COPY, or the line of the innermost block or function.
+    let told = |line: &&str| line.starts_with("COPY ") || line.starts_with("PL/");
+    let context = refused.r#where().and_then(|context| context.lines().find(told));
+    for more in [refused.detail(), refused.hint(), context].into_iter().flatten() {
         message.push_str("; ");
         message.push_str(more);
     }

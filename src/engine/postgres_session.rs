@@ -15,6 +15,7 @@ use crate::engine::record::text;
 use crate::engine::url_options::Options;
 use crate::engine::wire::{Class, Fault, OWN_AUTHORITY, REOPEN, Wire as _, is_about_tls};
 use crate::engine::{ScriptStatement, Terms, Trouble};
+use crate::text::begins;
 
 /// What a URL may say.
 pub(super) const URL: Options = Options {
@@ -176,11 +177,30 @@ pub(super) fn explain(fault: &Fault) -> Trouble {
     };
     Trouble::new(fault.message.clone(), help)
 }
-/// Lets a fault of a `COPY` point at the row that its context names: `COPY t, line 3, column a`.
-pub(super) fn in_rows(mut fault: Fault, statement: &ScriptStatement) -> Fault {
-    let context = fault.message.split_once("; COPY ").and_then(|(_, context)| context.split_once(", line "));
-    let digits = context.map(|(_, row)| row.split(|sign: char| !sign.is_ascii_digit()).next().unwrap_or_default());
-    let row = digits.and_then(|digits| digits.parse().ok());
-    fault.byte = fault.byte.or_else(|| statement.byte_of_row(row?));
+/// Lets a fault point at what its context names: a row of a `COPY` (`COPY t, line 3, column a`), or a line of a `DO` block
+/// (`PL/pgSQL function inline_code_block line 3 at RAISE`), which counts from the one where its text begins.
+pub(super) fn inside(mut fault: Fault, statement: &ScriptStatement) -> Fault {
+    let number = |mark: &str| {
+        let (_, behind) = fault.message.split_once(mark)?;
+        let (_, line) = behind.split_once("line ")?;
+        line.split(|sign: char| !sign.is_ascii_digit()).next()?.parse().ok()
+    };
+    let place = match &statement.rows {
+        Some(_) => number("; COPY ").and_then(|row| statement.byte_of_row(row)),
+        None => number("; PL/pgSQL function inline_code_block").and_then(|line| line_of_block(&statement.text, line)),
+    };
+    fault.byte = fault.byte.or(place);
     fault
+}
+
+/// The byte at which a line (from 1) of the block of a `DO` has its first sign.
+fn line_of_block(text: &str, line: usize) -> Option<usize> {
+    let opening = text.find('$')?;
+    let body = opening + 1 + text.get(opening + 1..)?.find('$')? + 1;
+    let start = match line.checked_sub(2) {
+        None => body,
+        Some(ends) => body + text.get(body..)?.match_indices('\n').nth(ends)?.0 + 1,
+    };
+    let blank = text.get(start..)?.find(|sign: char| !sign.is_whitespace())?;
+    begins(text, "do").then_some(start + blank)
 }

@@ -113,6 +113,7 @@ environment = "dev"
 database = "shop"
 url = { env = "A", file = "b" }
 atomic = "maybe"
+session = { Client_Encoding = "LATIN1", TimeZone = 5 }
 [[target]]
 environment = "dev"
 [policy]
@@ -123,6 +124,8 @@ allow-branch-rewind = "yes"
     says(
         &text,
         &[
+            "`session.Client_Encoding` is not to be set: files are UTF-8",
+            "`session.TimeZone` must be text in quotes",
             "`branches` holds a pattern that cannot be read",
             "two environments are called `dev`",
             "lacks `name`",

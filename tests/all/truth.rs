@@ -117,6 +117,18 @@ fn a_bad_row_of_a_copy_is_named_by_its_line() {
 }
 
 #[test]
+fn what_fails_inside_of_a_block_is_named_by_its_line() {
+    let (_database, world) = on(Engine::Postgres);
+    let block = "SELECT 1;\nDO LANGUAGE plpgsql $x$\nBEGIN\n  PERFORM 1;\n  PERFORM 1 / 0;\nEND\n$x$;\n";
+    world.migration("1", block);
+    let words = ["change.sql:5:3: division by zero", "inline_code_block line 4 at PERFORM", "statement: PERFORM 1 / 0"];
+    world.send("block").says(&words);
+    let function = "CREATE FUNCTION f() RETURNS integer LANGUAGE plpgsql AS $x$\nBEGIN\n  RETURN 1 / 0;\nEND\n$x$;\n";
+    world.migration("1", &format!("{function}SELECT f();\n"));
+    world.send("function").says(&["change.sql:6:1: division by zero", "function f() line 3 at RETURN"]);
+}
+
+#[test]
 fn sql_in_the_line_of_a_copy_is_refused_where_it_stands() {
     let (database, world) = on(Engine::Postgres);
     world.migration("1", "CREATE TABLE a (id INTEGER);\nCOPY a FROM STDIN; DELETE FROM a;\n1\n\\.\n");
