@@ -72,7 +72,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Exit> {
             }
             version.clone()
         }
-        None => known.next(project, args.environment.as_deref(), args.database.as_deref())?,
+        None => known.next(project, args.environment.as_deref(), args.database.as_deref()).context("give --version")?,
     };
     let description = args.description.join(" ").trim().replace(' ', "_");
     let value = |field: Field| match field {
@@ -247,6 +247,6 @@ impl Known {
         project
             .version_format
             .next(highest, project.order, time::OffsetDateTime::now_utc())
-            .context("the version format does not tell the next version: give --version")
+            .context("the version format does not tell the next version")
     }
 }

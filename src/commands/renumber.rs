@@ -115,7 +115,8 @@ fn belongs_with(other: &Migration, migration: &Migration) -> bool {
 fn next(known: &Known, project: &Project, migration: &Migration) -> Result<String> {
     let environment = migration.environment.as_ref().map(|name| name.as_str());
     let database = migration.database.as_ref().map(|name| name.as_str());
-    known.next(project, environment, database)
+    let later = || format!("move `{}` to a later version with git mv", migration.path.display());
+    known.next(project, environment, database).with_context(later)
 }
 
 /// Writes another version into every place where the path has one.

@@ -108,6 +108,14 @@ fn assigned<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     line.strip_prefix(name)?.trim_start().strip_prefix('=').map(str::trim)
 }
 
+/// Takes the value of a directive that may stand only once.
+fn once(name: &str, place: &mut Option<Duration>, value: Duration) -> Known {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err((format!("`{name}` stands twice"), "leave one of the two".to_owned())),
+    }
+}
+
 fn read(directive: &str, directives: &mut Directives) -> Known {
     let (name, value) = match directive.split_once('=') {
         Some((name, value)) => (name.trim(), value.trim()),
@@ -115,8 +123,14 @@ fn read(directive: &str, directives: &mut Directives) -> Known {
     };
     match name {
         "no-transaction" if value.is_empty() => directives.no_transaction = true,
-        "lock-timeout" => directives.lock_timeout = Some(duration(name, value)?),
-        "statement-timeout" => directives.statement_timeout = Some(duration(name, value)?),
+        "no-transaction" => {
+            return Err((
+                "`no-transaction` takes no value".to_owned(),
+                "leave it out where a transaction is wanted".to_owned(),
+            ));
+        }
+        "lock-timeout" => once(name, &mut directives.lock_timeout, duration(name, value)?)?,
+        "statement-timeout" => once(name, &mut directives.statement_timeout, duration(name, value)?)?,
         "isolation" => return isolation(value, directives),
         // For the review, which reads them itself.
         _ if name.starts_with("ignore") => {}
@@ -187,6 +201,7 @@ mod tests {
         let cases = [
             ("-- schemagate: no-transactions", "did you mean `-- schemagate: no-transaction`?"),
             ("-- schemagate: lock-timeout = soon", "write -- schemagate: lock-timeout = 5s (or 500ms, 10m, 1h)"),
+            ("-- schemagate: no-transaction = off", "leave it out where a transaction is wanted"),
             ("-- txn-mode = maybe", "write -- txn-mode = on, or -- txn-mode = off"),
             (
                 "-- schemagate: isolation = strict",
@@ -197,6 +212,8 @@ mod tests {
             let (found, mistakes) = directives(text, Dialect::Mysql);
             assert_eq!((found, mistakes[0].help.as_str()), (Directives::default(), help), "{text}");
         }
+        let twice = "-- schemagate: lock-timeout = 1s\n-- schemagate: lock-timeout = 2s\nSELECT 1;\n";
+        assert_eq!(directives(twice, Dialect::Mysql).1[0].message, "`lock-timeout` stands twice");
         assert_eq!(directives("-- schemagate: ignore drop-table -- why", Dialect::Sqlite).1, []);
         assert_eq!(directives("SELECT '-- schemagate: nonsense'", Dialect::Sqlite).1, []);
     }
