@@ -11,10 +11,11 @@ use anyhow::Result;
 use crate::check::{Judge, Reading, read_path};
 use crate::commands::changes::{Manifest, Source};
 use crate::commands::ledger::{Entry, File, Ran, everybody, is_there, key, place_of, read};
-use crate::commands::rollout::migrations;
+use crate::commands::rollout::{listed, migrations};
 use crate::commands::scripts::{bytes, sums};
 use crate::config::manifest::Project;
 use crate::config::server::{Server, Target};
+use crate::data_change::is_manifest;
 use crate::git::refs::{Branch, branches};
 use crate::git::repository::Repository;
 use crate::history::SUM;
@@ -43,7 +44,10 @@ impl<'r> Ledgers<'r> {
             let theirs: Vec<_> = server.served_by(&other.name).map(|environment| &environment.name).collect();
             serving.iter().copied().filter(|name| theirs.contains(name)).collect::<Vec<_>>()
         };
-        let others = branches(repository)?.into_iter().filter(|other| other.name != branch);
+        // A server file with one name of a branch needs no list of all that are there.
+        let one = matches!(server.branches.as_slice(), [name] if name.as_str() == branch);
+        let others = if one { Vec::new() } else { branches(repository)? };
+        let others = others.into_iter().filter(|other| other.name != branch);
         let others = others.map(|other| (shared(&other), other.name)).filter(|(shared, _)| !shared.is_empty());
         let others = others.map(|(shared, name)| (name, shared)).collect();
         let targets = everybody(&repository.common_dir, server).collect();
@@ -72,7 +76,10 @@ impl<'r> Ledgers<'r> {
         let mut there: Option<BTreeSet<(Place, ObjectId)>> = None;
         for change in changes {
             let Some((FileMode::Regular, blob)) = &change.after else { continue };
-            let Reading::Migration(project, migration) = read_path(judge.now, &change.path, blob) else { continue };
+            let Reading::Migration(project, mut migration) = read_path(judge.now, &change.path, blob) else { continue };
+            if is_manifest(&migration.path) {
+                migration.only = listed(source, &migration, project.largest_file);
+            }
             for (target, file) in files.iter().filter(|(target, _)| target.takes(&migration, project.group.as_deref()))
             {
                 let Some(how) = clash(file, change, &migration, project, source) else { continue };

@@ -364,7 +364,7 @@ pub fn migrations(source: &Source<'_>, manifest: &Manifest) -> Result<Vec<Migrat
 }
 
 /// The databases that a data change names; one that cannot be read is put before all of them, who then refuse it.
-fn listed(source: &Source<'_>, migration: &Migration, largest: u64) -> Option<Vec<DatabaseName>> {
+pub(super) fn listed(source: &Source<'_>, migration: &Migration, largest: u64) -> Option<Vec<DatabaseName>> {
     let bytes = bytes(source, migration, largest).ok()?;
     Some(data_change::read(std::str::from_utf8(&bytes).ok()?).ok()?.databases)
 }

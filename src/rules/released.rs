@@ -169,7 +169,8 @@ impl Taken {
             }
             Clash::Order => {
                 let what = "which another branch brought; there this file would stop everything";
-                (&OUT_OF_ORDER, format!("{whom} comes too late: a later version has run on {on}, {what}"), renumber)
+                let message = format!("{whom} comes too late: a later version has run on {on}, {what}");
+                (&OUT_OF_ORDER, message, format!("{renumber}; or set out-of-order = \"allow\""))
             }
             Clash::Content(_) => (
                 &RUNS_AGAIN,
