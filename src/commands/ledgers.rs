@@ -83,12 +83,14 @@ impl<'r> Ledgers<'r> {
             for (target, file) in files.iter().filter(|(target, _)| target.takes(&migration, project.group.as_deref()))
             {
                 let Some(how) = clash(file, change, &migration, project, source) else { continue };
-                if let Clash::Content(place) = &how {
+                if how == Clash::Content {
                     if there.is_none() {
                         let files = migrations(source, now)?;
                         there = Some(files.iter().map(|file| (file.place(), file.blob.clone())).collect());
                     }
-                    if there.as_ref().is_some_and(|there| there.contains(&(place.clone(), blob.clone()))) {
+                    // Where a file has the version under which it ran, this one is a copy of it.
+                    let mut ran = file.entries.iter().filter(|entry| entry.blob == blob.as_str()).filter_map(place_of);
+                    if ran.any(|place| there.as_ref().is_some_and(|there| there.contains(&(place, blob.clone())))) {
                         continue;
                     }
                 }
@@ -195,8 +197,8 @@ fn clash(
         return another.then_some(Clash::Version);
     }
     let same = |entry: &&Entry<'_>| entry.blob == migration.blob.as_str() && !entry.is_announced();
-    if let Some(place) = file.entries.iter().filter(ran).find(same).and_then(place_of) {
-        return Some(Clash::Content(place));
+    if file.entries.iter().filter(ran).any(|entry| same(&entry)) {
+        return Some(Clash::Content);
     }
     let later = |entry: &Entry<'_>| {
         Kind::parse(&entry.kind).is_some_and(|kind| (&*entry.version_key, kind) > migration.position())

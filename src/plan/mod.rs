@@ -119,8 +119,10 @@ pub fn plan<'p>(
                     plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), &rows));
                 }
                 let contents = contents.get_or_insert_with(|| {
+                    // Those whose version is still there come last, and count.
                     let ended = rows.iter().filter(|row| matches!(row.state, State::Applied | State::Forgotten));
-                    ended.map(|row| (row.blob_id.as_str(), *row)).collect()
+                    let (there, gone): (Vec<&Row>, Vec<&Row>) = ended.partition(|row| places.contains(&row.position()));
+                    gone.into_iter().chain(there).map(|row| (row.blob_id.as_str(), row)).collect()
                 });
                 match contents.get(migration.blob.as_str()) {
                     Some(row) if row.state == State::Forgotten && earlier.is_none() => {
@@ -281,7 +283,8 @@ fn moved(migration: &Migration, row: &Row) -> Conflict {
             row.version, row.kind
         ),
         help: format!(
-            "give it its name back: git mv {} {}; where it comes too late, set out-of-order = \"allow\"",
+            "give it its name back: git mv {} {}; where it comes too late, set out-of-order = \"allow\"; if it is to run again, \
+             say so in a comment in it",
             for_shell(&path),
             for_shell(was)
         ),

@@ -110,3 +110,29 @@ fn the_same_version_twice_is_never_chosen_from() {
     twin.path = RepoPath::from("m/01##ddl.sql");
     assert_eq!(planned(&[migration("1", Kind::Ddl, 'a'), twin], &[]).conflicts.len(), 1);
 }
+
+#[test]
+fn bytes_that_ran_run_again_only_beside_the_file_that_ran() {
+    let (first, copied) = (migration("1", Kind::Dml, 'a'), migration("3", Kind::Dml, 'a'));
+    let ran = [row(&first, State::Applied, 3)];
+    let beside = planned(&[first.clone(), copied.clone()], &ran);
+    assert_eq!((beside.steps.len(), beside.conflicts.len()), (1, 0));
+    assert!(beside.notes[0].contains("they run once more"), "{:?}", beside.notes);
+    // Alone it is the same file with another name.
+    let renamed = planned(std::slice::from_ref(&copied), &ran);
+    assert!(renamed.steps.is_empty() && renamed.conflicts[0].message.contains("they would run twice"));
+    // Of several that ran, one that is still there is enough.
+    let gone = migration("2", Kind::Dml, 'a');
+    let both = [row(&first, State::Applied, 3), row(&gone, State::Applied, 3)];
+    assert_eq!(planned(&[first, copied], &both).conflicts, []);
+}
+
+#[test]
+fn what_began_in_order_goes_on_behind_what_came_since() {
+    let (begun, later) = (migration("1", Kind::Ddl, 'a'), migration("2", Kind::Ddl, 'b'));
+    let rows = |done| [row(&begun, State::Failed, done), row(&later, State::Applied, 3)];
+    let plan = planned(&[begun.clone(), later.clone()], &rows(1));
+    assert_eq!((plan.steps.len(), plan.conflicts.len()), (1, 0));
+    let plan = planned(&[begun.clone(), later.clone()], &rows(0));
+    assert!(plan.conflicts[0].message.contains("has not run"), "{:?}", plan.conflicts);
+}

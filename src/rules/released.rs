@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::finding::{Finding, Place, Rule, Severity};
-use crate::migration::{Change, FileMode, Migration, Place as MigrationPlace, RepoPath};
+use crate::migration::{Change, FileMode, Migration, RepoPath};
 use crate::rules::order::OUT_OF_ORDER;
 use crate::rules::{Family, Looks};
 use crate::text::{enumerate, for_shell, sanitize};
@@ -144,7 +144,7 @@ pub enum Clash {
     /// Another file under its version.
     Version,
     /// Its very content, under a version that its branch does not have.
-    Content(MigrationPlace),
+    Content,
     /// A later version.
     Order,
 }
@@ -172,13 +172,14 @@ impl Taken {
                 let message = format!("{whom} comes too late: a later version has run on {on}, {what}");
                 (&OUT_OF_ORDER, message, format!("{renumber}; or set out-of-order = \"allow\""))
             }
-            Clash::Content(_) => (
+            Clash::Content => (
                 &RUNS_AGAIN,
                 format!(
                     "the content of {whom} has run on {on} under the version that another branch gave it: it would run twice"
                 ),
                 format!(
-                    "merge {by} and let the file keep its name from there; where it comes too late, set out-of-order = \"allow\""
+                    "merge {by} and let the file keep its name from there; where it comes too late, set out-of-order = \"allow\"; if it is \
+                     to run again, say so in a comment in it"
                 ),
             ),
         };

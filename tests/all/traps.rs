@@ -287,7 +287,8 @@ fn what_triggers_and_functions_tell_a_session_ends_with_the_file() {
     world.migration("6", "SELECT pg_advisory_lock(7);\n");
     world.migration(
         "7",
-        "CREATE TABLE m AS SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND objid = 7;\n",
+        "CREATE TABLE m AS SELECT count(*) AS n FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND database = \
+         (SELECT oid FROM pg_database WHERE datname = current_database());\n",
     );
     world.send("all").says(&["7 applied now"]).ok();
     assert_eq!(database.ask(&world, "SELECT to_regclass('public.c'), to_regclass('public.e')"), "c|e");
