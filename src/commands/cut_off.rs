@@ -9,9 +9,9 @@ use anyhow::{Result, bail};
 
 use crate::commands::apply::{Opened, Selection};
 use crate::commands::changes::{Source, manifest};
-use crate::commands::resolve::trouble;
+use crate::commands::resolve::{self, trouble};
 use crate::commands::rollout::{self, migrations};
-use crate::commands::{Console, Exit, ledger, tenants};
+use crate::commands::{Console, Exit, ledger};
 use crate::config::server::Target;
 use crate::engine::Access;
 use crate::git::refs::tree_of;
@@ -31,8 +31,7 @@ pub(super) fn let_go(
     console: &mut Console<'_>,
 ) -> Result<Option<Exit>> {
     let common_dir = &opened.repository.common_dir;
-    let (environment, database) = (selection.environment.as_deref(), selection.database.as_deref());
-    let targets = tenants::named(&opened.loaded, environment, database).map_err(|error| trouble(&error))?;
+    let targets = resolve::meant(opened, selection)?;
     let meant = places(opened, named)?;
     let announced =
         |target: &Cow<'_, Target>| ledger::announced(common_dir, target).iter().any(|place| meant.contains(place));

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -183,6 +184,13 @@ pub fn known(common_dir: &Path, target: &Target) -> Known {
     // What was only about to run has no sum yet.
     let ran = file.entries.iter().filter(|entry| entry.ran == Ran::All && !entry.text.is_empty());
     Known { ran: ran.filter_map(place_of).collect(), database: file.database, unreadable: false }
+}
+
+/// Says whether the ledger of a target is of the database that gave itself this name; only its beginning is read.
+pub fn is_of(common_dir: &Path, target: &Target, database: &str) -> bool {
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path(common_dir, target)).and_then(|file| file.take(4096).read_to_end(&mut start));
+    read.is_ok() && String::from_utf8_lossy(&start).contains(&format!("\"database\":{}", serde_json::json!(database)))
 }
 
 /// The place of a migration that an entry is about.

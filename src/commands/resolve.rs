@@ -201,13 +201,23 @@ fn serves(opened: &Opened, branch: &Branch, target: &Target) -> bool {
     served.any(|environment| environment.name == target.environment)
 }
 
+/// The targets that a selection names; with a branch, those that it serves.
+///
+/// # Errors
+/// If it cannot be found out who the tenants are.
+pub(super) fn meant<'o>(opened: &'o Opened, selection: &Selection) -> Result<Vec<Cow<'o, Target>>> {
+    let (environment, database) = (selection.environment.as_deref(), selection.database.as_deref());
+    let mut targets = tenants::named(&opened.loaded, environment, database).map_err(|error| trouble(&error))?;
+    let served = |target: &Target| opened.branches.iter().any(|branch| serves(opened, branch, target));
+    targets.retain(|target| selection.branch.is_none() || served(target));
+    Ok(targets)
+}
+
 /// Finds the one target and row that are meant; locks the target if something is to be done.
 fn find<'o>(opened: &'o Opened, selection: &Selection, named: &str, locked: bool) -> Result<Found<'o>> {
     let server = &opened.loaded.server;
-    let (environment, database) = (selection.environment.as_deref(), selection.database.as_deref());
-    let targets = tenants::named(&opened.loaded, environment, database).map_err(|error| trouble(&error))?;
     let mut found: Vec<Found<'o>> = Vec::new();
-    for target in targets {
+    for target in meant(opened, selection)? {
         found.extend(look(opened, target, named, false)?);
     }
     match (found.pop(), found.len()) {

@@ -43,7 +43,7 @@ pub(super) fn no_other_has_its_history(
 ) -> Result<(), Trouble> {
     let (name, process) = (session.identity().name, session.process());
     let others = loaded.server.targets.iter().filter(|other| process > 0 && other.label() != target.label());
-    let named = |other: &&Target| ledger::known(common_dir, other).database == name;
+    let named = |other: &&Target| ledger::is_of(common_dir, other, &name);
     let same = |other: &&Target| {
         open(other, loaded, Access::Read, READ_WAIT).is_ok_and(|(mut there, _)| there.is_locked_by(process))
     };

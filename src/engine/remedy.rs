@@ -27,6 +27,8 @@ pub(crate) fn remedy_of(error: &RowError, statement: &str) -> Option<&'static st
 /// The remedy for frequent refusals of a statement.
 pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
     let verb = statement.split_whitespace().next().unwrap_or_default();
+    let brings_rows =
+        ["COPY", "INSERT", "LOAD", "MERGE", "REPLACE", "UPDATE"].iter().any(|word| verb.eq_ignore_ascii_case(word));
     Some(match fault.code.as_str() {
         "55P03" | "1205" => {
             "somebody holds a lock on what this statement changes: run it in a quiet hour, or raise \
@@ -65,6 +67,13 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
              standard_conforming_strings = \"on\" in `session` of the target)"
         }
         "55P04" => "a new value of an enum can be used only after the commit: move its use to the next migration",
+        "23505" | "1062" | "1555" | "2067" if brings_rows => {
+            "its rows are equal to each other, or to rows that are there, where they must differ: mend them, or clean those in \
+             a file that comes before it (give this one a later version)"
+        }
+        "23502" | "1048" | "1299" if brings_rows => {
+            "a column that must have a value gets none: give it one in this statement"
+        }
         "23505" | "1062" | "1555" | "2067" => {
             "rows that are there already break the uniqueness: clean them first, in this file or in one that comes before it \
              (give this one a later version)"

@@ -172,7 +172,7 @@ fn the_status_names_the_remedy_that_the_push_named() {
         let (_, world) = on(engine);
         world.migration("1", "CREATE TABLE a (id INTEGER PRIMARY KEY);\n");
         dml(&world, "2", "INSERT INTO a VALUES (3), (3);\n");
-        let remedy = "rows that are there already break the uniqueness: clean them first";
+        let remedy = "its rows are equal to each other, or to rows that are there, where they must differ";
         world.send("twice").says(&["FAILED", remedy, "mend the file"]);
         world.on_server(&["status"]).refused(&["FAILED", remedy, "mend the file"]);
     }

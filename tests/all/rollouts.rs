@@ -133,6 +133,8 @@ fn a_file_that_a_target_of_another_branch_has_run_may_not_be_edited() {
 #[test]
 fn a_decision_takes_the_content_of_the_branch_of_its_target() {
     let world = branches();
+    world.on_server(&["resolve", "2", "-b", "main"]).says(&["dev/shop: version 2"]);
+    world.on_server(&["resolve", "2", "-b", "rel"]).says(&["prod/shop: version 2"]);
     world.without_hooks(|| world.in_clone(&["push", "-q", "origin", "HEAD:rel"]).ok());
     world.on_server(&["resolve", "2", "-e", "prod", "--applied", "--yes"]).ok();
     world.on_server(&["apply"]).says(&["prod/shop up to date"]).ok();
