@@ -36,7 +36,7 @@ pub struct States {
     pub changeable: BTreeSet<RepoPath>,
     /// Released paths with what forbids to change them: where they have run, or may have.
     pub ran_on: BTreeMap<RepoPath, Vec<String>>,
-    /// New paths whose version another file has on databases of this branch.
+    /// Paths that may run, and against which something stands that another branch brought to databases of this one.
     pub taken: BTreeMap<RepoPath, Taken>,
     /// Released paths whose edit touches only white space and comments.
     pub reformatted: BTreeSet<RepoPath>,

@@ -94,7 +94,7 @@ impl<'r> Ledgers<'r> {
                         continue;
                     }
                 }
-                let taken = found.entry(change.path.clone()).or_insert_with(|| Taken::new(how.clone()));
+                let taken = found.entry(change.path.clone()).or_insert_with(|| Taken::new(how));
                 if taken.how == how {
                     taken.on.push(target.label());
                     taken.by.extend(by(target));
@@ -191,8 +191,7 @@ fn clash(
     source: &Source<'_>,
 ) -> Option<Clash> {
     let ran = |entry: &&Entry<'_>| entry.ran == Ran::All && entry.project == migration.project.as_str();
-    let mut own = file.entries.iter().filter(|entry| is_under(entry, migration) && entry.ran != Ran::Nothing);
-    if let Some(own) = own.next() {
+    if let Some(own) = file.entries.iter().find(|entry| is_under(entry, migration) && entry.ran != Ran::Nothing) {
         let another = !is_of(own, migration, project, source, false) && forbids(own, change, project, source);
         return another.then_some(Clash::Version);
     }

@@ -107,6 +107,12 @@ impl Postgres {
         i32::from_be_bytes([sum[0] & 0x7f, sum[1], sum[2], sum[3]])
     }
 
+    /// The condition under which a row of `pg_locks` is our lock, held by somebody.
+    fn held(&self) -> String {
+        let key = self.lock;
+        format!("locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = {key} AND objsubid = 2 AND granted")
+    }
+
     pub(super) fn cell(&mut self, sql: &str) -> Result<String, Trouble> {
         let rows = self.ask(sql).map_err(|fault| explain(&fault))?;
         Ok(rows.into_iter().flatten().flatten().next().unwrap_or_default())
@@ -296,10 +302,9 @@ impl Wire for Postgres {
 
     fn locked_by(&self, process: i64) -> String {
         format!(
-            "SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND objid = {} AND \
-             objsubid = 2 AND granted AND pid = {process} AND database = (SELECT oid FROM pg_catalog.pg_database WHERE \
-             datname = current_database())",
-            self.lock
+            "SELECT 1 FROM pg_catalog.pg_locks WHERE {} AND pid = {process} AND database = (SELECT oid FROM \
+             pg_catalog.pg_database WHERE datname = current_database())",
+            self.held()
         )
     }
 
@@ -312,9 +317,8 @@ impl Wire for Postgres {
         // The setting ends with the transaction in which it was made.
         let open = if in_transaction { "pg_catalog.current_setting('schemagate.open', true) = 'yes' AND " } else { "" };
         format!(
-            "{open}EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {LOCK_CLASS} AND \
-             objid = {} AND objsubid = 2 AND granted AND pid = pg_catalog.pg_backend_pid())",
-            self.lock
+            "{open}EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE {} AND pid = pg_catalog.pg_backend_pid())",
+            self.held()
         )
     }
 

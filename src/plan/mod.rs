@@ -92,14 +92,14 @@ pub fn plan<'p>(
     let rows: Vec<&Row> = rows.into_iter().collect();
     let mut sorted: Vec<&Migration> = migrations.into_iter().collect();
     sorted.sort_by(|a, b| a.position().cmp(&b.position()).then_with(|| a.path.cmp(&b.path)));
-    let places: BTreeSet<(&str, Kind)> = sorted.iter().map(|migration| migration.position()).collect();
     let mut by_position: BTreeMap<(&str, Kind), &Row> = rows.iter().map(|row| (row.position(), *row)).collect();
     let highest = rows.iter().filter(|row| row.state == State::Applied).map(|row| row.position()).max();
     let mut plan = Plan::default();
     plan.conflicts.extend(rows.iter().filter(|row| row.changed_by_hand()).map(|row| by_hand(row, policy)));
-    let mut contents: Option<BTreeMap<&str, &Row>> = None;
+    // The rows of what ended, by content, and whether their versions are still there.
+    let mut contents: Option<BTreeMap<&str, (&Row, bool)>> = None;
     let mut previous: Option<&Migration> = None;
-    for migration in sorted {
+    for migration in sorted.iter().copied() {
         if let Some(previous) = previous.filter(|previous| previous.position() == migration.position()) {
             plan.conflicts.push(twice(migration, previous));
             continue;
@@ -118,21 +118,13 @@ pub fn plan<'p>(
                 if out_of_order && !begun && !policy.out_of_order {
                     plan.conflicts.push(late(migration, highest.map_or("", |highest| highest.0), &rows));
                 }
-                let contents = contents.get_or_insert_with(|| {
-                    // Those whose version is still there come last, and count.
-                    let ended = rows.iter().filter(|row| matches!(row.state, State::Applied | State::Forgotten));
-                    let (there, gone): (Vec<&Row>, Vec<&Row>) = ended.partition(|row| places.contains(&row.position()));
-                    gone.into_iter().chain(there).map(|row| (row.blob_id.as_str(), row)).collect()
-                });
-                match contents.get(migration.blob.as_str()) {
-                    Some(row) if row.state == State::Forgotten && earlier.is_none() => {
+                match contents.get_or_insert_with(|| by_content(&sorted, &rows)).get(migration.blob.as_str()) {
+                    Some((row, _)) if row.state == State::Forgotten && earlier.is_none() => {
                         plan.notes.push(forgotten_before(migration, row, policy));
                         continue;
                     }
-                    Some(row) if row.state == State::Applied && !places.contains(&row.position()) => {
-                        plan.conflicts.push(moved(migration, row));
-                    }
-                    Some(row) => plan.notes.push(again(migration, row)),
+                    Some((row, false)) if row.state == State::Applied => plan.conflicts.push(moved(migration, row)),
+                    Some((row, _)) => plan.notes.push(again(migration, row)),
                     None => {}
                 }
                 plan.steps.push(Step {
@@ -155,6 +147,15 @@ pub fn plan<'p>(
         plan.renewals.clear();
     }
     plan
+}
+
+/// The rows of what ended, by content. Those whose version is still there come last, and count.
+fn by_content<'r>(migrations: &[&Migration], rows: &[&'r Row]) -> BTreeMap<&'r str, (&'r Row, bool)> {
+    let places: BTreeSet<(&str, Kind)> = migrations.iter().map(|migration| migration.position()).collect();
+    let ended = rows.iter().filter(|row| matches!(row.state, State::Applied | State::Forgotten));
+    let (there, gone): (Vec<&Row>, Vec<&Row>) = ended.copied().partition(|row| places.contains(&row.position()));
+    let told = |rows: Vec<&'r Row>, there: bool| rows.into_iter().map(move |row| (row.blob_id.as_str(), (row, there)));
+    told(gone, false).chain(told(there, true)).collect()
 }
 
 fn compare(

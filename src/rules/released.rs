@@ -139,7 +139,7 @@ pub struct Taken {
 }
 
 /// What ran, seen from a new file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clash {
     /// Another file under its version.
     Version,
@@ -162,7 +162,7 @@ impl Taken {
         let branches: Vec<String> = self.by.iter().map(|name| format!("`{}`", sanitize(name))).collect();
         let by = enumerate(&branches, 4);
         let renumber = format!("merge {by}, then schemagate renumber --released {}", for_shell(&path));
-        let (rule, message, help) = match &self.how {
+        let (rule, message, help) = match self.how {
             Clash::Version => {
                 let what = "with other content, which another branch brought; there this file would stop everything";
                 (&VERSION_TAKEN, format!("{whom} has run on {on} {what}"), renumber)
