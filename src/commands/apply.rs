@@ -48,7 +48,7 @@ pub struct Selection {
   schemagate apply -C /srv/git/shop.git -e test     only the environment test
   schemagate apply --format json                    for a program
 
-Exit code: 0 all targets are up to date, 1 a target failed or was held back, 2 failure.")]
+Exit code: 0 all targets are up to date or wait for earlier environments, 1 a target failed or was held back, 2 failure.")]
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
@@ -252,7 +252,7 @@ fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
         Event::Progress(line, elapsed) => console.progress(line, *elapsed),
         Event::Step(label, view) => console.say(&step(label, view)),
         Event::Wave(view) => {
-            if !quiet || view.current + view.pending != view.tenants {
+            if !quiet || view.current + view.pending + view.waiting != view.tenants {
                 console.say(&wave(view));
             }
         }
@@ -263,7 +263,7 @@ fn show(event: &Event<'_>, dry: bool, quiet: bool, console: &mut Console<'_>) {
                 }
             }
             // What waits for people is no news.
-            if !quiet || !matches!(view.standing, Standing::Current | Standing::Pending) {
+            if !quiet || !matches!(view.standing, Standing::Current | Standing::Pending | Standing::Waiting) {
                 console.say(&target(view));
             }
         }

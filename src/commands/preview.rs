@@ -71,6 +71,7 @@ impl Work<'_> {
         view.standing = match (view.conflicts.is_empty(), view.steps.is_empty()) {
             (false, _) => Standing::Conflict,
             (true, false) => Standing::Pending,
+            (true, true) if plan.waiting > 0 => Standing::Waiting,
             (true, true) => Standing::Current,
         };
         Pending { steps: plan.steps, ready, together }

@@ -18,7 +18,7 @@ use crate::text::{for_shell, word_for_shell};
   schemagate status -C /srv/git/shop.git
   schemagate status -e prod --format json
 
-Exit code: 0 every target is up to date or only has files pending, 1 one failed, conflicts or is unreachable, 2 failure.")]
+Exit code: 0 every target is up to date, waits, or only has files pending, 1 one failed, conflicts or is unreachable, 2 failure.")]
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
@@ -131,10 +131,14 @@ fn rollout(last: &Last, done: bool) -> String {
 fn summary(views: &[TargetView]) -> String {
     let count = |wanted: &dyn Fn(Standing) -> bool| views.iter().filter(|view| wanted(view.standing)).count();
     format!(
-        "schemagate: {}: {} up to date, {} pending, {} in trouble\n",
+        "schemagate: {}: {} up to date, {} pending, {}{} in trouble\n",
         crate::text::count(views.len(), "target"),
         count(&|standing| standing == Standing::Current),
         count(&|standing| standing == Standing::Pending),
+        match count(&|standing| standing == Standing::Waiting) {
+            0 => String::new(),
+            waiting => format!("{waiting} waiting, "),
+        },
         count(&Standing::is_bad),
     )
 }

@@ -22,7 +22,7 @@ use crate::render::rollout::TargetView;
   schemagate sync /srv/git/shop.git
   schemagate sync /srv/git/*.git        several repositories, one after the other
 
-Exit code: 0 all targets are up to date, 1 a target failed or was held back, 2 failure.")]
+Exit code: 0 all targets are up to date or wait for earlier environments, 1 a target failed or was held back, 2 failure.")]
 pub struct Args {
     /// The repositories
     #[arg(value_name = "REPO", default_value = ".")]

@@ -101,6 +101,7 @@ pub(super) fn roll_out(
                 tenants: ended.len(),
                 current: count(&|standing| standing == Standing::Current),
                 pending: count(&|standing| standing == Standing::Pending),
+                waiting: count(&|standing| standing == Standing::Waiting),
                 bad,
                 held: count(&|standing| standing == Standing::HeldBack),
                 duration_us: begun.elapsed().as_micros(),

@@ -295,7 +295,8 @@ impl Work<'_> {
         let waits = |step: &Step| step.migration.environment.is_none() && !most.contains(&step.migration.place());
         let ready = plan.steps.iter().position(waits);
         if let Some(ready) = ready {
-            let wait = crate::text::count(plan.steps.len() - ready, "migration");
+            plan.waiting = plan.steps.len() - ready;
+            let wait = count(plan.waiting, "migration");
             let first = &plan.steps[ready].migration;
             plan.notes.push(format!(
                 "{wait} from version {} {} on wait until earlier environments have applied them",

@@ -56,6 +56,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// How many migrations are applied already.
     pub applied: usize,
+    /// How many were taken out because they wait for earlier environments.
+    pub waiting: usize,
     /// Rows to bring up to date. None if there are conflicts.
     pub renewals: Vec<Renewal>,
     /// Why nothing runs.

@@ -18,6 +18,8 @@ pub enum Standing {
     Current,
     /// Something is left to do; a plan only shows it.
     Pending,
+    /// What is left to do waits for earlier environments.
+    Waiting,
     /// What was to do was done.
     Applied,
     /// A statement was refused.
@@ -124,6 +126,8 @@ pub struct WaveView {
     pub current: usize,
     /// How many had files pending and were only looked at.
     pub pending: usize,
+    /// How many wait for earlier environments.
+    pub waiting: usize,
     /// How many are in trouble.
     pub bad: usize,
     /// How many were not tried, because the program was asked to end.
@@ -135,10 +139,11 @@ pub struct WaveView {
 /// Writes the line of a wave.
 pub fn wave(view: &WaveView) -> String {
     let label = format!("{}/{}", view.environment, view.group);
-    let applied = view.tenants - view.current - view.pending - view.bad - view.held;
+    let applied = view.tenants - view.current - view.pending - view.waiting - view.bad - view.held;
     let parts = [
         (applied, "applied"),
         (view.pending, "pending"),
+        (view.waiting, "waiting"),
         (view.current, "up to date"),
         (view.bad, "FAILED"),
         (view.held, "not touched"),
@@ -225,6 +230,7 @@ pub fn target(view: &TargetView) -> String {
     let line = match view.standing {
         Standing::Current => format!("up to date, {} applied", view.applied_before),
         Standing::Pending => format!("{} of {total} pending", view.steps.len()),
+        Standing::Waiting => format!("waits for earlier environments, {} applied", view.applied_before),
         Standing::Applied => format!("{} applied now, {} in all", done, view.applied_before + done),
         Standing::Failed => format!("FAILED after {done} of {} pending", view.steps.len()),
         Standing::Conflict => "STOPPED: nothing ran".to_owned(),

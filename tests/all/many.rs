@@ -36,6 +36,11 @@ fn a_manual_environment_is_promoted_up_to_what_earlier_ones_have_applied() {
         .says(&["1 applied now", "1 migration from version 2 dml on wait until earlier environments have applied them"])
         .ok();
     assert_eq!(world.sql("prod.sqlite", "SELECT count(*) FROM schemagate_migration"), "1");
+    // What waits is not up to date.
+    world.on_server(&["apply", "-e", "prod"]).says(&["prod/shop waits for earlier environments, 1 applied"]).ok();
+    world
+        .on_server(&["status", "-e", "prod"])
+        .says(&["prod/shop waits for earlier environments", "0 up to date, 0 pending, 1 waiting"]);
     world.file("db/shop/2##dml##x.sql", "INSERT INTO a VALUES (2);\n");
     world.send("mended").says(&["test/shop 1 applied now", "prod/shop 1 of 2 pending"]).ok();
     world.on_server(&["sync"]).ok();
