@@ -64,7 +64,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
     let connection = open(&runtime, &options, how.wait)?;
     let prefix = format!("`{}`.", database.replace('`', "``"));
     let session = how.session.iter().map(|(name, value)| setting(name, value, dialect)).collect();
-    let lock = lock_name(&database);
+    let lock = String::new();
     let mut wire = Mysql { runtime, connection, options, dialect, lock, process: 0, prefix, release: None, session };
     wire.introduce(how.access)?;
     Ok(Box::new(Runner::new(wire, how.wait)))
@@ -124,11 +124,12 @@ impl Mysql {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
-    /// What is looked at: the product, and before anything is written a replica and a cluster.
+    /// What is looked at: the product, how it reads names, and before anything is written a replica and a cluster.
     fn introduce(&mut self, access: Access) -> Result<(), Trouble> {
-        let cells = self.cells("SELECT VERSION(), @@GLOBAL.read_only")?;
+        let cells = self.cells("SELECT VERSION(), @@GLOBAL.read_only, @@lower_case_table_names")?;
         let cell = |at: usize| cells.get(at).cloned().flatten().unwrap_or_default();
         self.release = Release::of_server(&cell(0));
+        self.lock = lock_name(&self.schema(), cell(2) != "0");
         let real = if cell(0).to_ascii_lowercase().contains("mariadb") { Dialect::Mariadb } else { Dialect::Mysql };
         if real != self.dialect {
             let scheme = real.word();
@@ -158,10 +159,8 @@ impl Mysql {
             ));
         }
         if cell(1) == "1" {
-            let rows = self.cells("SELECT CURRENT_USER()")?;
-            let user = rows.into_iter().flatten().next().unwrap_or_default();
             return Err(Trouble::new(
-                format!("this server is read-only (a replica?) for {user}"),
+                "this server is read-only (a replica?)",
                 "let the URL of this target name the primary server",
             ));
         }
@@ -383,7 +382,10 @@ fn explain(fault: &Fault) -> Trouble {
             "grant the user of this URL what it lacks (or create the database, if there is none): its migrations' rights, and CREATE, ALTER, SELECT, \
                                      INSERT, UPDATE and DELETE for the history tables"
         }
-        "1290" | "1836" => "the server is read-only; let the URL name the primary server",
+        // Of many options; "--read-only", "--super-read-only", and "read_only" of MySQL 8.0.
+        "1290" | "1836" if ["read-only", "read_only"].iter().any(|word| fault.message.contains(word)) => {
+            "the server is read-only; let the URL name the primary server"
+        }
         "1021" | "1114" => "the disk of the server is full; free some space and run schemagate sync",
         "" if fault.message.contains("CaUsedAsEndEntity") => OWN_AUTHORITY,
         "" if is_about_tls(&fault.message) => "check the certificate of the server and ssl-mode and ssl-ca of the URL",

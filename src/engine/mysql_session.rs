@@ -8,11 +8,16 @@ use std::time::Duration;
 use crate::config::Dialect;
 use crate::engine::Terms;
 use crate::engine::mysql::Mysql;
+use crate::text::{begins, holds_any};
 
 impl Mysql {
-    /// Nothing takes rights away from a session here.
-    pub(super) fn with_own_rights<'s>(&self, sql: &'s str) -> Cow<'s, str> {
-        Cow::Borrowed(sql)
+    /// Nothing takes rights away from a session here, but `sql_select_limit` takes rows away from a question without a limit.
+    pub(super) fn as_our_own<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+        const NOT_SIMPLE: [&str; 6] = [";", "--", "#", "/*", " limit ", " into "];
+        if !begins(sql, "SELECT ") || holds_any(sql, &NOT_SIMPLE, false) {
+            return Cow::Borrowed(sql);
+        }
+        Cow::Owned(format!("{sql} LIMIT {}", u64::MAX))
     }
 
     /// The name of the database.
@@ -50,8 +55,10 @@ impl Mysql {
     }
 }
 
-/// The lock's name: locks belong to the server, so the name carries the database; it has at most 64 characters.
-pub(super) fn lock_name(database: &str) -> String {
+/// The lock's name: locks belong to the server, so the name carries the database; it has at most 64 characters. `folds` says
+/// that the server takes names of databases for equal that differ in case only (manual, "lower_case_table_names").
+pub(super) fn lock_name(database: &str, folds: bool) -> String {
     use sha2::{Digest as _, Sha256};
+    let database = if folds { database.to_lowercase() } else { database.to_owned() };
     format!("schemagate:{}", &crate::finding::hex(&Sha256::digest(database.as_bytes()))[..40])
 }

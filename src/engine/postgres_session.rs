@@ -50,7 +50,7 @@ pub(super) const READING: &str = "SELECT pg_catalog.current_setting('standard_co
 impl Postgres {
     /// Lets what concerns the history run with our own rights, not with those of the role that scripts have here. All of a
     /// message is one transaction, so the role stays what it was if a part fails.
-    pub(super) fn with_own_rights<'s>(&self, sql: &'s str) -> Cow<'s, str> {
+    pub(super) fn as_our_own<'s>(&self, sql: &'s str) -> Cow<'s, str> {
         match &self.role {
             Some(role) if sql.contains(self.prefix().trim_end_matches('.')) => {
                 Cow::Owned(format!("RESET SESSION AUTHORIZATION; {sql}; {role}"))
@@ -150,7 +150,8 @@ pub(super) fn allowed(
 /// Explains a fault to people.
 pub(super) fn explain(fault: &Fault) -> Trouble {
     let help = match fault.code.as_str() {
-        "28000" if fault.message.contains("no encryption") => {
+        // "SSL off" up to release 13.
+        "28000" if ["no encryption", "SSL off"].iter().any(|words| fault.message.contains(words)) => {
             "the server lets nobody in without TLS: write sslmode=require, or better verify-full with sslrootcert"
         }
         "28P01" | "28000" => "check user and password of the URL, and pg_hba.conf of the server",

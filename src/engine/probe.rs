@@ -30,7 +30,8 @@ pub(super) enum Kind {
     Partition,
     Constraint,
     Trigger,
-    Routine,
+    Procedure,
+    Function,
     Event,
     Database,
 }
@@ -119,6 +120,12 @@ impl Effect {
                 "SELECT 1 FROM information_schema.{view} WHERE {prefix}_schema = {schema} AND table_name = {table} AND {column} = {name}"
             )
         };
+        let routine = |kind: &str| {
+            format!(
+                "SELECT 1 FROM information_schema.routines WHERE routine_schema = {schema} AND routine_name = {name} AND \
+                 routine_type = '{kind}'"
+            )
+        };
         Some(match self.kind {
             Kind::Table => {
                 format!("SELECT 1 FROM information_schema.tables WHERE table_schema = {schema} AND table_name = {name}")
@@ -129,9 +136,8 @@ impl Effect {
             Kind::Trigger => format!(
                 "SELECT 1 FROM information_schema.triggers WHERE trigger_schema = {schema} AND trigger_name = {name}"
             ),
-            Kind::Routine => format!(
-                "SELECT 1 FROM information_schema.routines WHERE routine_schema = {schema} AND routine_name = {name}"
-            ),
+            Kind::Procedure => routine("PROCEDURE"),
+            Kind::Function => routine("FUNCTION"),
             Kind::Event => {
                 format!("SELECT 1 FROM information_schema.events WHERE event_schema = {schema} AND event_name = {name}")
             }

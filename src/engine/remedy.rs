@@ -38,6 +38,10 @@ pub(super) fn remedy(fault: &Fault, statement: &str) -> Option<&'static str> {
             "the statement took longer than statement-timeout: raise it for this file \
                     (-- schemagate: statement-timeout = 10min)"
         }
+        "25P04" => {
+            "the file runs in one transaction, which took longer than transaction_timeout: let `session` of the target raise \
+             that, or split the file"
+        }
         "25001" if verb.eq_ignore_ascii_case("SET") => {
             "the history has been written in this transaction already: say it at the head of the file \
              (-- schemagate: isolation = serializable)"

@@ -71,10 +71,14 @@ fn repeatable(words: &mut Words, dialect: Dialect) -> bool {
         return words.any(&["TABLE", "TABLES"]);
     }
     if words.peek("SET") {
-        return !words.take(&["SET", "STATEMENT"]) && !counts_on(words);
+        return !words.take(&["SET", "STATEMENT"]) && !counts_on(words) && !ONCE.iter().any(|word| words.later(word));
     }
     words.any(&["GRANT", "FLUSH", "PREPARE"]) || words.take(&["CREATE", "TEMPORARY"])
 }
+
+/// Words of settings that are others when they are made twice: the password that is kept would be the new one, a random one
+/// would be another, and more events of the source would be passed over.
+const ONCE: [&str; 4] = ["RETAIN", "RANDOM", "SQL_SLAVE_SKIP_COUNTER", "SQL_REPLICA_SKIP_COUNTER"];
 
 /// Says whether a setting of the whole server may get its value from the one that it has: a second time it would be another.
 fn counts_on(words: &Words) -> bool {
@@ -93,8 +97,8 @@ fn kind(words: &mut Words, dialect: Dialect) -> Option<Kind> {
     let of_postgres = [("DATABASE", Kind::Database)];
     let of_mysql = [
         ("TRIGGER", Kind::Trigger),
-        ("PROCEDURE", Kind::Routine),
-        ("FUNCTION", Kind::Routine),
+        ("PROCEDURE", Kind::Procedure),
+        ("FUNCTION", Kind::Function),
         ("EVENT", Kind::Event),
         ("DATABASE", Kind::Database),
         ("SCHEMA", Kind::Database),
@@ -132,8 +136,9 @@ fn created(words: &mut Words, dialect: Dialect) -> Option<Vec<Effect>> {
         return code.then(harmless);
     }
     // A table that is filled by its own definition may be there without its rows; an event may have come and gone.
+    let ends = ["AT", "ENDS"].iter().any(|word| words.later(word));
     let filled = ["SELECT", "ROW", "TABLE"].iter().any(|word| words.later(word));
-    if kind == Kind::Table && !view && filled && dialect != Dialect::Postgres || event && words.later("AT") {
+    if kind == Kind::Table && !view && filled && dialect != Dialect::Postgres || event && ends {
         return None;
     }
     words.any(&["CONCURRENTLY"]);

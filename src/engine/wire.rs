@@ -349,11 +349,11 @@ pub(super) fn is_about_tls(message: &str) -> bool {
 }
 
 /// The methods of a [`Wire`] that are the same over every connection of `sqlx`. The type has `runtime`, `connection`,
-/// `options`, `process`, `settings` and `with_own_rights`; its module has `open`, `is_there`, `fault` and `explain`.
+/// `options`, `process`, `settings` and `as_our_own`; its module has `open`, `is_there`, `fault` and `explain`.
 macro_rules! over_sqlx {
     ($connection:ty) => {
         fn tell(&mut self, sql: &str) -> Result<u64, Fault> {
-            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(self.with_own_rights(sql).into_owned()));
+            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(self.as_our_own(sql).into_owned()));
             let alive =
                 async || crate::engine::watch::alive::<$connection>(&self.options, is_there(self.process)).await;
             let done = wait(&self.runtime, &mut |_| {}, alive, statement.execute(&mut self.connection));
@@ -361,7 +361,7 @@ macro_rules! over_sqlx {
         }
 
         fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {
-            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(self.with_own_rights(sql).into_owned()));
+            let statement = sqlx::raw_sql(sqlx::AssertSqlSafe(self.as_our_own(sql).into_owned()));
             let alive =
                 async || crate::engine::watch::alive::<$connection>(&self.options, is_there(self.process)).await;
             let rows = wait(&self.runtime, &mut |_| {}, alive, statement.fetch_all(&mut self.connection));

@@ -14,7 +14,7 @@ use crate::sql::foreign_keys::foreign_keys;
 use crate::sql::lex::{Lexer, TokenKind};
 use crate::sql::settings::reads_otherwise;
 use crate::sql::split::Statement;
-use crate::text::{Span, holds_any};
+use crate::text::{Span, holds, holds_any};
 
 /// Text reads in another way behind it.
 pub static TEXT_SETTING: Rule = Rule {
@@ -33,10 +33,11 @@ pub static ROW_COUNT: Rule = Rule {
     name: "row-count",
     severity: Severity::Error,
     configurable: true,
-    summary: "ROW_COUNT() is not what it is in the client.",
-    explanation: "Behind an UPDATE it counts the rows that were found, where the client of MySQL and MariaDB counts those \
-                  that were changed: the library with which migrations are sent asks the server for that. Count with a \
-                  SELECT before the change.",
+    summary: "ROW_COUNT() and FOUND_ROWS() are not what they are in the client.",
+    explanation: "Between two statements of a file the program asks the server questions of its own, and it counts the rows that \
+                  an UPDATE found, where the client of MySQL and MariaDB counts those that it changed: the library with which \
+                  migrations are sent asks for that. So does `ROW_COUNT` of GET DIAGNOSTICS. Count with a SELECT before the \
+                  change.",
 };
 
 /// Rows for a client.
@@ -140,8 +141,12 @@ fn found(script: &Script<'_>, statement: &Statement) -> Option<Finding> {
     if ["CREATE", "ALTER"].contains(&&*head.verb) {
         return None;
     }
-    if let Some(span) = call(text, flavour, &["row_count"]).filter(|_| flavour.is_mysql()) {
-        let message = "ROW_COUNT() counts the rows that an UPDATE found, in the client those that it changed";
+    let counts = || match &*head.verb {
+        "GET" => Some(head.verb_span).filter(|_| holds(text, "row_count")),
+        _ => call(text, flavour, &["row_count", "found_rows"]),
+    };
+    if let Some(span) = counts().filter(|_| flavour.is_mysql()) {
+        let message = "what counts rows of the statement before counts others here than in the client";
         return Some(Finding::new(&ROW_COUNT, place(span), message).help("count with a SELECT before the change"));
     }
     let span = call(text, flavour, &RELEASE_ALL).filter(|_| flavour.dialect != Dialect::Sqlite)?;

@@ -89,6 +89,24 @@ fn postgres(words: &[&str]) -> bool {
     }
 }
 
+/// Settings of MySQL and MariaDB that cannot be made inside of a transaction.
+const OUTSIDE: [&str; 14] = [
+    "BINLOG_DIRECT_NON_TRANSACTIONAL_UPDATES",
+    "BINLOG_FORMAT",
+    "BINLOG_TRANSACTION_COMPRESSION",
+    "GTID_DOMAIN_ID",
+    "GTID_NEXT",
+    "GTID_PURGED",
+    "GTID_SEQ_NO",
+    "PSEUDO_REPLICA_MODE",
+    "PSEUDO_SLAVE_MODE",
+    "SESSION_TRACK_GTIDS",
+    "SKIP_REPLICATION",
+    "SQL_LOG_BIN",
+    "WSREP_ON",
+    "XA_DETACH_ON_PREPARE",
+];
+
 fn mysql(text: &str, flavour: Flavour, words: &[&str]) -> bool {
     let head = head(text, flavour);
     match head.verb.as_str() {
@@ -100,7 +118,7 @@ fn mysql(text: &str, flavour: Flavour, words: &[&str]) -> bool {
             // What the log of changes has is not said inside of a transaction, and its isolation neither (manual).
             let log = |word: &&str| {
                 let name = word.trim_start_matches('@').rsplit('.').next().unwrap_or_default();
-                matches!(name, "SQL_LOG_BIN" | "GTID_NEXT" | "GTID_PURGED")
+                OUTSIDE.contains(&name)
             };
             words.iter().take(4).any(first)
                 || words.get(1) == Some(&"TRANSACTION")

@@ -186,10 +186,25 @@ fn what_a_session_would_do_otherwise_than_its_client_is_refused() {
     let path = "db/shop/2##dml##rows.sql";
     world.file(path, "UPDATE c SET id = 1;\nINSERT INTO c SELECT ROW_COUNT();\n");
     world.send("counts").refused(&["row-count", "2##dml##rows.sql:2:22"]);
+    world.file(path, "SELECT * FROM c;\nINSERT INTO c VALUES (FOUND_ROWS());\nGET DIAGNOSTICS @n = ROW_COUNT;\n");
+    world.send("counts otherwise").refused(&["rows.sql:2:23", "rows.sql:3:1"]);
     let (_, world) = on(Engine::Postgres);
     world.migration("1", "CREATE TABLE c (id INT);\n");
     world.file(path, "COPY c TO STDOUT;\n");
     world.send("writes").refused(&["copy-to-client", "2##dml##rows.sql:1:1"]);
+}
+
+#[test]
+fn a_setting_that_no_transaction_takes_is_made_outside_of_one() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        world.migration("1", "CREATE TABLE c (id INT);\n");
+        let setting = if engine == Engine::Mysql { "session_track_gtids = 'OFF'" } else { "gtid_domain_id = 0" };
+        let text = format!("SET SESSION {setting}, SESSION binlog_format = 'ROW';\nINSERT INTO c VALUES (1), (2);\n");
+        world.file("db/shop/2##dml##rows.sql", &text);
+        world.send("sets").says(&["2 applied now"]).ok();
+        assert_eq!(database.ask(&world, "SELECT count(*) FROM c"), "2");
+    }
 }
 
 #[test]

@@ -234,6 +234,23 @@ fn a_session_that_lies_does_not_write_the_ledger() {
 }
 
 #[test]
+fn a_limit_of_rows_hides_no_row_of_the_history() {
+    for engine in Engine::mysqls() {
+        let (database, world) = on(engine);
+        let limited = "session = { sql_select_limit = \"1\" }\n";
+        world.write_server_file(&format!("{}{limited}", database.server_file()));
+        for version in ["1", "2", "3"] {
+            world.migration(version, &format!("CREATE TABLE a{version} (id INT);\n"));
+        }
+        world.send("three").says(&["3 applied now"]).ok();
+        world.migration("4", "SET sql_select_limit = 0;\nCREATE TABLE x (id INT);\nINSERT INTO x VALUES (1);\n");
+        world.migration("5", "INSERT INTO x VALUES (2);\n");
+        world.send("more").says(&["2 applied now, 5 in all"]).ok();
+        world.on_server(&["status"]).says(&["up to date, 5 applied"]).ok();
+    }
+}
+
+#[test]
 fn a_limit_of_time_is_for_the_statements_of_the_file_alone() {
     for engine in Engine::servers() {
         let (_, world) = on(engine);
