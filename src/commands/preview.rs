@@ -4,7 +4,10 @@
 //! run anything.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
+use crate::commands::changes::Source;
 use crate::commands::scripts::prepare;
 use crate::commands::work::Work;
 use crate::config::Dialect;
@@ -12,13 +15,18 @@ use crate::config::flavour::Flavour;
 use crate::engine::Script;
 use crate::engine::remedy::remedy_of;
 use crate::history::{Mode, Row, State};
-use crate::plan::{Plan, Step};
+use crate::plan::{Conflict, Plan, Step};
 use crate::render::rollout::{Standing, StepView, TargetView};
 
 /// Scripts of so many bytes together are kept between plan and run; all where they run in one transaction.
 const MOST_READY: usize = 5 << 19;
 /// What a script takes beside its text, about.
 const BESIDE_TEXT: usize = 2048;
+
+/// From so many files on, a second thread helps to make them ready.
+const MANY: usize = 64;
+/// How many scripts that thread makes ready ahead.
+const AHEAD: usize = 32;
 
 /// What is to run.
 pub(super) struct Pending {
@@ -34,17 +42,13 @@ impl Work<'_> {
     /// Takes a plan into the view, and says what of it cannot run. With a conflict nothing is to run.
     pub(super) fn show(&self, view: &mut TargetView, plan: Plan, server: Flavour) -> Pending {
         let (mut ready, mut size, mut alone, mut odd) = (VecDeque::new(), 0, 0, BTreeSet::new());
-        let (terms, options) = (self.terms(), self.target.options().into());
         view.applied_before = plan.applied;
         view.notes = plan.notes;
         view.conflicts = plan.conflicts;
-        for step in &plan.steps {
-            let script = match prepare(self.source, self.manifest, step, server, (&terms, &options)) {
+        self.each_ready(&plan.steps, server, &mut |script| {
+            let script = match script {
                 Ok(script) => script,
-                Err(conflict) => {
-                    view.conflicts.push(conflict);
-                    continue;
-                }
+                Err(conflict) => return view.conflicts.push(conflict),
             };
             let earlier = script.earlier.as_ref().and_then(|row| row.error.clone());
             if let Some(error) = earlier.filter(|_| self.dry) {
@@ -62,7 +66,7 @@ impl Work<'_> {
             size += BESIDE_TEXT + script.statements.iter().map(|statement| statement.text.len()).sum::<usize>();
             let kept = size <= MOST_READY || self.target.manner.atomic_push;
             ready.push_back(Some(script).filter(|_| kept && !self.dry));
-        }
+        });
         let together = match self.target.manner.atomic_push {
             // What an earlier run left in part runs by itself, with what comes before it.
             true => parts(plan.steps.len(), &|at| at < alone || odd.contains(&at)),
@@ -75,6 +79,34 @@ impl Work<'_> {
             (true, true) => Standing::Current,
         };
         Pending { steps: plan.steps, ready, together }
+    }
+
+    /// Makes the scripts of steps ready, and gives them in their order; every other one of many comes from a thread beside.
+    fn each_ready(&self, steps: &[Step], server: Flavour, take: &mut dyn FnMut(Result<Script, Conflict>)) {
+        let (manifest, terms, options) = (self.manifest, self.terms(), Arc::<str>::from(self.target.options()));
+        let ready = |source: &Source<'_>, step: &Step| prepare(source, manifest, step, server, (&terms, &options));
+        let (again, tree) = match self.source {
+            Source::Tree(repository, tree) if steps.len() >= MANY => (repository.again(), tree.clone()),
+            _ => return steps.iter().for_each(|step| take(ready(self.source, step))),
+        };
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(AHEAD);
+            let ready = &ready;
+            let beside = move || {
+                let Ok(repository) = again() else { return };
+                let source = Source::Tree(&repository, tree);
+                let mut every_other = steps.iter().skip(1).step_by(2);
+                // Who waits for it no more wants nothing more.
+                while every_other.next().is_some_and(|step| sender.send(ready(&source, step)).is_ok()) {}
+            };
+            // Where no thread is to be had, nothing comes from there.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, beside);
+            for (at, step) in steps.iter().enumerate() {
+                let beside = if at % 2 == 1 { receiver.recv().ok() } else { None };
+                // A copy lies in memory of this thread, which finds it free again for what comes later.
+                take(beside.clone().unwrap_or_else(|| ready(self.source, step)));
+            }
+        });
     }
 
     /// Why a script cannot share a transaction with others, if it cannot.

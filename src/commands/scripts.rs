@@ -125,7 +125,10 @@ pub fn prepare(
             format!("line {}: inside of a transaction PRAGMA foreign_keys does nothing", statements[number].line);
         return Err(conflict(migration, &what, "put it at the head of the file, before any other statement"));
     }
-    let sums: Vec<String> = statements.iter().map(ScriptStatement::sum).collect();
+    let sums: Vec<String> = match step.earlier {
+        Some(_) => statements.iter().map(ScriptStatement::sum).collect(),
+        None => Vec::new(),
+    };
     let done = resume_at(step.earlier.as_deref(), &sums).map_err(|number| {
         conflict(
             migration,

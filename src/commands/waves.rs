@@ -4,7 +4,6 @@
 //! target is worked with.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -226,14 +225,15 @@ fn one_wave(
 ) -> Vec<TargetView> {
     let next = AtomicUsize::new(0);
     let ended: Mutex<Vec<Option<TargetView>>> = Mutex::new(wave.iter().map(|_| None).collect());
-    let git_dir = &rollout.repository.git_dir;
+    let again = &rollout.repository.again();
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();
         for _ in 0..tenants.parallel.min(wave.len()) {
             let sender: Sender<()> = sender.clone();
             let (next, ended) = (&next, &ended);
             scope.spawn(move || {
-                work(git_dir, common, wave, next, ended, &sender);
+                let repository = again().ok()?;
+                work(&repository, common, wave, next, ended, &sender)
             });
         }
         drop(sender);
@@ -256,16 +256,15 @@ fn one_wave(
 
 /// One worker: takes tenants until none is left.
 fn work(
-    git_dir: &Path,
+    repository: &Repository,
     common: Common<'_>,
     wave: &[Target],
     next: &AtomicUsize,
     ended: &Mutex<Vec<Option<TargetView>>>,
     done: &Sender<()>,
 ) -> Option<()> {
-    let repository = Repository::discover(git_dir).ok()?;
-    let source = Source::Tree(&repository, tree_of(&repository, &common.branch.tip).ok()?);
-    let rollout = Rollout { repository: &repository, source: &source, common };
+    let source = Source::Tree(repository, tree_of(repository, &common.branch.tip).ok()?);
+    let rollout = Rollout { repository, source: &source, common };
     loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let target = wave.get(at).filter(|_| !(common.order.stop)())?;

@@ -70,6 +70,7 @@ pub fn connect(url: &str, how: &Connecting<'_>) -> Result<Box<dyn Session>, Trou
         seen: None,
         unreferring: None,
         begun: 0,
+        just_ours: None,
         refers: false,
         large: false,
         looked: None,
@@ -101,6 +102,12 @@ fn open(path: &Path, reads: bool, wait: Duration) -> rusqlite::Result<Connection
     Ok(connection)
 }
 
+/// The statement that adds a row to the history.
+fn insertion(names: &str) -> String {
+    let places = vec!["?"; MIGRATION.columns.len()].join(", ");
+    format!("INSERT INTO main.{} {names} VALUES ({places})", MIGRATION.name)
+}
+
 /// Its connection is closed before its lock is released: what is open is rolled back while nobody else may work.
 struct Sqlite {
     connection: Connection,
@@ -118,6 +125,8 @@ struct Sqlite {
     unreferring: Option<i64>,
     /// How many transactions were begun.
     begun: usize,
+    /// Whether the history has our columns and no others, once that was looked at.
+    just_ours: Option<bool>,
     /// Whether a statement since the beginning of the transaction may have made a reference.
     refers: bool,
     /// Whether the file of the database is large, and when that was looked at.
@@ -140,6 +149,18 @@ impl Sqlite {
     fn data_version(&self) -> Result<i64, Fault> {
         let version = self.connection.query_row("PRAGMA main.data_version", [], |row| row.get(0));
         version.map_err(|error| fault(&error))
+    }
+
+    /// Says whether the history has just our columns in their order: then a row needs no names.
+    fn has_just_our_columns(&mut self) -> Result<bool, Fault> {
+        if let Some(just_ours) = self.just_ours {
+            return Ok(just_ours);
+        }
+        let columns = format!("SELECT name FROM pragma_table_info('{}', 'main') ORDER BY cid", MIGRATION.name);
+        let found = self.ask(&columns)?.into_iter().flatten().flatten();
+        let just_ours = found.eq(MIGRATION.columns.iter().map(|(name, _)| (*name).to_owned()));
+        self.just_ours = Some(just_ours);
+        Ok(just_ours)
     }
 
     /// Says whether no table refers to another, so that nothing can be broken: to look at all tables behind each file
@@ -187,13 +208,13 @@ impl Wire for Sqlite {
         Ok(self.connection.total_changes() - before)
     }
 
-    /// The statement is the same for all rows, so it is prepared once for a schema.
+    /// The statement is the same for all rows, so it is prepared once for a schema, and without the names of columns where these
+    /// are just ours.
     fn add(&mut self, _writer: &Writer, row: &Row, _condition: &str) -> Result<u64, Fault> {
-        static INSERT: LazyLock<String> = LazyLock::new(|| {
-            let places = vec!["?"; MIGRATION.columns.len()].join(", ");
-            format!("INSERT INTO main.{} ({}) VALUES ({places})", MIGRATION.name, MIGRATION.names())
-        });
-        let added = self.connection.prepare_cached(&INSERT).and_then(|mut insert| {
+        static PLAIN: LazyLock<String> = LazyLock::new(|| insertion(""));
+        static NAMED: LazyLock<String> = LazyLock::new(|| insertion(&format!("({})", MIGRATION.names())));
+        let insert = if self.has_just_our_columns()? { &PLAIN } else { &NAMED };
+        let added = self.connection.prepare_cached(insert).and_then(|mut insert| {
             let values = cells(row).into_iter().map(|cell| match cell {
                 Cell::Number(number) => Value::Integer(number),
                 Cell::Text(text) => Value::Text(text.replace('\0', "")),
@@ -221,6 +242,7 @@ impl Wire for Sqlite {
         });
         let limited = late.is_some();
         self.refers |= holds(&statement.text, "references");
+        self.just_ours = self.just_ours.filter(|_| !holds(&statement.text, MIGRATION.name));
         if let Some(seen) = &mut self.seen {
             seen.note(&statement.text);
         }

@@ -80,6 +80,15 @@ impl Repository {
         Self::open(git_dir.into(), common_dir.into(), work_tree, hooks_dir.into())
     }
 
+    /// Returns what opens it once more for another thread, without asking Git again.
+    pub fn again(&self) -> impl Fn() -> Result<Self> + Send + Sync + use<> {
+        let folders = (self.git_dir.clone(), self.common_dir.clone(), self.work_tree.clone(), self.hooks_dir.clone());
+        move || {
+            let (git_dir, common_dir, work_tree, hooks_dir) = folders.clone();
+            Self::open(git_dir, common_dir, work_tree, hooks_dir)
+        }
+    }
+
     fn open(git_dir: PathBuf, common_dir: PathBuf, work_tree: Option<PathBuf>, hooks_dir: PathBuf) -> Result<Self> {
         if !common_dir.join("objects").is_dir() {
             bail!("{} is not a Git directory", common_dir.display());
