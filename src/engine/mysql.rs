@@ -14,10 +14,10 @@ use crate::config::Dialect;
 use crate::config::flavour::Release;
 use crate::engine::apart::Tables;
 use crate::engine::handover::{HANDED, LONGEST, Words, asks, hand_over};
-use crate::engine::mysql_session::lock_name;
+use crate::engine::mysql_session::{NO_NUMBER, insertion, lock_name, setting};
 use crate::engine::patience::again;
 use crate::engine::postgres::without_url;
-use crate::engine::record::text;
+use crate::engine::record::{Writer, text};
 use crate::engine::routines;
 use crate::engine::run::{Runner, gone};
 use crate::engine::url_options::{ODD, Options, look};
@@ -28,6 +28,7 @@ use crate::engine::wire::{
     Class, Fault, OWN_AUTHORITY, REOPEN, Rows, Tick, Wire, connected, is_about_tls, joint, over_sqlx, runtime, texts,
 };
 use crate::engine::{Access, Connecting, ScriptStatement, Session, Terms, Trouble, tables};
+use crate::history::Row;
 
 /// What a URL may say.
 const URL: Options = Options {
@@ -84,14 +85,6 @@ pub(super) fn options(url: &str) -> sqlx::Result<MySqlConnectOptions> {
     // As the clients do: a socket of this machine is not encrypted, unless that is asked for.
     let plain = options.get_socket().is_some() && matches!(options.get_ssl_mode(), MySqlSslMode::Preferred);
     Ok(if plain { options.ssl_mode(MySqlSslMode::Disabled) } else { options })
-}
-
-/// A setting of the server file; numbers and words such as ON stand as they are.
-fn setting(name: &str, value: &str, dialect: Dialect) -> String {
-    let plain =
-        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-    let value = if plain { value.to_owned() } else { text(value, dialect) };
-    format!("`{}` = {value}", name.replace('`', "``"))
 }
 
 fn open(runtime: &Runtime, options: &MySqlConnectOptions, patience: Duration) -> Result<MySqlConnection, Trouble> {
@@ -193,6 +186,13 @@ impl Wire for Mysql {
         Ok(!self.ask(&sql)?.is_empty())
     }
 
+    fn add(&mut self, writer: &Writer, row: &Row, condition: &str) -> Result<u64, Fault> {
+        match self.tell(&insertion(writer, row, condition)) {
+            Err(fault) if fault.code == NO_NUMBER => Ok(0),
+            done => done,
+        }
+    }
+
     fn run(&mut self, statement: &ScriptStatement, _terms: &Terms, tick: Tick<'_>) -> Result<(), Fault> {
         let sql = sqlx::raw_sql(AssertSqlSafe(statement.text.clone()));
         let alive = async || alive::<MySqlConnection>(&self.options, is_there(self.process)).await;
@@ -263,8 +263,6 @@ impl Wire for Mysql {
         self.ask(&routines::mysql(&self.schema(), self.dialect)).map(|rows| !rows.is_empty())
     }
 
-    /// The new session stands in line for the lock before the old one gives it up, and who only asks whether it is free is
-    /// always told that it is not.
     fn release(&self) -> Option<Release> {
         self.release
     }
@@ -274,6 +272,8 @@ impl Wire for Mysql {
         Some("SELECT @@sql_mode, @@character_set_client LIMIT 1")
     }
 
+    /// The new session stands in line for the lock before the old one gives it up, and who only asks whether it is free is
+    /// always told that it is not.
     fn renew(&mut self) -> Result<bool, Trouble> {
         if self.process == 0 {
             return Ok(false);
@@ -286,20 +286,16 @@ impl Wire for Mysql {
         let waits = |process| {
             format!("SELECT 1 FROM information_schema.processlist WHERE id = {process} AND state = 'User lock' LIMIT 1")
         };
+        let limit = if self.dialect == Dialect::Mariadb { "max_statement_time" } else { "max_execution_time" };
         let words = Words {
             who: "SELECT CONNECTION_ID()",
             take: &format!("SELECT GET_LOCK('{}', {HANDED})", self.lock),
             taken: "1",
             waits: &waits,
             // Who gives no rows does not even DO anything in MySQL.
-            before: match self.dialect {
-                Dialect::Mariadb => {
-                    "SET max_statement_time = 0, sql_select_limit = DEFAULT, max_join_size = DEFAULT, sql_big_selects = 1"
-                }
-                _ => {
-                    "SET max_execution_time = 0, sql_select_limit = DEFAULT, max_join_size = DEFAULT, sql_big_selects = 1"
-                }
-            },
+            before: &format!(
+                "SET {limit} = 0, sql_select_limit = DEFAULT, max_join_size = DEFAULT, sql_big_selects = 1"
+            ),
             give: &format!("DO RELEASE_LOCK('{}')", self.lock),
         };
         let handing = hand_over(&words, asks!(self.connection), asks!(next));

@@ -8,6 +8,9 @@ use std::time::Duration;
 use crate::config::Dialect;
 use crate::engine::Terms;
 use crate::engine::mysql::Mysql;
+use crate::engine::record::{Writer, cells, text};
+use crate::engine::tables::MIGRATION;
+use crate::history::Row;
 use crate::text::{begins, holds_any};
 
 impl Mysql {
@@ -53,6 +56,31 @@ impl Mysql {
         list.extend(self.session.iter().map(|setting| format!("SESSION {setting}")));
         format!("SET NAMES utf8mb4; SET {}; USE {}", list.join(", "), self.prefix.trim_end_matches('.'))
     }
+}
+
+/// A setting of the server file; numbers and words such as ON stand as they are.
+pub(super) fn setting(name: &str, value: &str, dialect: Dialect) -> String {
+    let plain =
+        !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    let value = if plain { value.to_owned() } else { text(value, dialect) };
+    format!("`{}` = {value}", name.replace('`', "``"))
+}
+
+/// The code of what has no value and needs one (manual, "Server Error Message Reference").
+pub(super) const NO_NUMBER: &str = "1048";
+
+/// The statement that writes a row of the history in nobody's place, if `condition` holds. A row of values costs these servers
+/// half of what one of a SELECT does; without the condition it has no number, and is refused whatever `sql_mode` says, as it
+/// is a single one (manual, "INSERT Statement").
+pub(super) fn insertion(writer: &Writer, row: &Row, condition: &str) -> String {
+    let values: Vec<String> = cells(row).iter().skip(1).map(|cell| writer.literal(cell)).collect();
+    format!(
+        "INSERT INTO {} ({}) VALUES (CASE WHEN {condition} THEN {} END, {})",
+        writer.table(MIGRATION.name),
+        MIGRATION.names(),
+        row.seq,
+        values.join(", ")
+    )
 }
 
 /// The lock's name: locks belong to the server, so the name carries the database; it has at most 64 characters. `folds` says

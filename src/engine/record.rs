@@ -166,7 +166,7 @@ impl Writer {
         text(value, self.dialect)
     }
 
-    fn literal(&self, cell: &Cell<'_>) -> String {
+    pub(super) fn literal(&self, cell: &Cell<'_>) -> String {
         match cell {
             Cell::Number(number) => number.to_string(),
             Cell::Text(text) => self.text(text),
@@ -174,7 +174,7 @@ impl Writer {
         }
     }
 
-    fn table(&self, name: &str) -> String {
+    pub(super) fn table(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
