@@ -12,6 +12,7 @@ use crate::commands::scripts::prepare;
 use crate::commands::work::Work;
 use crate::config::Dialect;
 use crate::config::flavour::Flavour;
+use crate::config::server::Audience;
 use crate::engine::Script;
 use crate::engine::remedy::remedy_of;
 use crate::history::{Mode, Row, State};
@@ -26,7 +27,7 @@ const BESIDE_TEXT: usize = 2048;
 /// From so many files on, a second thread helps to make them ready.
 const MANY: usize = 64;
 /// How many scripts that thread makes ready ahead.
-const AHEAD: usize = 32;
+const AHEAD: usize = 4;
 
 /// What is to run.
 pub(super) struct Pending {
@@ -85,8 +86,10 @@ impl Work<'_> {
     fn each_ready(&self, steps: &[Step], server: Flavour, take: &mut dyn FnMut(Result<Script, Conflict>)) {
         let (manifest, terms, options) = (self.manifest, self.terms(), Arc::<str>::from(self.target.options()));
         let ready = |source: &Source<'_>, step: &Step| prepare(source, manifest, step, server, (&terms, &options));
+        // Tenants are worked on side by side already.
+        let alone = matches!(self.target.audience, Audience::Database(_));
         let (again, tree) = match self.source {
-            Source::Tree(repository, tree) if steps.len() >= MANY => (repository.again(), tree.clone()),
+            Source::Tree(repository, tree) if steps.len() >= MANY && alone => (repository.again(), tree.clone()),
             _ => return steps.iter().for_each(|step| take(ready(self.source, step))),
         };
         std::thread::scope(|scope| {
@@ -102,9 +105,10 @@ impl Work<'_> {
             // Where no thread is to be had, nothing comes from there.
             let _ = std::thread::Builder::new().spawn_scoped(scope, beside);
             for (at, step) in steps.iter().enumerate() {
-                let beside = if at % 2 == 1 { receiver.recv().ok() } else { None };
+                // What failed there may have failed for its own opening of the repository.
+                let received = if at % 2 == 1 { receiver.recv().ok().and_then(Result::ok) } else { None };
                 // A copy lies in memory of this thread, which finds it free again for what comes later.
-                take(beside.clone().unwrap_or_else(|| ready(self.source, step)));
+                take(received.clone().map_or_else(|| ready(self.source, step), Ok));
             }
         });
     }

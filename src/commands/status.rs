@@ -118,7 +118,7 @@ fn as_it_stands(mut view: TargetView) -> TargetView {
 fn rollout(last: &Last, done: bool) -> String {
     let how = match (last.running, last.exit) {
         (true, _) => "is running".to_owned(),
-        (false, Some(0)) => "ended, all targets up to date".to_owned(),
+        (false, Some(0)) => "ended, no target in trouble".to_owned(),
         (false, Some(code)) if done => format!("ended with exit code {code}; what it left is done since"),
         (false, None) if done => "was cut off; what it left is done since".to_owned(),
         (false, Some(code)) => format!("ended with exit code {code}"),

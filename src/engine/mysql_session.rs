@@ -11,16 +11,13 @@ use crate::engine::mysql::Mysql;
 use crate::engine::record::{Writer, cells, text};
 use crate::engine::tables::MIGRATION;
 use crate::history::Row;
-use crate::text::{begins, holds_any};
+use crate::sql::lex::{Lexer, Token, TokenKind};
+use crate::text::begins;
 
 impl Mysql {
-    /// Nothing takes rights away from a session here, but `sql_select_limit` takes rows away from a question without a limit.
+    /// Questions get all of their rows; nothing takes rights away from a session here.
     pub(super) fn as_our_own<'s>(&self, sql: &'s str) -> Cow<'s, str> {
-        const NOT_SIMPLE: [&str; 6] = [";", "--", "#", "/*", " limit ", " into "];
-        if !begins(sql, "SELECT ") || holds_any(sql, &NOT_SIMPLE, false) {
-            return Cow::Borrowed(sql);
-        }
-        Cow::Owned(format!("{sql} LIMIT {}", u64::MAX))
+        unlimited(sql, self.dialect)
     }
 
     /// The name of the database.
@@ -58,6 +55,28 @@ impl Mysql {
     }
 }
 
+/// A question that gets all of its rows, whatever `sql_select_limit` says: that is for those without a limit. One of the server
+/// file may end in any way; it stays as it is where nothing can be put behind it.
+fn unlimited(sql: &str, dialect: Dialect) -> Cow<'_, str> {
+    const ENDS: [&str; 6] = ["LIMIT", "INTO", "FOR", "FETCH", "LOCK", "PROCEDURE"];
+    let mut depth = 0_usize;
+    let ends = |token: Token| {
+        let shown = token.span.of(sql);
+        match shown {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let word = token.kind == TokenKind::Word && depth == 0;
+        shown == ";" || word && ENDS.iter().any(|end| end.eq_ignore_ascii_case(shown))
+    };
+    let comments = ["--", "#", "/*"].iter().any(|sign| sql.contains(sign));
+    if !begins(sql, "SELECT ") || comments || Lexer::new(sql, dialect).any(ends) {
+        return Cow::Borrowed(sql);
+    }
+    Cow::Owned(format!("{sql} LIMIT {}", u64::MAX))
+}
+
 /// A setting of the server file; numbers and words such as ON stand as they are.
 pub(super) fn setting(name: &str, value: &str, dialect: Dialect) -> String {
     let plain =
@@ -71,7 +90,7 @@ pub(super) const NO_NUMBER: &str = "1048";
 
 /// The statement that writes a row of the history in nobody's place, if `condition` holds. A row of values costs these servers
 /// half of what one of a SELECT does; without the condition it has no number, and is refused whatever `sql_mode` says, as it
-/// is a single one (manual, "INSERT Statement").
+/// is a single one (manual, "INSERT Statement"). For conditions that hold on a replica too, which runs the statement as well.
 pub(super) fn insertion(writer: &Writer, row: &Row, condition: &str) -> String {
     let values: Vec<String> = cells(row).iter().skip(1).map(|cell| writer.literal(cell)).collect();
     format!(
@@ -89,4 +108,26 @@ pub(super) fn lock_name(database: &str, folds: bool) -> String {
     use sha2::{Digest as _, Sha256};
     let database = if folds { database.to_lowercase() } else { database.to_owned() };
     format!("schemagate:{}", &crate::finding::hex(&Sha256::digest(database.as_bytes()))[..40])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_gets_a_limit_where_it_can_have_one() {
+        let limited = |sql: &str| unlimited(sql, Dialect::Mysql).into_owned();
+        for sql in ["SELECT GET_LOCK('a', 0)", "SELECT 1 FROM `lock` WHERE (SELECT 1 LIMIT 1) = 'no limit; none'"] {
+            assert_eq!(limited(sql), format!("{sql} LIMIT 18446744073709551615"));
+        }
+        let as_they_are = [
+            "SELECT name FROM t\nLIMIT 5",
+            "select name from t for update",
+            "SELECT name FROM t; -- all",
+            "SELECT name FROM t # all",
+            "SHOW WARNINGS",
+            "UPDATE t SET a = 1",
+        ];
+        assert!(as_they_are.iter().all(|sql| limited(sql) == *sql));
+    }
 }

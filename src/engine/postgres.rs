@@ -372,7 +372,9 @@ pub(super) fn fault(error: &sqlx::Error, sql: &str) -> Fault {
     let mut message = refused.message().to_owned();
     // The context names the row of a COPY, or the line of the innermost block or function; release 18 names the expression
     // before that.
-    let told = |line: &&str| line.starts_with("COPY ") || line.starts_with("PL/") && line.contains(" function ");
+    let more = ["PL/pgSQL expression ", "PL/pgSQL assignment "];
+    let names = |line: &str| line.starts_with("PL/") && !more.iter().any(|more| line.starts_with(more));
+    let told = |line: &&str| line.starts_with("COPY ") || names(line);
     let context = refused.r#where().and_then(|context| context.lines().find(told));
     for more in [refused.detail(), refused.hint(), context].into_iter().flatten() {
         message.push_str("; ");

@@ -151,6 +151,19 @@ impl Sqlite {
         version.map_err(|error| fault(&error))
     }
 
+    /// Runs a statement that adds a row to the history; returns how many it added.
+    fn inserted(&self, sql: &str, row: &Row) -> Result<u64, Fault> {
+        let added = self.connection.prepare_cached(sql).and_then(|mut insert| {
+            let values = cells(row).into_iter().map(|cell| match cell {
+                Cell::Number(number) => Value::Integer(number),
+                Cell::Text(text) => Value::Text(text.replace('\0', "")),
+                Cell::Null => Value::Null,
+            });
+            insert.execute(params_from_iter(values))
+        });
+        added.map(|added| added as u64).map_err(|error| fault(&error))
+    }
+
     /// Says whether the history has just our columns in their order: then a row needs no names.
     fn has_just_our_columns(&mut self) -> Result<bool, Fault> {
         if let Some(just_ours) = self.just_ours {
@@ -209,20 +222,17 @@ impl Wire for Sqlite {
     }
 
     /// The statement is the same for all rows, so it is prepared once for a schema, and without the names of columns where these
-    /// are just ours.
+    /// are just ours. Where somebody has added one since, SQLite refuses that, and it is written with names.
     fn add(&mut self, _writer: &Writer, row: &Row, _condition: &str) -> Result<u64, Fault> {
         static PLAIN: LazyLock<String> = LazyLock::new(|| insertion(""));
         static NAMED: LazyLock<String> = LazyLock::new(|| insertion(&format!("({})", MIGRATION.names())));
-        let insert = if self.has_just_our_columns()? { &PLAIN } else { &NAMED };
-        let added = self.connection.prepare_cached(insert).and_then(|mut insert| {
-            let values = cells(row).into_iter().map(|cell| match cell {
-                Cell::Number(number) => Value::Integer(number),
-                Cell::Text(text) => Value::Text(text.replace('\0', "")),
-                Cell::Null => Value::Null,
-            });
-            insert.execute(params_from_iter(values))
-        });
-        added.map(|added| added as u64).map_err(|error| fault(&error))
+        if self.has_just_our_columns()? {
+            match self.inserted(&PLAIN, row) {
+                Ok(added) => return Ok(added),
+                Err(_) => self.just_ours = Some(false),
+            }
+        }
+        self.inserted(&NAMED, row)
     }
 
     fn ask(&mut self, sql: &str) -> Result<Rows, Fault> {

@@ -195,6 +195,19 @@ fn what_a_session_would_do_otherwise_than_its_client_is_refused() {
 }
 
 #[test]
+fn a_column_that_people_add_to_the_history_is_in_nobodys_way() {
+    for engine in Engine::all() {
+        let (database, world) = on(engine);
+        world.migration("1", "CREATE TABLE a (id INTEGER);\n");
+        world.send("one").ok();
+        let table = if engine == Engine::Postgres { "schemagate.schemagate_migration" } else { "schemagate_migration" };
+        database.ask(&world, &format!("ALTER TABLE {table} ADD COLUMN ticket VARCHAR(20)"));
+        world.migration("2", "CREATE TABLE b (id INTEGER);\n");
+        world.send("two").says(&["1 applied now, 2 in all"]).ok();
+    }
+}
+
+#[test]
 fn a_setting_that_no_transaction_takes_is_made_outside_of_one() {
     for engine in Engine::mysqls() {
         let (database, world) = on(engine);
