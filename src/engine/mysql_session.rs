@@ -59,6 +59,9 @@ impl Mysql {
 /// file may end in any way; it stays as it is where nothing can be put behind it.
 fn unlimited(sql: &str, dialect: Dialect) -> Cow<'_, str> {
     const ENDS: [&str; 6] = ["LIMIT", "INTO", "FOR", "FETCH", "LOCK", "PROCEDURE"];
+    if !begins(sql, "SELECT ") {
+        return Cow::Borrowed(sql);
+    }
     let mut depth = 0_usize;
     let ends = |token: Token| {
         let shown = token.span.of(sql);
@@ -71,7 +74,7 @@ fn unlimited(sql: &str, dialect: Dialect) -> Cow<'_, str> {
         shown == ";" || word && ENDS.iter().any(|end| end.eq_ignore_ascii_case(shown))
     };
     let comments = ["--", "#", "/*"].iter().any(|sign| sql.contains(sign));
-    if !begins(sql, "SELECT ") || comments || Lexer::new(sql, dialect).any(ends) {
+    if comments || Lexer::new(sql, dialect).any(ends) {
         return Cow::Borrowed(sql);
     }
     Cow::Owned(format!("{sql} LIMIT {}", u64::MAX))
